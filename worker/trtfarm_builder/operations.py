@@ -1,0 +1,32 @@
+"""The steps a builder process knows, each in a module that is imported only when asked for."""
+
+import importlib
+from typing import Any, Callable, Dict, cast
+
+from trtfarm_builder.channel import Channel
+from trtfarm_builder.failures import BadRequestError
+
+Arguments = Dict[str, Any]
+Result = Dict[str, Any]
+#: A step: takes the request's `args`, works in the current folder (its scratch), returns the answer's `result`.
+Step = Callable[[Arguments, Channel], Result]
+
+#: Word in the request -> module with a function `run`; a module imports what its toolchain has and nothing else.
+STEPS = {
+    "calibrate": "trtfarm_builder.reference.calibrate",
+    "observe": "trtfarm_builder.reference.observe",
+    "merge": "trtfarm_builder.reference.merge",
+    "quantize": "trtfarm_builder.quantization.quantize",
+    "ranges": "trtfarm_builder.quantization.ranges",
+    "evaluate": "trtfarm_builder.evaluation.evaluate",
+    "inspect": "trtfarm_builder.evaluation.inspect",
+    "images": "trtfarm_builder.images.prepare",
+    "rtx-probe": "trtfarm_builder.rtx.probe",
+    "rtx-build": "trtfarm_builder.rtx.build",
+}
+
+
+def step_named(name: str) -> Step:
+    if name not in STEPS:
+        raise BadRequestError("unknown step {!r}".format(name), remedy="use one of: " + ", ".join(sorted(STEPS)))
+    return cast(Step, importlib.import_module(STEPS[name]).run)
