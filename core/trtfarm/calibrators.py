@@ -47,7 +47,8 @@ DEFAULT_CUTOFF = 1.0
 class CalibrationRule:
     """A calibrator with all that changes its numbers; batch size is in samples.
 
-    `before_fusion` is the fusion position: tables made before fusion name every tensor and are portable between devices.
+    `before_fusion` is the fusion position: tables made before fusion name every tensor and are portable between
+    devices.
     """
 
     calibrator: Calibrator

@@ -20,8 +20,8 @@ TrtfarmError
     ├── DiskFullError         no space left
     └── SchemaError           a database made by a newer release
 
-Each carries what happened (`message`), the likely cause (`cause`) and what to do next (`remedy`). Exit codes belong to the
-CLI and HTTP forms to the API: neither is known here.
+Each carries what happened (`message`), the likely cause (`cause`) and what to do next (`remedy`). Exit codes belong to
+the CLI and HTTP forms to the API: neither is known here.
 """
 
 from __future__ import annotations
