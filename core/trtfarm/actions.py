@@ -1,0 +1,102 @@
+"""The farm's cacheable actions, and the fields that make two of them the same.
+
+A key is the digest of an action's name and fields. A field left out hands out wrong results; one too many builds twice.
+Fields stay readable, because `explain` compares them one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from trtfarm.calibrators import CalibrationRule
+from trtfarm.digests import digest_of_json
+
+#: Raised when the reference calibrator's rules change, so that tables made by older rules are not handed out.
+REFERENCE_REVISION = 1
+#: Raised when the quantizer places Q/DQ nodes otherwise.
+QUANTIZER_REVISION = 1
+#: The TensorRT whose tables the reference calibrator reproduces; it is what their header says.
+REFERENCE_TENSORRT = "8.5.3.1"
+
+
+class ActionKind(StrEnum):
+    """A step of a submission; each runs in one builder child."""
+
+    #: Model, data and rule -> a calibration table.
+    CALIBRATE = "calibrate"
+    #: Model and table -> an ONNX with Q/DQ nodes, for toolchains that take INT8 in no other way.
+    QUANTIZE = "quantize"
+    #: FP32 against INT8 on held-out data -> accuracy.
+    VERIFY = "verify"
+    #: ONNX -> an engine for one compute capability and TensorRT version.
+    BUILD = "build"
+
+
+@dataclass(frozen=True)
+class Action:
+    """An action with all that its result depends on; `fields` holds plain JSON values."""
+
+    kind: ActionKind
+    fields: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        return digest_of_json({"action": self.kind.value, **self.fields})
+
+
+def calibrate(*, model: str, dataset: str, rule: CalibrationRule) -> Action:
+    """`model` and `dataset` are digests; the data set's covers content, order and preprocessing."""
+    return Action(
+        ActionKind.CALIBRATE,
+        {
+            "model": model,
+            "dataset": dataset,
+            **rule.as_dict(),
+            "engine": "reference",
+            "revision": REFERENCE_REVISION,
+            "tensorrt": REFERENCE_TENSORRT,
+        },
+    )
+
+
+def quantize(*, model: str, scales: str, options: Mapping[str, Any]) -> Action:
+    """`scales` is the digest of the table's scales: tables with equal numbers give equal models."""
+    return Action(
+        ActionKind.QUANTIZE,
+        {"model": model, "scales": scales, "options": dict(options), "revision": QUANTIZER_REVISION},
+    )
+
+
+def verify(*, model: str, quantized: str, dataset: str) -> Action:
+    """`quantized` is the digest of the Q/DQ model's file. On the CPU this simulates the engine, and says so."""
+    return Action(
+        ActionKind.VERIFY, {"model": model, "quantized": quantized, "dataset": dataset, "engine": "onnxruntime"}
+    )
+
+
+def build(
+    *,
+    onnx: str,
+    precision: str,
+    toolchain: str,
+    tensorrt: str,
+    compute_capability: str,
+    profiles: Mapping[str, Any],
+    options: Mapping[str, Any],
+) -> Action:
+    """`onnx` is the digest of the file handed to the builder; `toolchain` the kind, `tensorrt` the exact version."""
+    return Action(
+        ActionKind.BUILD,
+        {
+            "onnx": onnx,
+            "precision": precision,
+            "toolchain": toolchain,
+            "tensorrt": tensorrt,
+            "compute_capability": compute_capability,
+            "profiles": dict(profiles),
+            "options": dict(options),
+        },
+    )

@@ -1,0 +1,86 @@
+"""The environment, read in this one place.
+
+A plain dataclass rather than pydantic-settings: importing that costs more than a whole cache hit may take.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from trtfarm.compute_capability import ComputeCapability
+from trtfarm.errors import UsageError
+
+_GIB = 1 << 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a farm needs to know about where it runs; every field is an environment variable `TRTFARM_<NAME>`."""
+
+    #: Everything that the embedded farm keeps: database, blobs, toolchains, scratch folders, broker messages.
+    home: Path
+    #: SQLAlchemy URL; SQLite in `home` unless set.
+    database_url: str
+    #: Folder or object store URL of the blobs.
+    blob_url: str
+    #: Celery broker; a folder in `home` unless set.
+    broker_url: str
+    #: What `submit` builds for when no `--target` is given.
+    targets: tuple[ComputeCapability, ...]
+    #: Builder children at once on this host without GPUs (one per GPU where there are some).
+    slots: int
+    #: Seconds that a worker's claim on a job holds without a heartbeat.
+    lease_seconds: float
+    #: Seconds that a builder child may run, and may stay without any event.
+    wall_seconds: float
+    silent_seconds: float
+    #: Bytes of memory that a builder child and its descendants may use.
+    memory_bytes: int
+    #: Attempts before a job that keeps dying is quarantined.
+    max_attempts: int
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Reads `TRTFARM_*`; raises UsageError with the variable's name when a value cannot be used."""
+        env = os.environ if environment is None else environment
+        home = Path(env.get("TRTFARM_HOME") or platformdirs.user_data_path("trtfarm")).expanduser().absolute()
+        return cls(
+            home=home,
+            database_url=env.get("TRTFARM_DATABASE_URL") or f"sqlite:///{home / 'farm.db'}",
+            blob_url=env.get("TRTFARM_BLOB_URL") or (home / "blobs").as_uri(),
+            broker_url=env.get("TRTFARM_BROKER_URL") or "filesystem://",
+            targets=_targets(env.get("TRTFARM_TARGETS") or "sm_86,sm_89"),
+            slots=int(_number(env, "TRTFARM_SLOTS", 2, least=1)),
+            lease_seconds=_number(env, "TRTFARM_LEASE_SECONDS", 30, least=1),
+            wall_seconds=_number(env, "TRTFARM_WALL_SECONDS", 4 * 3600, least=1),
+            silent_seconds=_number(env, "TRTFARM_SILENT_SECONDS", 1800, least=1),
+            memory_bytes=int(_number(env, "TRTFARM_MEMORY_GIB", 16, least=0.1) * _GIB),
+            max_attempts=int(_number(env, "TRTFARM_MAX_ATTEMPTS", 3, least=1)),
+        )
+
+    @property
+    def embedded(self) -> bool:
+        """Whether this farm is one machine's own: then a client may run jobs itself when no worker is up."""
+        return self.database_url.startswith("sqlite")
+
+
+def _number(env: Mapping[str, str], name: str, default: float, *, least: float) -> float:
+    text = env.get(name)
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not value >= least:
+        raise UsageError(f"{name}={text} cannot be used", remedy=f"set {name} to a number of at least {least:g}")
+    return value
+
+
+def _targets(text: str) -> tuple[ComputeCapability, ...]:
+    return tuple(ComputeCapability.parse(part.strip()) for part in text.split(",") if part.strip())
