@@ -1,0 +1,27 @@
+"""Exit codes, the only place that knows them: error class -> number. Documented in docs/cli.md."""
+
+from __future__ import annotations
+
+from trtfarm import errors
+
+OK = 0
+FAILED = 1
+INTERRUPTED = 130
+
+#: The nearest class on an error's way up decides.
+CODES: dict[type[BaseException], int] = {
+    errors.TrtfarmError: FAILED,
+    errors.UsageError: 2,
+    errors.ModelError: 3,
+    errors.DataError: 4,
+    errors.TableError: 5,
+    errors.ToolchainError: 6,
+    errors.GateError: 7,
+    errors.NotFoundError: 8,
+    errors.BuilderError: 9,
+    errors.StorageError: 10,
+}
+
+
+def code_of(error: BaseException) -> int:
+    return next((CODES[cls] for cls in type(error).__mro__ if cls in CODES), FAILED)

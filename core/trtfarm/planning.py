@@ -1,0 +1,111 @@
+"""From what was asked to the steps that give it: pure, so that a dry run and a submission plan alike.
+
+A plan is a small graph: calibrate once, quantise once, then one build per target beside the verification. With an
+accuracy gate the builds wait for the verification, so that no engine is built that would not be wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from trtfarm.actions import ActionKind
+from trtfarm.calibrators import CalibrationRule, Calibrator
+from trtfarm.errors import UsageError
+
+#: Precisions that a submission can ask for.
+PRECISIONS = ("int8", "fp32")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildTarget:
+    """One engine wanted: for a compute capability (`sm_89`), by a kind of toolchain of one exact version."""
+
+    compute_capability: str
+    toolchain: str
+    tensorrt: str
+
+    def __str__(self) -> str:
+        return f"{self.compute_capability} {self.toolchain}-{self.tensorrt}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubmissionRequest:
+    """All that was asked for, with models and data already stored; ids are rows of the database.
+
+    Either `dataset_id` and `rule` (calibrate) or `table_id` (use this table) for int8; neither for fp32.
+    `profiles` maps an input's name to its min, opt and max shape. `max_drop` is a share: 0.01 is one percent.
+    """
+
+    model_id: str
+    precision: str
+    targets: tuple[BuildTarget, ...]
+    rule: CalibrationRule | None = None
+    dataset_id: str | None = None
+    table_id: str | None = None
+    test_dataset_id: str | None = None
+    max_drop: float | None = None
+    profiles: Mapping[str, Any] = field(default_factory=dict)
+    quantizer_options: Mapping[str, Any] = field(default_factory=dict)
+    build_options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise UsageError(f"no precision {self.precision!r}", remedy="use one of: " + ", ".join(PRECISIONS))
+        if not self.targets:
+            raise UsageError("no target to build for", remedy="name one with --target sm_89")
+        if self.max_drop is not None and self.test_dataset_id is None:
+            raise UsageError(
+                "an accuracy gate needs data that was not used for calibration",
+                remedy="hand it in with --test-data, or leave --max-drop out",
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self) | {
+            "rule": self.rule.as_dict() if self.rule else None,
+            "targets": [asdict(t) for t in self.targets],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> SubmissionRequest:
+        """The request that `as_dict` wrote."""
+        rule = data["rule"]
+        return cls(
+            **{
+                **data,
+                "rule": CalibrationRule(**{**rule, "calibrator": Calibrator(rule["calibrator"])}) if rule else None,
+                "targets": tuple(BuildTarget(**target) for target in data["targets"]),
+            }
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One action of a plan; `needs` names the steps whose results it takes."""
+
+    name: str
+    kind: ActionKind
+    needs: tuple[str, ...] = ()
+    target: BuildTarget | None = None
+
+
+def plan(request: SubmissionRequest) -> tuple[Step, ...]:
+    """The steps of a submission, each after those it needs."""
+    steps: list[Step] = []
+    onnx_from: tuple[str, ...] = ()
+    if request.precision == "int8":
+        if request.table_id is None:
+            steps.append(Step(name="calibrate", kind=ActionKind.CALIBRATE))
+        onnx_from = ("quantize",)
+        steps.append(
+            Step(name="quantize", kind=ActionKind.QUANTIZE, needs=("calibrate",) if request.table_id is None else ())
+        )
+        if request.test_dataset_id is not None:
+            steps.append(Step(name="verify", kind=ActionKind.VERIFY, needs=("quantize",)))
+    gate = ("verify",) if request.max_drop is not None and request.precision == "int8" else ()
+    steps.extend(
+        Step(name=f"build {target}", kind=ActionKind.BUILD, needs=onnx_from + gate, target=target)
+        for target in request.targets
+    )
+    return tuple(steps)

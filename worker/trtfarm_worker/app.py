@@ -1,0 +1,64 @@
+"""The Celery app: a broker message is a hint that carries a job's id, and the database is the truth.
+
+So messages are acknowledged early, there is no result backend, no time limit (the supervisor has its own) and no
+priority in the broker (they run in opposite directions on Redis and RabbitMQ; the database orders jobs).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+
+from trtfarm.settings import Settings
+
+RUN_TASK = "trtfarm.run"
+QUEUE = "trtfarm"
+_POLLING_SECONDS = 0.1
+
+
+def make_app(settings: Settings) -> Celery:
+    """The app for this farm's broker; a `filesystem://` broker keeps its messages in the farm's home."""
+    app = Celery("trtfarm", broker=settings.broker_url)
+    app.conf.update(
+        broker_connection_retry_on_startup=True,
+        broker_transport_options=_transport_options(settings),
+        task_acks_late=False,
+        task_ignore_result=True,
+        task_serializer="json",
+        accept_content=["json"],
+        task_default_queue=QUEUE,
+        worker_prefetch_multiplier=1,
+        worker_enable_remote_control=False,
+        worker_hijack_root_logger=False,
+        worker_send_task_events=False,
+        worker_soft_shutdown_timeout=10.0,
+        enable_utc=True,
+    )
+    return app
+
+
+def _transport_options(settings: Settings) -> dict[str, Any]:
+    if not settings.broker_url.startswith("filesystem://"):
+        return {}
+    folders = {name: settings.home / "broker" / name for name in ("messages", "processed", "control")}
+    for folder in folders.values():
+        folder.mkdir(parents=True, exist_ok=True)
+    return {
+        "data_folder_in": str(folders["messages"]),
+        "data_folder_out": str(folders["messages"]),
+        "processed_folder": str(folders["processed"]),
+        "control_folder": str(folders["control"]),
+        "store_processed": False,
+        "polling_interval": _POLLING_SECONDS,
+    }
+
+
+class CeleryPublisher:
+    """Tells the workers that a job is there; a lost message is repeated by the reconciler."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._app = make_app(settings)
+
+    def publish(self, job_id: str) -> None:
+        self._app.send_task(RUN_TASK, args=[job_id], ignore_result=True)

@@ -1,0 +1,104 @@
+"""A small process manager: keeps named programs running until it is told to stop.
+
+Signals arrive through sigtimedwait, so it reacts at once to a child's death and needs neither handlers nor polling.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 30.0
+#: A program that ran this long is taken to be well; its next death counts as the first.
+_WELL_AFTER = 60.0
+_GRACE_SECONDS = 20.0
+_WATCHED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
+
+
+@dataclass
+class _Program:
+    name: str
+    arguments: Sequence[str]
+    pid: int = 0
+    started: float = 0.0
+    start_at: float = 0.0
+    pause: float = field(default=_FIRST_PAUSE)
+
+
+def keep_running(
+    programs: Mapping[str, Sequence[str]], *, environment: Mapping[str, str], tell: Callable[[str], None]
+) -> None:
+    """Runs each program (name -> its arguments) and starts again what dies, with growing pauses.
+
+    Returns after SIGTERM or SIGINT, when all have ended; what does not end within 20 s of SIGTERM is killed.
+    """
+    running = [_Program(name, arguments) for name, arguments in programs.items()]
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
+    try:
+        while True:
+            _start_due(running, environment, tell)
+            seen = signal.sigtimedwait(_WATCHED, _until_next_start(running))
+            if seen and seen.si_signo != signal.SIGCHLD:
+                break
+            for program in _reap(running):
+                tell(f"{program.name} ended, again in {program.pause:g} s")
+                _put_off(program)
+    finally:
+        _stop(running)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _start_due(programs: Sequence[_Program], environment: Mapping[str, str], tell: Callable[[str], None]) -> None:
+    for program in programs:
+        if program.pid or program.start_at > time.monotonic():
+            continue
+        # The manager's blocked signals must not be inherited: a program with SIGTERM blocked cannot be stopped.
+        program.pid = os.posix_spawn(
+            sys.executable, [sys.executable, *program.arguments], dict(environment), setpgroup=0, setsigmask=[]
+        )
+        program.started = time.monotonic()
+        tell(f"{program.name} started, process {program.pid}")
+
+
+def _until_next_start(programs: Sequence[_Program]) -> float:
+    waits = [program.start_at - time.monotonic() for program in programs if not program.pid]
+    return max(0.0, min(waits, default=3600.0))
+
+
+def _reap(programs: Sequence[_Program]) -> list[_Program]:
+    """The programs that have ended since the last look."""
+    ended = [program for program in programs if program.pid and os.waitpid(program.pid, os.WNOHANG)[0]]
+    for program in ended:
+        program.pid = 0
+    return ended
+
+
+def _put_off(program: _Program) -> None:
+    now = time.monotonic()
+    if now - program.started > _WELL_AFTER:
+        program.pause = _FIRST_PAUSE
+    program.start_at = now + program.pause
+    program.pause = min(program.pause * 2, _LONGEST_PAUSE)
+
+
+def _stop(programs: Sequence[_Program]) -> None:
+    _send(programs, signal.SIGTERM)
+    deadline = time.monotonic() + _GRACE_SECONDS
+    while any(program.pid for program in programs):
+        if time.monotonic() > deadline:
+            _send(programs, signal.SIGKILL)
+            deadline = math.inf
+        signal.sigtimedwait((signal.SIGCHLD,), min(_GRACE_SECONDS, max(0.0, deadline - time.monotonic())))
+        _reap(programs)
+
+
+def _send(programs: Sequence[_Program], which: signal.Signals) -> None:
+    for program in programs:
+        if program.pid:
+            os.kill(program.pid, which)
