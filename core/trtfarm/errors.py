@@ -15,8 +15,10 @@ TrtfarmError
 │   ├── BuilderTimeoutError   ran, or stayed silent, for longer than allowed
 │   └── BuilderCancelledError stopped on request
 ├── JobFailedError            a job that this one needs failed; its own error is the cause
+├── ClaimLostError            another attempt of the job has begun, or the job has ended: drop this one's result
 └── StorageError              the database or the blob store failed
     ├── CorruptBlobError      bytes that do not match their digest
+    ├── MissingBlobError      no bytes under a digest that a row names
     ├── DiskFullError         no space left
     └── SchemaError           a database made by a newer release
 
@@ -123,6 +125,10 @@ class JobFailedError(TrtfarmError):
     code = "job_failed"
 
 
+class ClaimLostError(TrtfarmError):
+    code = "claim_lost"
+
+
 class StorageError(TrtfarmError):
     code = "storage"
     retryable = True
@@ -130,6 +136,10 @@ class StorageError(TrtfarmError):
 
 class CorruptBlobError(StorageError):
     code = "corrupt_blob"
+
+
+class MissingBlobError(StorageError):
+    code = "missing_blob"
 
 
 class DiskFullError(StorageError):

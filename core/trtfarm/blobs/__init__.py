@@ -1,0 +1,1 @@
+"""Blobs: files named by the SHA-256 of their content."""

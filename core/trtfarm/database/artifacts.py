@@ -1,0 +1,165 @@
+"""What the farm keeps: models, data sets, calibration tables, quantised models, their measurements, engines.
+
+A `key` is the digest of everything a result depends on, so equal requests have equal keys; a `digest` is the digest of
+the content itself. Both are unique: the second writer of the same thing finds the first one's row.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from trtfarm.database.base import Base, Count, Created, DigestText, JsonList, JsonObject, RowId
+from trtfarm.database.columns import Digest, Id, one_of
+from trtfarm.origins import TableOrigin
+
+
+class ModelRow(Base):
+    """An ONNX model: its graph and, if kept beside it, its external weights."""
+
+    __tablename__ = "models"
+
+    id: Mapped[RowId]
+    name: Mapped[str] = mapped_column(String(200), index=True)
+    digest: Mapped[str] = mapped_column(Digest, unique=True)
+    graph_digest: Mapped[DigestText]
+    weights_digest: Mapped[DigestText]
+    #: Digest of `model.onnx`.
+    blob: Mapped[DigestText]
+    weights_blob: Mapped[DigestText | None]
+    #: Name, dtype and shape of each graph input and output.
+    inputs: Mapped[JsonList]
+    outputs: Mapped[JsonList]
+    nodes: Mapped[Count]
+    #: Bytes, weights included.
+    size: Mapped[int] = mapped_column(BigInteger)
+    created: Mapped[Created]
+
+
+class DatasetRow(Base):
+    """Calibration or test samples, prepared as arrays whose first axis is the samples."""
+
+    __tablename__ = "datasets"
+
+    id: Mapped[RowId]
+    name: Mapped[str] = mapped_column(String(200))
+    digest: Mapped[str] = mapped_column(Digest, unique=True)
+    #: Where the samples came from, as the user named it.
+    source: Mapped[str | None]
+    samples: Mapped[Count]
+    #: Input name -> {blob, dtype, shape}.
+    inputs: Mapped[JsonObject]
+    #: {blob, dtype, shape} of the labels.
+    labels: Mapped[JsonObject | None]
+    #: The preprocessing that made the arrays.
+    spec: Mapped[JsonObject | None]
+    created: Mapped[Created]
+
+
+class TableRow(Base):
+    """A calibration table: the scales as data, and the exact text TensorRT reads."""
+
+    __tablename__ = "tables"
+    __table_args__ = (
+        Index("ix_tables_model_id_calibrator", "model_id", "calibrator"),
+        Index("ix_tables_created_id", "created", "id"),
+    )
+
+    id: Mapped[RowId]
+    #: Null for a table that no rule of ours can make again, such as an imported one.
+    key: Mapped[str | None] = mapped_column(Digest, unique=True)
+    model_id: Mapped[str] = mapped_column(Id, ForeignKey("models.id"))
+    dataset_id: Mapped[str | None] = mapped_column(Id, ForeignKey("datasets.id"))
+    calibrator: Mapped[str] = mapped_column(String(32))
+    rule: Mapped[JsonObject]
+    #: Samples.
+    batch_size: Mapped[int | None]
+    before_fusion: Mapped[bool]
+    #: The TensorRT version of the header, as far as its digits tell.
+    tensorrt: Mapped[str | None] = mapped_column(String(32), index=True)
+    origin: Mapped[TableOrigin] = mapped_column(one_of(TableOrigin))
+    portable: Mapped[bool]
+    #: The compute capability it is tied to, if it is not portable.
+    device: Mapped[str | None] = mapped_column(String(64))
+    #: Digest of the text.
+    blob: Mapped[DigestText]
+    #: Digest of the scales alone, equal for tables that differ only in their header.
+    scales_digest: Mapped[str] = mapped_column(Digest, index=True)
+    #: Tensor -> hex of the big-endian float32 amax / 127, in network order.
+    scales: Mapped[JsonObject]
+    #: Number of scales.
+    tensors: Mapped[Count]
+    #: The table this one was re-stamped from.
+    parent_id: Mapped[str | None] = mapped_column(Id, ForeignKey("tables.id"))
+    created: Mapped[Created]
+
+
+class QuantizationRow(Base):
+    """A model with Q/DQ nodes, made from a table."""
+
+    __tablename__ = "quantizations"
+
+    id: Mapped[RowId]
+    key: Mapped[str] = mapped_column(Digest, unique=True)
+    model_id: Mapped[str] = mapped_column(Id, ForeignKey("models.id"), index=True)
+    table_id: Mapped[str] = mapped_column(Id, ForeignKey("tables.id"), index=True)
+    options: Mapped[JsonObject]
+    #: Digest of the quantised ONNX file.
+    blob: Mapped[DigestText]
+    #: What was quantised, what was left, and why.
+    facts: Mapped[JsonObject]
+    created: Mapped[Created]
+
+
+class VerificationRow(Base):
+    """How a quantised model compares with its FP32 original on held-out data."""
+
+    __tablename__ = "verifications"
+    __table_args__ = (Index("ix_verifications_quantization_id_created", "quantization_id", "created"),)
+
+    id: Mapped[RowId]
+    key: Mapped[str] = mapped_column(Digest, unique=True)
+    model_id: Mapped[str] = mapped_column(Id, ForeignKey("models.id"))
+    quantization_id: Mapped[str] = mapped_column(Id, ForeignKey("quantizations.id"))
+    dataset_id: Mapped[str] = mapped_column(Id, ForeignKey("datasets.id"))
+    #: Whether INT8 was simulated on a CPU rather than run by an engine.
+    simulated: Mapped[bool]
+    metrics: Mapped[JsonObject]
+    created: Mapped[Created]
+
+
+class EngineRow(Base):
+    """A TensorRT engine (plan) for one TensorRT version and one compute capability."""
+
+    __tablename__ = "engines"
+    __table_args__ = (
+        Index("ix_engines_model_id_precision", "model_id", "precision"),
+        Index("ix_engines_created_id", "created", "id"),
+    )
+
+    id: Mapped[RowId]
+    key: Mapped[str] = mapped_column(Digest, unique=True)
+    model_id: Mapped[str] = mapped_column(Id, ForeignKey("models.id"))
+    quantization_id: Mapped[str | None] = mapped_column(Id, ForeignKey("quantizations.id"), index=True)
+    table_id: Mapped[str | None] = mapped_column(Id, ForeignKey("tables.id"), index=True)
+    precision: Mapped[str] = mapped_column(String(16), index=True)
+    calibrator: Mapped[str | None] = mapped_column(String(32), index=True)
+    tensorrt: Mapped[str] = mapped_column(String(32), index=True)
+    #: Name of the toolchain that built it; toolchains live on the workers' hosts.
+    toolchain: Mapped[str] = mapped_column(String(100))
+    compute_capability: Mapped[str] = mapped_column(String(16), index=True)
+    #: Model name of the GPU it was tuned on; null when built ahead of time, without one.
+    gpu: Mapped[str | None] = mapped_column(String(100))
+    profiles: Mapped[JsonObject]
+    options: Mapped[JsonObject]
+    #: Digest of the plan.
+    blob: Mapped[str] = mapped_column(Digest, index=True)
+    #: Digest of the builder's log.
+    log_blob: Mapped[DigestText | None]
+    #: Bytes of the plan.
+    size: Mapped[int] = mapped_column(BigInteger)
+    #: Layers with their types, how many run in INT8, inputs and outputs, seconds of the build.
+    facts: Mapped[JsonObject]
+    created: Mapped[Created]
+    #: Kept by every clean-up.
+    pinned: Mapped[bool] = mapped_column(default=False)

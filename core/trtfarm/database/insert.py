@@ -1,0 +1,32 @@
+"""Inserts that give way to a row that is already there, so that two writers of the same thing do not fail."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from trtfarm.database.base import Base
+
+Row = TypeVar("Row", bound=Base)
+
+
+def conflict_insert(session: Session, row_type: type[Base]) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that knows ON CONFLICT, in the session's dialect."""
+    if session.get_bind().dialect.name == "sqlite":
+        return sqlite.insert(row_type)
+    return postgresql.insert(row_type)
+
+
+def insert_or_get(session: Session, row_type: type[Row], *, unique: str, **values: Any) -> tuple[Row, bool]:
+    """The row whose column `unique` has this value, and whether it was inserted now.
+
+    The first writer wins: the values of a row that is there already stay as they are.
+    """
+    column = getattr(row_type, unique)
+    statement = conflict_insert(session, row_type).values(**values)
+    added = session.execute(statement.on_conflict_do_nothing(index_elements=[unique]).returning(column)).first()
+    row = session.scalars(select(row_type).where(column == values[unique])).one()
+    return row, added is not None

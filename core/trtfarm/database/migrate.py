@@ -1,0 +1,102 @@
+"""Bringing a database to the schema of this release."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import DBAPIError
+
+from trtfarm.database.failures import storage_error
+from trtfarm.database.session import Database
+from trtfarm.errors import SchemaError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+#: The newest revision in `migrations/versions`, written out so that a database that is up to date can be told without
+#: importing Alembic, which takes longer than most commands.
+HEAD = "0001"
+#: Any number, as long as every release uses this one: migrations of one PostgreSQL database wait for each other on it.
+_POSTGRESQL_LOCK = 7_238_001
+
+
+def prepare(database: Database) -> None:
+    """Makes or upgrades the tables if that is needed; several processes may do so at once.
+
+    Raises SchemaError if a newer release made the database, StorageError if it cannot be reached.
+    """
+    try:
+        with database.engine.connect() as connection:
+            found = revision(connection)
+        if found != HEAD:
+            _upgrade(database)
+    except DBAPIError as error:
+        raise storage_error(error) from error
+
+
+def revision(connection: Connection) -> str | None:
+    """The revision the database is at, or None if it has no tables yet."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def config(connection: Connection | None = None) -> Config:
+    """Alembic's settings for our migrations; `connection` is what they run on."""
+    from alembic.config import Config  # noqa: PLC0415 - 100 ms that only a migration should pay
+
+    settings = Config()
+    # Alembic interpolates its settings, so a per cent sign in the path has to be doubled.
+    settings.set_main_option("script_location", str(_scripts()).replace("%", "%%"))
+    settings.attributes["connection"] = connection
+    return settings
+
+
+def _scripts() -> Path:
+    """The folder of migrations: inside the package in a wheel, at the root of a checkout."""
+    packaged = Path(__file__).with_name("migrations")
+    return packaged if packaged.is_dir() else Path(__file__).parents[3] / "migrations"
+
+
+def _upgrade(database: Database) -> None:
+    from alembic import command  # noqa: PLC0415 - as above
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    with _exclusive(database) as connection:
+        settings = config(connection)
+        ours = {script.revision for script in ScriptDirectory.from_config(settings).walk_revisions()}
+        found = revision(connection)  # again: another process may have been faster
+        if found is not None and found not in ours:
+            raise SchemaError(
+                f"the database is at schema {found}, which this release does not know",
+                cause="a newer release of trtfarm made or upgraded it",
+                remedy="upgrade trtfarm, or name another home folder or database",
+            )
+        if found != HEAD:
+            command.upgrade(settings, "head")
+
+
+@contextmanager
+def _exclusive(database: Database) -> Iterator[Connection]:
+    """A transaction that no other migration runs beside, and that leaves nothing behind if it fails."""
+    if not database.is_sqlite:
+        with database.engine.begin() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _POSTGRESQL_LOCK})
+            yield connection
+        return
+    with database.writer.connect() as connection:
+        # Batch mode replaces tables, which foreign keys forbid; they can only be switched outside of a transaction.
+        driver: Any = connection.connection.driver_connection
+        driver.execute("PRAGMA foreign_keys = OFF")
+        try:
+            with connection.begin():
+                yield connection
+                broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+                if broken is not None:
+                    raise SchemaError(f"the migration would leave a row of {broken[0]} pointing nowhere")
+        finally:
+            driver.execute("PRAGMA foreign_keys = ON")

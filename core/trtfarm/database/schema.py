@@ -1,0 +1,25 @@
+"""All tables. Importing this module fills `Base.metadata`, which the migrations must equal (a test compares them)."""
+
+from __future__ import annotations
+
+from trtfarm.database.artifacts import DatasetRow, EngineRow, ModelRow, QuantizationRow, TableRow, VerificationRow
+from trtfarm.database.base import Base
+from trtfarm.database.storage import BlobRow, HolderRow
+from trtfarm.database.work import EventRow, JobRow, StepRow, SubmissionRow, WorkerRow
+
+__all__ = [
+    "Base",
+    "BlobRow",
+    "DatasetRow",
+    "EngineRow",
+    "EventRow",
+    "HolderRow",
+    "JobRow",
+    "ModelRow",
+    "QuantizationRow",
+    "StepRow",
+    "SubmissionRow",
+    "TableRow",
+    "VerificationRow",
+    "WorkerRow",
+]

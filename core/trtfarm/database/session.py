@@ -1,0 +1,121 @@
+"""Opening a database and working in it: one transaction per `read` or `write` block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.orm import Session
+
+from trtfarm.database.failures import storage_error
+from trtfarm.errors import StorageError, UsageError
+
+#: Seconds that a SQLite writer waits for the one before it; every write here takes milliseconds.
+BUSY_SECONDS = 30
+_DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+_BEGIN = "trtfarm_begin"
+
+
+class Database:
+    """A database that was opened; threads may share it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.writer = engine.execution_options(**{_BEGIN: "IMMEDIATE"})
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    def read(self) -> AbstractContextManager[Session]:
+        """A session that only reads, and sees one state of the database on SQLite."""
+        return _transaction(self.engine)
+
+    def write(self) -> AbstractContextManager[Session]:
+        """A session that writes; it commits when the block ends and rolls back when the block raises.
+
+        On SQLite it takes the write lock at once: a transaction that read first and wrote later would fail with
+        "database is locked" whenever another one wrote in between, however long it is ready to wait.
+        """
+        return _transaction(self.writer)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def sqlite_url(path: Path) -> str:
+    return URL.create("sqlite", database=str(path)).render_as_string()
+
+
+def open_database(url: str) -> Database:
+    """The database at a URL: `sqlite:////folder/farm.db` or `postgresql://user:password@host/name`.
+
+    Connects on first use. Raises UsageError for a URL that is neither, StorageError if SQLite's folder cannot be made.
+    """
+    parsed = _parsed(url)
+    if parsed.get_backend_name() == "sqlite":
+        return Database(_sqlite_engine(parsed))
+    try:
+        return Database(create_engine(parsed, pool_pre_ping=True))
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "the driver for PostgreSQL is not installed", remedy="pip install 'trtfarm[postgresql]'"
+        ) from error
+
+
+def _parsed(url: str) -> URL:
+    remedy = "write it as sqlite:////folder/farm.db or postgresql://user:password@host/name"
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        # The text may hold a password, so it is not repeated.
+        raise UsageError("the database URL cannot be read", remedy=remedy) from error
+    driver = _DRIVERS.get(parsed.get_backend_name())
+    if driver is None:
+        raise UsageError(f"{parsed.drivername!r} databases are not supported", remedy=remedy)
+    if driver == "sqlite" and not parsed.database:
+        raise UsageError("a SQLite database needs a file: other processes have to see it", remedy=remedy)
+    return parsed.set(drivername=driver)
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    folder = Path(str(url.database)).absolute().parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"the database's folder {folder} cannot be made", cause=str(error), remedy="check its permissions"
+        ) from error
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    # The driver's own transactions would begin late and commit before DDL; `_begin_sqlite` begins them instead.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    # WAL lets readers go on while one writes. FULL syncs on every commit: what was accepted survives a power cut.
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get(_BEGIN, 'DEFERRED')}")
+
+
+@contextmanager
+def _transaction(engine: Engine) -> Iterator[Session]:
+    try:
+        with Session(engine, expire_on_commit=False) as session, session.begin():
+            yield session
+    except IntegrityError:
+        raise  # a broken constraint is a mistake in the caller, not a failure of the storage
+    except DBAPIError as error:
+        raise storage_error(error) from error

@@ -1,0 +1,114 @@
+"""What has to be done and who does it: jobs, their events, submissions with their steps, workers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from trtfarm.database.base import Base, Count, Created, JsonList, JsonObject, RowId, Time
+from trtfarm.database.columns import Counter, Digest, Id, UtcTime, one_of
+from trtfarm.jobs.state import JobState, StepState, SubmissionState
+
+#: At most one job of a key is queued or running: the database itself keeps the promise of single-flight.
+LIVE_JOBS = text("state IN ('queued', 'running')")
+
+
+class JobRow(Base):
+    """One piece of work. Only `trtfarm.jobs.manager` writes here."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index("uq_jobs_live_key", "key", unique=True, sqlite_where=LIVE_JOBS, postgresql_where=LIVE_JOBS),
+        Index("ix_jobs_state_priority_queued_at", "state", "priority", "queued_at"),
+        Index("ix_jobs_key_created", "key", "created"),
+    )
+
+    id: Mapped[RowId]
+    kind: Mapped[str] = mapped_column(String(32))
+    key: Mapped[str] = mapped_column(Digest)
+    request: Mapped[JsonObject]
+    state: Mapped[JobState] = mapped_column(one_of(JobState))
+    #: How often it was claimed; also the fencing token, so it only grows.
+    attempt: Mapped[Count]
+    max_attempts: Mapped[Count]
+    owner: Mapped[str | None] = mapped_column(String(200))
+    lease_until: Mapped[Time | None]
+    #: Higher goes first.
+    priority: Mapped[Count]
+    created: Mapped[Created]
+    #: When it last became queued.
+    queued_at: Mapped[Created]
+    #: When a message naming it was last given to the broker.
+    hinted_at: Mapped[Time | None]
+    started: Mapped[Time | None]
+    finished: Mapped[Time | None]
+    cancel_requested: Mapped[bool]
+    error: Mapped[JsonObject | None]
+    result: Mapped[JsonObject | None]
+    project: Mapped[str] = mapped_column(String(100), default="default")
+
+
+class EventRow(Base):
+    """One line of a job's history. Ids only grow, so a reader asks for what came after the last one it saw."""
+
+    __tablename__ = "job_events"
+    __table_args__ = (Index("ix_job_events_job_id_id", "job_id", "id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(Counter, primary_key=True, autoincrement=True)
+    job_id: Mapped[str] = mapped_column(Id, ForeignKey("jobs.id"))
+    attempt: Mapped[Count]
+    at: Mapped[Created]
+    kind: Mapped[str] = mapped_column(String(32))
+    data: Mapped[JsonObject]
+
+
+class SubmissionRow(Base):
+    """What a user asked for in one go: a small graph of steps."""
+
+    __tablename__ = "submissions"
+    __table_args__ = (Index("ix_submissions_state_created", "state", "created"),)
+
+    id: Mapped[RowId]
+    request: Mapped[JsonObject]
+    state: Mapped[SubmissionState] = mapped_column(one_of(SubmissionState))
+    created: Mapped[Created]
+    finished: Mapped[Time | None]
+    error: Mapped[JsonObject | None]
+    #: A word of the client's choice: sending the same submission twice makes one.
+    idempotency_key: Mapped[str | None] = mapped_column(String(200), unique=True)
+
+
+class StepRow(Base):
+    """One step of a submission; it points at the job that does it, which other submissions may share."""
+
+    __tablename__ = "steps"
+
+    submission_id: Mapped[str] = mapped_column(Id, ForeignKey("submissions.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    position: Mapped[Count]
+    #: Names of the steps that must be done first.
+    needs: Mapped[JsonList]
+    state: Mapped[StepState] = mapped_column(one_of(StepState), index=True)
+    job_id: Mapped[str | None] = mapped_column(Id, ForeignKey("jobs.id"), index=True)
+    key: Mapped[str | None] = mapped_column(Digest)
+    result: Mapped[JsonObject | None]
+    error: Mapped[JsonObject | None]
+
+
+class WorkerRow(Base):
+    """A worker process, alive as long as it renews its lease."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[RowId]
+    host: Mapped[str] = mapped_column(String(255))
+    pid: Mapped[int]
+    toolchains: Mapped[JsonList]
+    #: Jobs it runs at once.
+    slots: Mapped[Count]
+    started: Mapped[Created]
+    lease_until: Mapped[datetime] = mapped_column(UtcTime, index=True)
+    state: Mapped[str] = mapped_column(String(16))

@@ -1,0 +1,47 @@
+"""The events of jobs: what happened, in the order in which it became visible."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from trtfarm.database.session import Database
+from trtfarm.database.work import EventRow, JobRow
+from trtfarm.errors import NotFoundError
+from trtfarm.jobs.job import Event
+
+#: Kind of the events that the manager writes; workers add their own (log, progress, …).
+STATE_CHANGED = "state"
+
+
+def append(session: Session, job_id: str, attempt: int, lines: Sequence[tuple[str, dict[str, Any]]]) -> None:
+    """Adds (kind, data) lines within the caller's transaction.
+
+    The job's row is locked first: of two writers the second gets its ids after the first one has committed, so a reader
+    that asks for what came after the last id it saw misses nothing.
+    """
+    locked = session.scalar(select(JobRow.id).where(JobRow.id == job_id).with_for_update())
+    if locked is None:
+        raise NotFoundError(f"there is no job {job_id}")
+    if lines:
+        rows = [{"job_id": job_id, "attempt": attempt, "kind": kind, "data": data} for kind, data in lines]
+        session.execute(insert(EventRow), rows)
+
+
+def record(database: Database, job_id: str, attempt: int, lines: Sequence[tuple[str, dict[str, Any]]]) -> None:
+    """Adds (kind, data) lines in a transaction of their own; each call syncs the disk, so gather lines first."""
+    with database.write() as session:
+        append(session, job_id, attempt, lines)
+
+
+def events_since(database: Database, job_id: str, after: int = 0, limit: int = 1000) -> list[Event]:
+    """Up to `limit` events of a job with ids above `after`, oldest first."""
+    wanted = select(EventRow).where(EventRow.job_id == job_id, EventRow.id > after).order_by(EventRow.id).limit(limit)
+    with database.read() as session:
+        return [
+            Event(id=row.id, job_id=row.job_id, attempt=row.attempt, at=row.at, kind=row.kind, data=row.data)
+            for row in session.scalars(wanted)
+        ]

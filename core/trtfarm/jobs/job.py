@@ -1,0 +1,59 @@
+"""A job as the rest of the farm sees it: a frozen value, not a row that changes under its reader."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from trtfarm.jobs.state import JobState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One piece of work, as it was when it was read.
+
+    `attempt` counts the claims and is the fencing token: whoever claimed an earlier attempt can no longer finish.
+    `error` and `result` are plain data (`TrtfarmError.as_dict()`, and what the runner returned).
+    """
+
+    id: str
+    kind: str
+    key: str
+    request: dict[str, Any]
+    state: JobState
+    attempt: int
+    max_attempts: int
+    owner: str | None
+    lease_until: datetime | None
+    priority: int
+    created: datetime
+    queued_at: datetime
+    hinted_at: datetime | None
+    started: datetime | None
+    finished: datetime | None
+    cancel_requested: bool
+    error: dict[str, Any] | None
+    result: dict[str, Any] | None
+    project: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """The right of one owner to run one attempt of a job, until its lease is found expired."""
+
+    job: Job
+    owner: str
+    attempt: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One line of a job's history; ids of one job grow in the order in which they became visible."""
+
+    id: int
+    job_id: str
+    attempt: int
+    at: datetime
+    kind: str
+    data: dict[str, Any]
