@@ -1,0 +1,1 @@
+"""ONNX models, read without trusting them: a scan of the protobuf wire format, fingerprints, safe copies, shapes."""

@@ -1,0 +1,28 @@
+"""How much of a model is read before it is refused; real models stay far below, bombs do not."""
+
+#: Protobuf cannot hold more in one message; larger models keep their weights in external files.
+MODEL_BYTES = (1 << 31) - 1
+#: Fields and packed integers outside of weights. The largest exports have about a million; each costs about 1 µs.
+FIELDS = 4_000_000
+#: Messages within messages, protobuf's own limit; one nested subgraph takes three.
+DEPTH = 100
+#: Nodes of the graph, its subgraphs and functions together.
+NODES = 200_000
+#: Initializers and tensors in attributes together.
+TENSORS = 200_000
+#: UTF-8 bytes of one name, domain or operator type.
+TEXT_BYTES = 1 << 16
+#: Bytes of one string attribute.
+BYTES_BYTES = 1 << 26
+#: Dimensions of a tensor; TensorRT has 8.
+RANK = 64
+#: Integers of all tensors that are not stored as raw bytes, which only Python code can unpack.
+UNPACKED_INTEGERS = 1 << 24
+#: Bytes of all string tensors together.
+STRING_TENSOR_BYTES = 1 << 26
+#: Bytes of all weights together.
+WEIGHT_BYTES = 64 << 30
+#: Characters kept of a note (producer, metadata) for display.
+NOTE_CHARACTERS = 1_000
+#: Notes kept for display.
+NOTES = 100

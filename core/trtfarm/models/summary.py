@@ -1,0 +1,147 @@
+"""What a model is, as far as it can be said without running it: interface, operators, weights, files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from trtfarm.models import limits
+from trtfarm.models.elements import ELEMENT_TYPES
+from trtfarm.models.malformed import MalformedError
+from trtfarm.models.messages import Message
+from trtfarm.models.weights import Weight
+
+#: A dimension: a size, a symbol shared between tensors, or None where nothing is known.
+Dimension = int | str | None
+#: Domains of the operators that ONNX itself defines; "" is the same as "ai.onnx".
+STANDARD_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorType:
+    """An input or output: element type (numpy's name where there is one) and dimensions; None: rank unknown."""
+
+    name: str
+    dtype: str
+    dims: tuple[Dimension, ...] | None
+
+    def __str__(self) -> str:
+        dims = "unknown shape" if self.dims is None else "x".join("?" if d is None else str(d) for d in self.dims)
+        return f"{self.name} ({self.dtype}, {dims})"
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Operator:
+    """An operator type and how many nodes of the graph, its subgraphs and functions use it."""
+
+    domain: str
+    name: str
+    nodes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSummary:
+    """`inputs` leaves out those that initializers give a value. `metadata` and `producer` are for display only."""
+
+    ir_version: int
+    opset_imports: tuple[tuple[str, int], ...]
+    inputs: tuple[TensorType, ...]
+    outputs: tuple[TensorType, ...]
+    nodes: int
+    operators: tuple[Operator, ...]
+    weights: tuple[Weight, ...]
+    producer: str
+    metadata: tuple[tuple[str, str], ...]
+    #: Locations of external data, relative to the model's folder.
+    external_files: tuple[str, ...]
+    #: Operators of other domains that the model does not define itself: TensorRT needs a plugin for each.
+    foreign_operators: tuple[Operator, ...]
+    #: Fields that this release does not know; they are not in the farm's copy.
+    unknown_fields: tuple[str, ...]
+
+    @property
+    def weight_bytes(self) -> int:
+        return sum(weight.size for weight in self.weights)
+
+
+def summary_of(
+    model: Message, weights: Iterable[Weight], external_files: tuple[str, ...], unknown: frozenset[str]
+) -> ModelSummary:
+    """The summary of a ModelProto; raises MalformedError when it lacks what every model has."""
+    graph = model.message("graph")
+    if graph is None or model.integer("ir_version") < 1:
+        raise MalformedError("it has no graph or no IR version", remedy="hand in a file that an ONNX exporter wrote")
+    imports = tuple(
+        sorted((entry.text("domain"), entry.integer("version")) for entry in model.messages("opset_import"))
+    )
+    if not imports:
+        raise MalformedError("it does not say which operator set it uses (opset_import)")
+    if not graph.messages("node"):
+        raise MalformedError("its graph has no nodes, so there is nothing to build")
+    operators = _operators(model)
+    defined = {function.text("domain") for function in model.messages("functions")}
+    return ModelSummary(
+        ir_version=model.integer("ir_version"),
+        opset_imports=imports,
+        inputs=_inputs(graph),
+        outputs=tuple(_tensor_type(value) for value in graph.messages("output")),
+        nodes=sum(operator.nodes for operator in operators),
+        operators=operators,
+        weights=tuple(weights),
+        producer=" ".join(filter(None, (_note(model, "producer_name"), _note(model, "producer_version")))),
+        metadata=tuple(
+            (_note(entry, "key"), _note(entry, "value")) for entry in model.messages("metadata_props")[: limits.NOTES]
+        ),
+        external_files=external_files,
+        foreign_operators=tuple(op for op in operators if op.domain not in STANDARD_DOMAINS | defined),
+        unknown_fields=tuple(sorted(unknown)),
+    )
+
+
+def _operators(model: Message) -> tuple[Operator, ...]:
+    counts = Counter((node.text("domain"), node.text("op_type")) for node in model.nested() if node.type == "NodeProto")
+    if counts.total() > limits.NODES:
+        raise MalformedError(f"it has {counts.total():,} nodes, more than {limits.NODES:,}")
+    return tuple(sorted(Operator(domain=domain, name=name, nodes=n) for (domain, name), n in counts.items()))
+
+
+def _inputs(graph: Message) -> tuple[TensorType, ...]:
+    given = {tensor.text("name") for tensor in graph.messages("initializer")}
+    given |= {
+        values.text("name")
+        for sparse in graph.messages("sparse_initializer")
+        if (values := sparse.message("values")) is not None
+    }
+    inputs = tuple(_tensor_type(value) for value in graph.messages("input") if value.text("name") not in given)
+    if len({tensor.name for tensor in inputs}) != len(inputs):
+        raise MalformedError("two of its inputs have the same name")
+    if not inputs:
+        raise MalformedError("it has no input, so there is nothing to calibrate with")
+    return inputs
+
+
+def _tensor_type(value: Message) -> TensorType:
+    type_ = value.message("type")
+    tensor = type_.message("tensor_type") if type_ is not None else None
+    element = ELEMENT_TYPES.get(tensor.integer("elem_type")) if tensor is not None else None
+    if tensor is None or element is None:
+        raise MalformedError(
+            f"{value.text('name')!r} is not a tensor of a known type",
+            remedy="export the model with plain tensors as inputs and outputs",
+        )
+    shape = tensor.message("shape")
+    dims = None if shape is None else tuple(_dimension(dim) for dim in shape.messages("dim"))
+    return TensorType(name=value.text("name"), dtype=element.name, dims=dims)
+
+
+def _dimension(dim: Message) -> Dimension:
+    """Exporters write 0 or -1 for a size that they do not know."""
+    size = dim.integer("dim_value")
+    return size if size > 0 else dim.text("dim_param") or None
+
+
+def _note(message: Message, field: str) -> str:
+    """A remark as one printable line."""
+    text = message.note(field)[: 4 * limits.NOTE_CHARACTERS].decode(errors="replace")[: limits.NOTE_CHARACTERS]
+    return "".join(character if character.isprintable() else " " for character in text)
