@@ -16,10 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import mkstemp
 
-from trtfarm.blobs.objects import StoredObject
+from trtfarm.blobs.objects import CHUNK_BYTES, StoredObject
 from trtfarm.errors import DiskFullError, MissingBlobError, StorageError
 
-CHUNK_BYTES = 4 * 1024 * 1024
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 #: Nobody changes a blob by accident through its path.
 _READ_ONLY = 0o444

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+#: Pieces in which objects are read and written.
+CHUNK_BYTES = 4 * 1024 * 1024
+
 
 @dataclass(frozen=True, kw_only=True)
 class StoredObject:

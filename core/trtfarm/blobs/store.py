@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from trtfarm.blobs.folder import CHUNK_BYTES, storage_errors, write_durably
-from trtfarm.blobs.objects import ObjectStore
+from trtfarm.blobs.folder import storage_errors, write_durably
+from trtfarm.blobs.objects import CHUNK_BYTES, ObjectStore
 from trtfarm.digests import digest_of_bytes, digest_of_file, is_digest
 from trtfarm.errors import CorruptBlobError, DataError, MissingBlobError, UsageError
 

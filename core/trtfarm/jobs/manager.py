@@ -118,9 +118,7 @@ class JobManager:
         For a worker that shuts down, and for a stop that a later submission withdrew while it was being made.
         """
         with self._database.write() as session:
-            job = _held(session, claim)
-            # The attempt is the fencing token and never goes back, so the limit moves on instead.
-            return _move(session, job, after_release(job), max_attempts=job.max_attempts + 1)
+            return _give_back(session, _held(session, claim))
 
     def cancel(self, job_id: str) -> Job:
         """Ends a queued job, asks the worker of a running one to stop, and leaves an ended one as it is."""
@@ -151,15 +149,20 @@ class JobManager:
 
     def expire(self) -> list[Job]:
         """Takes jobs away from workers whose lease has run out; returns the jobs as they are now."""
-        overdue = (
-            select(_jobs)
-            .where(_jobs.c.state == JobState.RUNNING, _jobs.c.lease_until < now())
-            .order_by(_jobs.c.id)
-            .with_for_update(skip_locked=True)
-        )
         with self._database.write() as session:
-            lost = [Job(**row) for row in session.execute(overdue).mappings()]
+            lost = _running(session, _jobs.c.lease_until < now())
             return [_move(session, job, after_lost_worker(job), error=_lost_worker(job)) for job in lost]
+
+    def abandon(self, owner: str, *, counts: bool) -> list[Job]:
+        """Takes its jobs away from a process known to be dead; returns the jobs as they are now.
+
+        `counts` says whether the attempts count against the jobs, as they do when a lease runs out.
+        """
+        with self._database.write() as session:
+            lost = _running(session, _jobs.c.owner == owner)
+            if counts:
+                return [_move(session, job, after_lost_worker(job), error=_lost_worker(job)) for job in lost]
+            return [_give_back(session, job) for job in lost]
 
     def unhinted(self, seconds: float, limit: int = 100) -> list[Job]:
         """Queued jobs that the broker has not been told of for so many seconds, most urgent first."""
@@ -254,6 +257,17 @@ def _held(session: Session, claim: Claim) -> Job:
     if job is None:
         raise _claim_lost(claim)
     return job
+
+
+def _running(session: Session, which: ColumnElement[bool]) -> list[Job]:
+    """Running jobs, locked; those that another process is changing right now are left to it."""
+    found = select(_jobs).where(_jobs.c.state == JobState.RUNNING, which).order_by(_jobs.c.id)
+    return [Job(**row) for row in session.execute(found.with_for_update(skip_locked=True)).mappings()]
+
+
+def _give_back(session: Session, job: Job) -> Job:
+    # The attempt is the fencing token and never goes back, so the limit moves on instead.
+    return _move(session, job, after_release(job), max_attempts=job.max_attempts + 1)
 
 
 def _claim_lost(claim: Claim) -> ClaimLostError:
