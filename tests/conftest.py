@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine takes longer than a property's deadline of 0.2 s, which says nothing about the code.
+settings.register_profile("trtfarm", deadline=None)
+settings.load_profile("trtfarm")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
