@@ -1,0 +1,67 @@
+"""Clean-up: blobs that no row names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Column, delete, select, text
+from sqlalchemy.orm import Session
+
+from trtfarm.blobs.store import BlobStore, StoredBlob
+from trtfarm.database.clock import now
+from trtfarm.database.schema import Base, BlobRow, DatasetRow, HolderRow
+from trtfarm.database.session import Database
+
+#: Younger blobs may belong to a job that has not committed yet.
+GRACE_SECONDS = 24 * 3600.0
+#: Blobs removed while other writers of the database wait.
+_AT_ONCE = 50
+
+
+def find_garbage(database: Database, blobs: BlobStore, *, grace_seconds: float = GRACE_SECONDS) -> list[StoredBlob]:
+    """Blobs that no row names, that nobody holds, and that are older than the grace period; removes nothing."""
+    youngest = datetime.now(UTC) - timedelta(seconds=grace_seconds)
+    old = [stored for stored in blobs.blobs() if stored.written < youngest]
+    with database.read() as session:
+        kept = _kept(session)
+    return [stored for stored in old if stored.blob.digest not in kept]
+
+
+def remove_garbage(database: Database, blobs: BlobStore, garbage: Sequence[StoredBlob]) -> list[StoredBlob]:
+    """Removes what `find_garbage` found and is still garbage; returns what was removed.
+
+    Looking again and removing happen while nobody can begin to hold a blob, so that a writer that finds a blob stored
+    already can rely on it as soon as it holds it.
+    """
+    removed: list[StoredBlob] = []
+    for start in range(0, len(garbage), _AT_ONCE):
+        batch = garbage[start : start + _AT_ONCE]
+        with database.write() as session:
+            if not database.is_sqlite:  # SQLite's writers wait for each other anyway
+                session.execute(text("LOCK TABLE blob_holders IN SHARE ROW EXCLUSIVE MODE"))
+            kept = _kept(session)
+            gone = [stored for stored in batch if stored.blob.digest not in kept]
+            session.execute(delete(BlobRow).where(BlobRow.digest.in_([stored.blob.digest for stored in gone])))
+            for stored in gone:
+                blobs.delete(stored.blob.digest)
+        removed += gone
+    return removed
+
+
+def _kept(session: Session) -> set[str]:
+    """Digests that a row names or someone holds."""
+    kept = set(session.scalars(select(HolderRow.digest).where(HolderRow.expires > now())))
+    for column in _blob_columns():
+        kept.update(session.scalars(select(column).where(column.is_not(None)).distinct()))
+    for inputs, labels in session.execute(select(DatasetRow.inputs, DatasetRow.labels)):
+        arrays = [*inputs.values(), *([labels] if labels else [])]
+        kept.update(array["blob"] for array in arrays)
+    return kept
+
+
+def _blob_columns() -> list[Column[Any]]:
+    """Every column that names a blob, by the rule of the schema: it is called `blob` or ends so."""
+    tables = Base.metadata.tables.values()
+    return [column for table in tables for column in table.columns if column.name.split("_")[-1] == "blob"]

@@ -1,0 +1,48 @@
+"""What the database knows about blobs: that they were stored, and who is about to name them in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
+
+from trtfarm.blobs.store import Blob, BlobStore
+from trtfarm.database.clock import from_now
+from trtfarm.database.insert import conflict_insert
+from trtfarm.database.session import Database
+from trtfarm.database.storage import BlobRow, HolderRow
+
+#: Longer than any job takes from its first blob to its commit; a holder that died lets go after it.
+HOLD_SECONDS = 24 * 3600.0
+
+
+def put_held(database: Database, blobs: BlobStore, path: Path, holder: str) -> Blob:
+    """Stores a file and keeps clean-up away from it until `record` names it, for `holder` (a job's id, say).
+
+    Without this, a blob that is stored already but that no row names any more could be removed between the two.
+    """
+    blob = blobs.put_file(path)
+    hold(database, holder, [blob.digest])
+    if not blobs.has(blob):  # clean-up was faster; from now on it waits
+        blobs.put_file(path)
+    return blob
+
+
+def hold(database: Database, holder: str, digests: Sequence[str], seconds: float = HOLD_SECONDS) -> None:
+    """Keeps clean-up away from blobs, stored or not, for so many seconds or until `record`."""
+    with database.write() as session:
+        for digest in digests:
+            insert = conflict_insert(session, HolderRow).values(digest=digest, holder=holder, expires=from_now(seconds))
+            renew = {"expires": insert.excluded.expires}
+            session.execute(insert.on_conflict_do_update(index_elements=["digest", "holder"], set_=renew))
+
+
+def record(session: Session, blobs: Sequence[Blob], *, holder: str | None = None) -> None:
+    """Notes blobs that are safely stored, in the transaction whose rows name them, and lets go of `holder`'s."""
+    for blob in blobs:
+        insert = conflict_insert(session, BlobRow).values(digest=blob.digest, size=blob.size)
+        session.execute(insert.on_conflict_do_nothing(index_elements=["digest"]))
+    if holder is not None:
+        session.execute(delete(HolderRow).where(HolderRow.holder == holder))

@@ -1,0 +1,79 @@
+"""The conditions of a search, as SQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, or_
+from sqlalchemy.orm import InstrumentedAttribute
+
+from trtfarm.compute_capability import ComputeCapability
+from trtfarm.database.artifacts import EngineRow, ModelRow, TableRow
+from trtfarm.versions import TensorRTVersion
+
+_DIGEST = "sha256:"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """What to search for; None asks for nothing.
+
+    A TensorRT version may be short: 10.13 finds 10.13.3.9. `model` is a name, or the start of a digest or of an id.
+    Raises UsageError for a version or a compute capability that is none.
+    """
+
+    tensorrt: str | None = None
+    compute_capability: str | None = None
+    precision: str | None = None
+    model: str | None = None
+    calibrator: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.tensorrt is not None:
+            TensorRTVersion.parse(self.tensorrt)
+        if self.compute_capability is not None:
+            # Written as it is stored, whichever way it was asked for.
+            object.__setattr__(self, "compute_capability", str(ComputeCapability.parse(self.compute_capability)))
+
+
+def engine_conditions(wanted: Filter) -> list[ColumnElement[bool]]:
+    """Conditions on engines joined with their models."""
+    return [
+        *_common(wanted, EngineRow.tensorrt, EngineRow.calibrator),
+        *_equal(EngineRow.compute_capability, wanted.compute_capability),
+        *_equal(EngineRow.precision, wanted.precision),
+    ]
+
+
+def table_conditions(wanted: Filter) -> list[ColumnElement[bool]]:
+    """Conditions on tables joined with their models; a table fits every device unless it is tied to one."""
+    device = wanted.compute_capability
+    tied = [] if device is None else [or_(TableRow.portable, TableRow.device == device)]
+    return [*_common(wanted, TableRow.tensorrt, TableRow.calibrator), *tied]
+
+
+def _common(
+    wanted: Filter,
+    tensorrt: InstrumentedAttribute[str] | InstrumentedAttribute[str | None],
+    calibrator: InstrumentedAttribute[str] | InstrumentedAttribute[str | None],
+) -> list[ColumnElement[bool]]:
+    conditions = _equal(calibrator, wanted.calibrator)
+    if wanted.tensorrt is not None:
+        # The dot keeps 10.1 from finding 10.13.
+        conditions.append(or_(tensorrt == wanted.tensorrt, tensorrt.startswith(f"{wanted.tensorrt}.", autoescape=True)))
+    if wanted.model is not None:
+        digest = _DIGEST + wanted.model.removeprefix(_DIGEST)
+        conditions.append(
+            or_(
+                ModelRow.name == wanted.model,
+                ModelRow.digest.startswith(digest, autoescape=True),
+                ModelRow.id.startswith(wanted.model, autoescape=True),
+            )
+        )
+    return conditions
+
+
+def _equal(
+    column: InstrumentedAttribute[str] | InstrumentedAttribute[str | None], value: str | None
+) -> list[ColumnElement[bool]]:
+    return [] if value is None else [column == value]

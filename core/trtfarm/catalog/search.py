@@ -1,0 +1,87 @@
+"""Searching engines and tables, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from trtfarm.catalog.entries import EngineEntry, TableEntry
+from trtfarm.catalog.filters import Filter, engine_conditions, table_conditions
+from trtfarm.database.artifacts import EngineRow, ModelRow, TableRow, VerificationRow
+
+DEFAULT_LIMIT = 100
+
+
+def find_engines(session: Session, wanted: Filter, *, limit: int = DEFAULT_LIMIT) -> list[EngineEntry]:
+    """Up to `limit` engines, newest first."""
+    statement = (
+        select(EngineRow, ModelRow)
+        .join(ModelRow, EngineRow.model_id == ModelRow.id)
+        .where(*engine_conditions(wanted))
+        .order_by(EngineRow.created.desc(), EngineRow.id.desc())
+        .limit(limit)
+    )
+    found = session.execute(statement).tuples().all()
+    metrics = _newest_metrics(session, {engine.quantization_id for engine, _ in found if engine.quantization_id})
+    return [_engine(engine, model, metrics.get(engine.quantization_id or "")) for engine, model in found]
+
+
+def find_tables(session: Session, wanted: Filter, *, limit: int = DEFAULT_LIMIT) -> list[TableEntry]:
+    """Up to `limit` tables, newest first; `wanted.precision` says nothing about a table and is passed over."""
+    statement = (
+        select(TableRow, ModelRow)
+        .join(ModelRow, TableRow.model_id == ModelRow.id)
+        .where(*table_conditions(wanted))
+        .order_by(TableRow.created.desc(), TableRow.id.desc())
+        .limit(limit)
+    )
+    return [_table(table, model) for table, model in session.execute(statement).tuples()]
+
+
+def _newest_metrics(session: Session, quantizations: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Quantisation id -> metrics of its newest verification."""
+    statement = (
+        select(VerificationRow.quantization_id, VerificationRow.metrics)
+        .where(VerificationRow.quantization_id.in_(quantizations))
+        .order_by(VerificationRow.created, VerificationRow.id)
+    )
+    return dict(session.execute(statement).tuples().all())
+
+
+def _engine(engine: EngineRow, model: ModelRow, metrics: dict[str, Any] | None) -> EngineEntry:
+    return EngineEntry(
+        id=engine.id,
+        model=model.name,
+        model_digest=model.digest,
+        precision=engine.precision,
+        calibrator=engine.calibrator,
+        table=engine.table_id,
+        tensorrt=engine.tensorrt,
+        toolchain=engine.toolchain,
+        compute_capability=engine.compute_capability,
+        gpu=engine.gpu,
+        size=engine.size,
+        digest=engine.blob,
+        created=engine.created,
+        pinned=engine.pinned,
+        metrics=metrics,
+    )
+
+
+def _table(table: TableRow, model: ModelRow) -> TableEntry:
+    return TableEntry(
+        id=table.id,
+        model=model.name,
+        model_digest=model.digest,
+        calibrator=table.calibrator,
+        tensorrt=table.tensorrt,
+        batch_size=table.batch_size,
+        tensors=table.tensors,
+        origin=table.origin,
+        portable=table.portable,
+        digest=table.blob,
+        created=table.created,
+    )
