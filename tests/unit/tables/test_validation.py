@@ -108,7 +108,9 @@ def test_what_reading_mends_is_a_warning(text: str, what: str) -> None:
 
 
 def test_a_tensor_with_two_scales_is_an_error() -> None:
-    problem = only(problems_of(f"{HEADER}x: 3c010204\ny: 3c010204\nx: 3c010205\n"))
+    text = f"{HEADER}x: 3c010204\ny: 3c010204\nx: 3c010205\n"
+    assert CalibrationTable.parse(text.encode()).scales == {"x": "3c010204", "y": "3c010204"}
+    problem = only(problems_of(text))
     assert (problem.severity, problem.line, problem.tensor) == (Severity.ERROR, 4, "x")
 
 
