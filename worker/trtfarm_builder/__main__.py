@@ -1,35 +1,78 @@
-"""Entry of the builder process: request on stdin, events on the descriptor named in the first argument."""
+"""Entry of the builder process: request on stdin, events on the descriptor named in the first argument.
 
+The supervisor starts it through `launch`; by hand it is `python -m trtfarm_builder 1 < request.json`.
+"""
+
+import errno
 import json
+import os
 import sys
 import traceback
+from typing import Any, Dict
 
-from trtfarm_builder import PROTOCOL
+from trtfarm_builder import PROTOCOL, sandbox
 from trtfarm_builder.channel import Channel
 from trtfarm_builder.failures import BadRequestError, StepError
 from trtfarm_builder.operations import step_named
 
+_NO_ROOM = {
+    errno.ENOSPC: ("the disk is full", "free space where the farm keeps its scratch folders"),
+    errno.EDQUOT: ("the disk quota is used up", "free space where the farm keeps its scratch folders"),
+    errno.EFBIG: ("a file grew over the limit for files of a builder", "use a smaller model or less data"),
+}
+
 
 def main() -> int:
     """Does one step. Exit code 0: answered; 1: failed and said why; anything else, or a signal: a crash."""
-    channel = Channel(int(sys.argv[1]))
+    descriptor = int(sys.argv[1])
+    os.set_inheritable(descriptor, False)  # noqa: FBT003 - takes no keywords
+    channel = Channel(descriptor)
     try:
-        request = json.load(sys.stdin)
-        if request["protocol"] != PROTOCOL:
-            raise BadRequestError("protocol {} is not {}".format(request["protocol"], PROTOCOL))
-        channel.answer(step_named(request["step"])(request["args"], channel))
+        channel.answer(_perform(json.load(sys.stdin), channel))
     except StepError as error:
         channel.failure(error.code, error.message, error.cause, error.remedy, None)
         return 1
     except MemoryError:
         channel.failure("builder_memory", "the builder ran out of memory", None, None, traceback.format_exc())
         return 1
+    except OSError as error:
+        _report_os_error(error, channel)
+        return 1
     except Exception as error:  # noqa: BLE001 - the outermost edge: whatever it is, the supervisor must hear of it
-        text = "{}: {}".format(type(error).__name__, error)
-        channel.failure("builder", text, None, None, traceback.format_exc())
+        _report(error, channel)
         return 1
     return 0
 
 
+def _perform(request: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
+    if request["protocol"] != PROTOCOL:
+        raise BadRequestError("protocol {} is not {}".format(request["protocol"], PROTOCOL))
+    # Absent when a person runs the step by hand.
+    if "sandbox" in request:
+        sandbox.enter(**request["sandbox"])
+    sys.path.extend(request.get("python_path", []))
+    return step_named(request["step"])(request["args"], channel)
+
+
+def _report_os_error(error: OSError, channel: Channel) -> None:
+    if error.errno in _NO_ROOM:
+        message, remedy = _NO_ROOM[error.errno]
+        channel.failure("disk_full", message, str(error), remedy, traceback.format_exc())
+    else:
+        _report(error, channel)
+
+
+def _report(error: Exception, channel: Channel) -> None:
+    channel.failure("builder", "{}: {}".format(type(error).__name__, error), None, None, traceback.format_exc())
+
+
+def answer_and_exit() -> None:
+    """Runs `main` and ends at once: tearing CUDA and thread pools down takes time and can crash after the answer."""
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    answer_and_exit()

@@ -21,6 +21,8 @@ STEPS = {
     "evaluate": "trtfarm_builder.evaluation.evaluate",
     "inspect": "trtfarm_builder.evaluation.inspect",
     "images": "trtfarm_builder.images.prepare",
+    "reference-probe": "trtfarm_builder.reference.versions",
+    "trt-probe": "trtfarm_builder.trt.probe",
     "rtx-probe": "trtfarm_builder.rtx.probe",
     "rtx-build": "trtfarm_builder.rtx.build",
 }

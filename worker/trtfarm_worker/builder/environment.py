@@ -1,0 +1,35 @@
+"""The environment variables that a builder process sees: an allow-list, for the rest holds secrets and surprises."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from trtfarm_worker.toolchains.toolchain import Toolchain
+
+_PASSED = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    # Which devices there are, for CUDA and for the container runtime.
+    "CUDA_VISIBLE_DEVICES",
+    "CUDA_DEVICE_ORDER",
+    "NVIDIA_VISIBLE_DEVICES",
+    "NVIDIA_DRIVER_CAPABILITIES",
+    "OMP_NUM_THREADS",
+)
+
+
+def builder_environment(environment: Mapping[str, str], *, toolchain: Toolchain, scratch: Path) -> dict[str, str]:
+    """`environment` reduced to what builders need; home and temporary files are in `scratch` and go with it."""
+    passed = {name: environment[name] for name in _PASSED if name in environment}
+    # GPU hosts name the folder of the driver's libraries here; the toolchain's own come first.
+    folders = [str(folder) for folder in toolchain.library_path]
+    if "LD_LIBRARY_PATH" in environment:
+        folders.append(environment["LD_LIBRARY_PATH"])
+    if folders:
+        passed["LD_LIBRARY_PATH"] = os.pathsep.join(folders)
+    return {**passed, "HOME": str(scratch), "TMPDIR": str(scratch), "PYTHONUTF8": "1"}

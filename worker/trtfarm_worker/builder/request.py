@@ -1,0 +1,80 @@
+"""What a builder process is asked, within which limits, and what it gave back."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from trtfarm.errors import BuilderCrashError
+from trtfarm_worker.toolchains.toolchain import Toolchain
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a builder process and its descendants may use together."""
+
+    #: Seconds that it may run, and that it may stay without sending an event.
+    wall_seconds: float
+    silent_seconds: float
+    #: Bytes of memory of its own: anonymous, shared and swapped; mapped files are the page cache's.
+    memory_bytes: int
+    #: Bytes that any one file may have.
+    file_bytes: int = 64 << 30
+    #: Seconds between SIGTERM and SIGKILL.
+    grace_seconds: float = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuilderRequest:
+    """One step for one process. `args` is JSON data; `scratch` becomes the process's current folder."""
+
+    toolchain: Toolchain
+    step: str
+    args: Mapping[str, Any]
+    limits: Limits
+    scratch: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuilderAnswer:
+    """The result of a step that ended well; the files it names lie in `scratch`."""
+
+    result: Mapping[str, Any]
+    scratch: Path
+    #: What the process and its libraries printed.
+    native_log: Path
+    seconds: float
+    #: The most memory seen; 0 when the process ended before the first look.
+    peak_memory_bytes: int
+
+    def file(self, key: str) -> Path:
+        """The file that the result names under `key`; see `result_file`."""
+        return result_file(self.scratch, self.result.get(key))
+
+
+def result_file(scratch: Path, name: object) -> Path:
+    """The path of a file that a builder named, relative to its scratch folder.
+
+    Raises BuilderCrashError unless it is a regular file of its own inside of `scratch`: no `..`, no absolute path and
+    no link at any level, because a builder that read a hostile model may itself be hostile.
+    """
+    if not isinstance(name, str) or not name or "\0" in name:
+        raise BuilderCrashError(f"the builder named no file where one was due, but {name!r}")
+    relative = PurePosixPath(name)
+    if relative.is_absolute() or ".." in relative.parts:
+        raise BuilderCrashError(f"the builder named a file outside of its scratch folder: {name!r}")
+    path = scratch
+    for part in relative.parts:
+        path /= part
+        if path.is_symlink():
+            raise BuilderCrashError(f"the builder named a file behind a link: {name!r}")
+    try:
+        facts = path.lstat()
+    except OSError as error:
+        raise BuilderCrashError(f"the builder named a file that cannot be read: {name!r}", cause=str(error)) from error
+    if not stat.S_ISREG(facts.st_mode) or facts.st_nlink != 1:
+        raise BuilderCrashError(f"the builder named what is no regular file of its own: {name!r}")
+    return path

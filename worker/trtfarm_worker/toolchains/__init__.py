@@ -1,0 +1,1 @@
+"""Toolchains: interpreters with one TensorRT each. Installing, testing, keeping and choosing them."""

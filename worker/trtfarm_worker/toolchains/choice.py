@@ -1,0 +1,86 @@
+"""Which toolchain builds an engine, and if none can, why not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trtfarm.compute_capability import ComputeCapability
+from trtfarm.errors import ToolchainError
+from trtfarm.versions import TensorRTVersion
+from trtfarm_worker.toolchains.toolchain import Toolchain, ToolchainKind
+
+#: What TensorRT-RTX 1.4 to 1.7 build for; only used to say which installation would help.
+_TENSORRT_RTX_TARGETS = frozenset(ComputeCapability.parse(text) for text in ("75", "80", "86", "89", "120", "121"))
+
+
+def choose(
+    toolchains: Sequence[Toolchain],
+    *,
+    target: ComputeCapability,
+    precision: str,
+    version: TensorRTVersion | None = None,
+    kind: ToolchainKind | None = None,
+) -> Toolchain:
+    """The newest toolchain that builds for `target` in `precision`; TensorRT before TensorRT-RTX of the same version.
+
+    `version` may be short (1.7) and then takes any release of that line. Raises ToolchainError, which says for each
+    toolchain why it cannot, which targets there are, and what to install.
+    """
+    reasons = {
+        toolchain.name: _why_not(toolchain, target, precision, version, kind)
+        for toolchain in toolchains
+        if toolchain.kind is not ToolchainKind.REFERENCE
+    }
+    fit = [toolchain for toolchain in toolchains if reasons.get(toolchain.name, "builds no engines") is None]
+    if fit:
+        return max(fit, key=lambda toolchain: (TensorRTVersion.parse(toolchain.version), toolchain.name))
+    raise ToolchainError(
+        f"no toolchain here builds {precision} engines for {target}{_asked(version, kind)}",
+        cause="\n".join(f"{name}: {reason}" for name, reason in reasons.items()) or "no toolchain is installed",
+        remedy=_remedy(toolchains, target, version, kind),
+    )
+
+
+def _why_not(
+    toolchain: Toolchain,
+    target: ComputeCapability,
+    precision: str,
+    version: TensorRTVersion | None,
+    kind: ToolchainKind | None,
+) -> str | None:
+    can = toolchain.capabilities
+    if kind is not None and toolchain.kind is not kind:
+        return f"is {toolchain.kind}"
+    if toolchain.broken is not None:
+        return f"is broken: {toolchain.broken}"
+    if version is not None and not TensorRTVersion.parse(toolchain.version).matches(version):
+        return f"has version {toolchain.version}"
+    if target not in can.compute_capabilities:
+        return can.lacking.get("gpu") or f"builds for {_listed(can.compute_capabilities)}"
+    if precision not in can.precisions:
+        return f"has no {precision}: " + can.lacking.get(precision, f"it has {', '.join(can.precisions) or 'none'}")
+    return None
+
+
+def _remedy(
+    toolchains: Sequence[Toolchain],
+    target: ComputeCapability,
+    version: TensorRTVersion | None,
+    kind: ToolchainKind | None,
+) -> str:
+    possible = sorted({found for toolchain in toolchains for found in toolchain.capabilities.compute_capabilities})
+    if target in _TENSORRT_RTX_TARGETS and kind is not ToolchainKind.TENSORRT:
+        return f"trtfarm toolchain install tensorrt-rtx{f'=={version}' if version else ''}"
+    if possible:
+        return f"choose among the targets that can be built here: {_listed(possible)}"
+    return "on a host with such a GPU: trtfarm toolchain install tensorrt, or trtfarm toolchain add PYTHON"
+
+
+def _asked(version: TensorRTVersion | None, kind: ToolchainKind | None) -> str:
+    if version is None and kind is None:
+        return ""
+    return f" with {kind or 'TensorRT'}{f' {version}' if version else ''}"
+
+
+def _listed(capabilities: Sequence[ComputeCapability]) -> str:
+    return ", ".join(map(str, capabilities)) or "nothing"

@@ -1,0 +1,80 @@
+"""Finding out what a toolchain can do, by letting it try."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from trtfarm.calibrators import Calibrator
+from trtfarm.compute_capability import ComputeCapability
+from trtfarm.errors import BuilderCancelledError, BuilderError, ToolchainError
+from trtfarm_worker.builder.cancellation import CancelToken
+from trtfarm_worker.builder.events import LogLine, Progress
+from trtfarm_worker.builder.request import BuilderRequest, Limits
+from trtfarm_worker.builder.supervisor import run_builder
+from trtfarm_worker.toolchains.toolchain import Capabilities, Toolchain, ToolchainKind
+
+Facts = Mapping[str, Any]
+# Importing TensorRT from a cold network disk takes a minute; what a probe builds is tiny.
+_LIMITS = Limits(wall_seconds=300, silent_seconds=300, memory_bytes=8 << 30)
+
+
+def probed(toolchain: Toolchain, *, should_stop: CancelToken | None = None) -> Toolchain:
+    """The toolchain with what it can do on this host.
+
+    One that fails comes back with `broken` saying why, and without capabilities. Raises BuilderCancelledError.
+    """
+    step, describe = _PROBES[toolchain.kind]
+    try:
+        version, capabilities = describe(_ask(toolchain, step, should_stop))
+    except BuilderCancelledError:
+        raise
+    except (ToolchainError, BuilderError) as error:
+        return replace(toolchain, capabilities=Capabilities(), broken=str(error))
+    return replace(toolchain, version=version, capabilities=capabilities, broken=None)
+
+
+def _ask(toolchain: Toolchain, step: str, should_stop: CancelToken | None) -> Facts:
+    with tempfile.TemporaryDirectory(prefix="trtfarm-probe-") as scratch:
+        request = BuilderRequest(toolchain=toolchain, step=step, args={}, limits=_LIMITS, scratch=Path(scratch))
+        return run_builder(request, on_event=_ignore, should_stop=should_stop).result
+
+
+def _ignore(event: Progress | LogLine) -> None:
+    """A probe's errors come back in its answer."""
+
+
+def _reference(facts: Facts) -> tuple[str, Capabilities]:
+    return facts["onnxruntime"], Capabilities(calibrators=tuple(Calibrator))
+
+
+def _tensorrt_rtx(facts: Facts) -> tuple[str, Capabilities]:
+    capabilities = Capabilities(
+        compute_capabilities=_compute_capabilities(facts["compute_capabilities"]),
+        precisions=("fp32", "int8") if facts["int8"] else ("fp32",),
+        lacking={} if facts["int8"] else {"int8": str(facts.get("reason"))},
+    )
+    return facts["tensorrt"], capabilities
+
+
+def _tensorrt(facts: Facts) -> tuple[str, Capabilities]:
+    capabilities = Capabilities(
+        compute_capabilities=_compute_capabilities({gpu["compute_capability"] for gpu in facts["gpus"]}),
+        calibrators=tuple(Calibrator(word) for word in facts["calibrators"]),
+        lacking={} if facts["gpus"] else {"gpu": str(facts.get("reason"))},
+    )
+    return facts["tensorrt"], capabilities
+
+
+def _compute_capabilities(words: Iterable[str]) -> tuple[ComputeCapability, ...]:
+    return tuple(sorted(ComputeCapability.parse(word) for word in words))
+
+
+_PROBES: dict[ToolchainKind, tuple[str, Callable[[Facts], tuple[str, Capabilities]]]] = {
+    ToolchainKind.REFERENCE: ("reference-probe", _reference),
+    ToolchainKind.TENSORRT_RTX: ("rtx-probe", _tensorrt_rtx),
+    ToolchainKind.TENSORRT: ("trt-probe", _tensorrt),
+}

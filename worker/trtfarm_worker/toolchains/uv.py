@@ -1,0 +1,78 @@
+"""Virtual environments and packages, by way of uv."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from uv import find_uv_bin
+
+from trtfarm.errors import ToolchainError
+
+_LAST_LINES = 12
+#: What pip calls it -> what uv calls it; uv reads nothing that is pip's.
+_OF_PIP = {
+    "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
+    "PIP_EXTRA_INDEX_URL": "UV_INDEX",
+    "PIP_CERT": "SSL_CERT_FILE",
+}
+#: Older and newer names for the same setting in uv.
+_ALSO = {"UV_DEFAULT_INDEX": "UV_INDEX_URL", "UV_INDEX": "UV_EXTRA_INDEX_URL"}
+
+
+def make_environment(folder: Path, *, python: str, tell: Callable[[str], None]) -> Path:
+    """A virtual environment in `folder`, which may be moved later; returns its interpreter. Raises ToolchainError."""
+    run_uv(["venv", "--quiet", "--relocatable", "--no-project", "--python", python, str(folder)], tell=tell)
+    return folder / "bin" / "python"
+
+
+def install_packages(python: Path, requirements: Sequence[str], *, tell: Callable[[str], None]) -> None:
+    """Installs into the environment of `python`; raises ToolchainError."""
+    run_uv(["pip", "install", "--python", str(python), *requirements], tell=tell)
+
+
+def run_uv(arguments: Sequence[str], *, tell: Callable[[str], None]) -> None:
+    """Runs uv with the user's own settings; `tell` gets what it prints, line by line. Raises ToolchainError."""
+    last: deque[str] = deque(maxlen=_LAST_LINES)
+    try:
+        uv = find_uv_bin()
+    except FileNotFoundError as error:
+        raise ToolchainError(
+            "uv, which installs toolchains, is not there", cause=str(error), remedy="install trtfarm's requirements"
+        ) from error
+    process = subprocess.Popen(
+        [uv, "--color", "never", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=uv_environment(os.environ),
+    )
+    with process:
+        try:
+            for line in process.stdout or ():
+                last.append(line.rstrip())
+                tell(line.rstrip())
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
+        raise ToolchainError(
+            f"uv {' '.join(arguments[:2])} failed",
+            cause="\n".join(last) or f"exit code {process.returncode}",
+            remedy="check the version, the network, and the package index (UV_DEFAULT_INDEX, UV_INDEX, UV_FIND_LINKS)",
+        )
+
+
+def uv_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """`environment` with pip's index and certificate told to uv too, where uv's own are not set."""
+    told = {
+        name: environment[pip_name]
+        for pip_name, name in _OF_PIP.items()
+        if pip_name in environment and name not in environment and _ALSO.get(name) not in environment
+    }
+    return {**environment, **told}
