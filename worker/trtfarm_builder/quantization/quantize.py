@@ -1,0 +1,83 @@
+"""The step `quantize`: an ONNX model and a table's scales become an ONNX model that TensorRT builds in INT8."""
+
+from pathlib import Path
+from typing import Any, Dict, Mapping
+
+import onnx
+
+from trtfarm_builder.channel import Channel
+from trtfarm_builder.failures import BadModelError, BadTableError, StepError
+from trtfarm_builder.onnx_files import external_files, load_model, save_model
+from trtfarm_builder.quantization.constants import Constants
+from trtfarm_builder.quantization.exclusions import exclusions_for
+from trtfarm_builder.quantization.graph import Graph
+from trtfarm_builder.quantization.operators import QUANTIZED_OPERATORS
+from trtfarm_builder.quantization.opset import opset_of, with_per_channel_opset
+from trtfarm_builder.quantization.placement import Plan, plan_placement
+from trtfarm_builder.quantization.rewrite import insert_pairs
+from trtfarm_builder.quantization.scales import read_scales
+
+_RESULT = "quantized.onnx"
+_SHOWN = 3
+
+
+def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
+    """Writes quantized.onnx into the current folder.
+
+    `args`: model (path), scales {tensor: 8 hex digits of amax/127}, options {exclude_nodes, exclude_op_types}.
+    Returns model, external (the names of the files beside the given model that the new one needs beside it too),
+    opset, quantized (node names), left [{node, op_type, reason}], and the names of scales that were not used
+    (unused_scales) and of those that a node in `left` lacked (missing_scales).
+    Raises BadModelError, BadTableError, BadRequestError.
+    """
+    path = Path(args["model"])
+    scales = read_scales(args["scales"])
+    options = args.get("options", {})
+    model = load_model(path)
+    _refuse_quantized(model)
+    exclusions = exclusions_for(model.graph.node, options.get("exclude_nodes", ()), options.get("exclude_op_types", ()))
+    model = with_per_channel_opset(model)
+    graph = Graph(model)
+    plan = plan_placement(model, graph, Constants(graph, path.parent), scales, exclusions)
+    if not plan.pairs:
+        raise _nothing_to_quantize(plan)
+    channel.log("Q/DQ for {} nodes, {} stay in floating point".format(len(plan.quantized), len(plan.left)))
+    insert_pairs(model, plan)
+    save_model(model, Path(_RESULT))
+    external = external_files(model)
+    if not external:
+        # The checker would look for external data in this folder, and copies of gigabytes only for it are too much.
+        onnx.checker.check_model(_RESULT)
+    return {"model": _RESULT, "external": external, "opset": opset_of(model), **_summary(plan, scales)}
+
+
+def _refuse_quantized(model: onnx.ModelProto) -> None:
+    found = sorted({node.op_type for node in model.graph.node} & QUANTIZED_OPERATORS)
+    if found:
+        raise BadModelError(
+            "the model is quantised already: it has {}".format(", ".join(found)),
+            remedy="build it as it is, or hand in the floating-point model",
+        )
+
+
+def _nothing_to_quantize(plan: Plan) -> StepError:
+    message = "no node of the model can run in INT8"
+    if plan.missing:
+        return BadTableError(
+            message,
+            cause="the table has no scale for any tensor that is needed, such as {}".format(plan.missing[0]),
+            remedy="use a table that was calibrated on this very model",
+        )
+    reasons = sorted({item.reason for item in plan.left})
+    cause = "; ".join(reasons[:_SHOWN]) if reasons else "it has no Conv, ConvTranspose, Gemm or MatMul"
+    return BadModelError(message, cause=cause, remedy="build it in floating point")
+
+
+def _summary(plan: Plan, scales: Mapping[str, float]) -> Dict[str, Any]:
+    used = {pair.tensor for pair in plan.pairs}
+    return {
+        "quantized": list(plan.quantized),
+        "left": [{"node": item.node, "op_type": item.op_type, "reason": item.reason} for item in plan.left],
+        "unused_scales": [tensor for tensor in scales if tensor not in used],
+        "missing_scales": list(plan.missing),
+    }
