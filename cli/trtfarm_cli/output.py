@@ -18,7 +18,7 @@ _KIB = 1024
 @cache
 def console() -> Console:
     """The console on stderr; rich costs a tenth of a second, so it is imported when first written to."""
-    from rich.console import Console  # noqa: PLC0415
+    from rich.console import Console
 
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -32,6 +32,26 @@ def emit_json(value: Any) -> None:
     """A JSON document on stdout; times in ISO 8601."""
     json.dump(value, sys.stdout, indent=2, ensure_ascii=False, default=_plain)
     sys.stdout.write("\n")
+
+
+def emit_json_line(value: Any) -> None:
+    """One JSON document on one line of stdout, for streams."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=_plain) + "\n")
+    sys.stdout.flush()
+
+
+def emit_fields(fields: Mapping[str, Any]) -> None:
+    """Names and values, one per line, on stdout; what is not set is left out."""
+    shown = {name.replace("_", " "): value for name, value in fields.items() if value not in (None, "", {}, [])}
+    width = max(map(len, shown), default=0)
+    for name, value in shown.items():
+        if isinstance(value, datetime):
+            text = moment(value)
+        elif isinstance(value, Mapping | list | tuple):
+            text = json.dumps(value, ensure_ascii=False, default=_plain)
+        else:
+            text = str(value)
+        sys.stdout.write(f"{name.ljust(width)}  {text}\n")
 
 
 def emit_table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Callable[[Any], str] | None]) -> None:

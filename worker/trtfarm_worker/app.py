@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
 from celery import Celery
+from kombu.exceptions import OperationalError
 
+from trtfarm.jobs.job import Job
 from trtfarm.settings import Settings
+
+_log = structlog.get_logger()
 
 RUN_TASK = "trtfarm.run"
 QUEUE = "trtfarm"
@@ -55,10 +60,15 @@ def _transport_options(settings: Settings) -> dict[str, Any]:
 
 
 class CeleryPublisher:
-    """Tells the workers that a job is there; a lost message is repeated by the reconciler."""
+    """Tells the workers that a job is queued; see `trtfarm.jobs.reconcile.Publisher`."""
 
     def __init__(self, settings: Settings) -> None:
         self._app = make_app(settings)
 
-    def publish(self, job_id: str) -> None:
-        self._app.send_task(RUN_TASK, args=[job_id], ignore_result=True)
+    def __call__(self, job: Job) -> bool:
+        try:
+            self._app.send_task(RUN_TASK, args=[job.id], ignore_result=True, retry=False)
+        except (OperationalError, OSError) as error:
+            _log.warning("the broker took no message", job=job.id, error=str(error))
+            return False
+        return True

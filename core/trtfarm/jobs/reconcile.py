@@ -46,7 +46,7 @@ def reconcile(
     manager: JobManager,
     publisher: Publisher,
     *,
-    advance: Callable[[], None],
+    advance: Callable[[], object],
     hint_after_seconds: float = HINT_AFTER_SECONDS,
 ) -> Repairs:
     """One round: expired leases, then whatever `advance` finds undone (steps whose job has ended), then lost messages.

@@ -1,0 +1,23 @@
+"""`trtfarm version`."""
+
+from __future__ import annotations
+
+import platform
+
+import typer
+
+import trtfarm
+from trtfarm_cli import output
+from trtfarm_cli.options import Json
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(version)
+
+
+def version(*, json: Json = False) -> None:
+    """The versions of trtfarm and of the Python that runs it."""
+    if json:
+        output.emit_json({"trtfarm": trtfarm.__version__, "python": platform.python_version()})
+    else:
+        typer.echo(f"trtfarm {trtfarm.__version__} (Python {platform.python_version()})")

@@ -1,0 +1,33 @@
+"""What was measured of a quantised model, put into one number that a gate can compare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trtfarm.errors import GateError
+
+
+def drop(metrics: Mapping[str, Any]) -> float:
+    """The share of accuracy lost to INT8: 0.01 is one percent.
+
+    With labels, FP32's Top-1 less INT8's (negative when INT8 is better). Without, the largest over all outputs of one
+    less the mean cosine similarity to FP32's output.
+    """
+    classification = metrics.get("classification")
+    if classification:
+        return float(classification["reference"]["top1"] - classification["candidate"]["top1"])
+    return max(
+        (1.0 - output["cosine_mean"] for output in metrics["outputs"].values() if "cosine_mean" in output), default=0.0
+    )
+
+
+def check_gate(metrics: Mapping[str, Any], max_drop: float) -> None:
+    """Raises GateError when more was lost than allowed, or when the loss is not a number."""
+    lost = drop(metrics)
+    if not lost <= max_drop:
+        raise GateError(
+            f"INT8 loses {lost:.2%} against FP32, {max_drop:.2%} was allowed",
+            cause="the calibrated ranges do not suit this model or this data",
+            remedy="try another --calibrator, more calibration data, or leave sensitive nodes out with --exclude",
+        )

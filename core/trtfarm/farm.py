@@ -1,0 +1,87 @@
+"""The farm as its clients see it: one object over database, blobs, jobs and submissions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from trtfarm.blobs.location import store_at
+from trtfarm.blobs.store import Blob, BlobStore
+from trtfarm.catalog.lookup import find_one
+from trtfarm.database import migrate
+from trtfarm.database.schema import BlobRow, JobRow
+from trtfarm.database.session import Database, open_database
+from trtfarm.jobs.job import Job
+from trtfarm.jobs.manager import JobManager
+from trtfarm.planning import SubmissionRequest
+from trtfarm.settings import Settings
+from trtfarm.submissions.manager import SubmissionManager
+
+
+class Farm:
+    """Opened from settings; threads may share it. Closing it closes the database."""
+
+    def __init__(self, settings: Settings, database: Database, blobs: BlobStore) -> None:
+        self.settings = settings
+        self.database = database
+        self.blobs = blobs
+        self.jobs = JobManager(database, lease_seconds=settings.lease_seconds, max_attempts=settings.max_attempts)
+        self.submissions = SubmissionManager(database, self.jobs, self.complete)
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """Opens the farm, making or upgrading its database if that is needed."""
+        database = open_database(settings.database_url)
+        migrate.prepare(database)
+        return cls(settings, database, store_at(settings.blob_url))
+
+    def close(self) -> None:
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def submit(self, request: SubmissionRequest, *, fresh: bool = False) -> tuple[str, list[str]]:
+        """Stores a submission; returns its id and the jobs to tell the broker of, which is done after this commit."""
+        with self.database.write() as session:
+            return self.submissions.create(session, request, fresh=fresh)
+
+    def advance(self) -> list[str]:
+        """Moves every active submission on; returns the jobs that were queued."""
+        queued: list[str] = []
+        for submission_id in self.submissions.active():
+            with self.database.write() as session:
+                queued += self.submissions.advance(session, submission_id)
+        return queued
+
+    def job(self, text: str) -> Job:
+        """The job whose id is or starts with `text`. Raises NotFoundError, UsageError when several start so."""
+        with self.database.read() as session:
+            job_id = find_one(session, JobRow, text).id
+        return self.jobs.get(job_id)
+
+    def cancel(self, job_id: str) -> Job:
+        """Cancels a job and moves on the submissions that wait for it."""
+        job = self.jobs.cancel(job_id)
+        with self.database.write() as session:
+            self.submissions.after_job(session, job_id)
+        return job
+
+    def complete(self, session: Session, digests: Sequence[str]) -> bool:
+        """Whether all these blobs are stored whole; their bytes are verified when they are read."""
+        known = session.execute(select(BlobRow.digest, BlobRow.size).where(BlobRow.digest.in_(digests)))
+        blobs = [Blob(digest=digest, size=size) for digest, size in known]
+        return len(blobs) == len(set(digests)) and not self.blobs.missing(blobs)
+
+    def scratch(self) -> Path:
+        """The folder for work in progress; what is left there by a process that died may be removed at any time."""
+        folder = self.settings.home / "scratch"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder

@@ -1,0 +1,198 @@
+"""Makes submissions and moves them on; the one place that changes the state of a submission or of a step."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from trtfarm.accuracy import check_gate
+from trtfarm.actions import ActionKind
+from trtfarm.database.clock import now
+from trtfarm.database.schema import JobRow, StepRow, SubmissionRow, VerificationRow
+from trtfarm.database.session import Database
+from trtfarm.errors import GateError, NotFoundError, TrtfarmError
+from trtfarm.ids import new_id
+from trtfarm.jobs.manager import JobManager
+from trtfarm.jobs.state import JobState, StepState, SubmissionState
+from trtfarm.planning import Step, SubmissionRequest, plan
+from trtfarm.submissions.resolve import resolve
+from trtfarm.submissions.results import Completeness, find
+from trtfarm.submissions.submission import StepStatus, Submission
+
+_MET = frozenset({StepState.HIT, StepState.DONE})
+_LOST = frozenset({StepState.FAILED, StepState.SKIPPED, StepState.CANCELLED})
+_AFTER_JOB = {
+    JobState.FAILED: StepState.FAILED,
+    JobState.QUARANTINED: StepState.FAILED,
+    JobState.CANCELLED: StepState.CANCELLED,
+}
+
+
+class SubmissionManager:
+    """Advancing is idempotent: it looks at what is there and does what is missing, whoever calls it, however often."""
+
+    def __init__(self, database: Database, jobs: JobManager, complete: Completeness) -> None:
+        self._database = database
+        self._jobs = jobs
+        self._complete = complete
+
+    def create(self, session: Session, request: SubmissionRequest, *, fresh: bool = False) -> tuple[str, list[str]]:
+        """Stores a submission and advances it; returns its id and the jobs to tell the broker of after the commit.
+
+        `fresh` does every step again, whatever is stored already.
+        """
+        submission = SubmissionRow(
+            id=new_id("sub"), request={**request.as_dict(), "fresh": fresh}, state=SubmissionState.ACTIVE
+        )
+        session.add(submission)
+        session.flush()
+        for position, step in enumerate(plan(request)):
+            session.add(
+                StepRow(
+                    submission_id=submission.id,
+                    name=step.name,
+                    kind=step.kind.value,
+                    position=position,
+                    needs=list(step.needs),
+                    state=StepState.PENDING,
+                )
+            )
+        session.flush()
+        return submission.id, self.advance(session, submission.id)
+
+    def advance(self, session: Session, submission_id: str) -> list[str]:
+        """Takes in what jobs have ended, and queues the steps whose needs are now met; returns the jobs queued."""
+        row = session.get(SubmissionRow, submission_id, with_for_update=True)
+        if row is None or row.state is not SubmissionState.ACTIVE:
+            return []
+        request, fresh = _request(row)
+        steps = {step.name: step for step in plan(request)}
+        rows = self._steps(session, submission_id)
+        queued: list[str] = []
+        for step_row in rows.values():
+            if step_row.state is StepState.ACTIVE:
+                self._take_in(session, request, step_row)
+            if step_row.state is StepState.PENDING:
+                job_id = self._start(session, request, steps[step_row.name], rows, fresh=fresh)
+                queued += [job_id] if job_id else []
+        _conclude(row, list(rows.values()))
+        return queued
+
+    def after_job(self, session: Session, job_id: str) -> list[str]:
+        """Advances every submission that waits for this job; called in the transaction that ends the job."""
+        waiting = select(StepRow.submission_id).where(StepRow.job_id == job_id, StepRow.state == StepState.ACTIVE)
+        session.flush()
+        ids = sorted(set(session.scalars(waiting)))
+        return [queued for submission_id in ids for queued in self.advance(session, submission_id)]
+
+    def active(self) -> list[str]:
+        """Submissions that are not at their end; the reconciler advances them all."""
+        with self._database.read() as session:
+            return list(session.scalars(select(SubmissionRow.id).where(SubmissionRow.state == SubmissionState.ACTIVE)))
+
+    def get(self, submission_id: str) -> Submission:
+        """Where a submission is now. Raises NotFoundError."""
+        with self._database.read() as session:
+            row = session.get(SubmissionRow, submission_id)
+            if row is None:
+                raise NotFoundError(f"there is no submission {submission_id}")
+            steps = self._steps(session, submission_id).values()
+            return Submission(
+                id=row.id,
+                request=_request(row)[0],
+                state=row.state,
+                created=row.created,
+                finished=row.finished,
+                steps=tuple(_status(step) for step in steps),
+            )
+
+    def _steps(self, session: Session, submission_id: str) -> dict[str, StepRow]:
+        wanted = select(StepRow).where(StepRow.submission_id == submission_id).order_by(StepRow.position)
+        return {row.name: row for row in session.scalars(wanted)}
+
+    def _take_in(self, session: Session, request: SubmissionRequest, row: StepRow) -> None:
+        """The end of the step's job, if it has ended."""
+        job = session.get(JobRow, row.job_id, populate_existing=True)
+        if job is None or job.state.live:
+            return
+        if job.state is JobState.DONE:
+            row.state, row.result = StepState.DONE, job.result
+            self._apply_gate(session, request, row)
+        else:
+            row.state, row.error = _AFTER_JOB[job.state], job.error
+
+    def _start(
+        self, session: Session, request: SubmissionRequest, step: Step, rows: dict[str, StepRow], *, fresh: bool
+    ) -> str | None:
+        """Finds the step's result, or gets its job on its way; the job's id if it was made now."""
+        row, needs = rows[step.name], [rows[name] for name in step.needs]
+        if any(need.state in _LOST for need in needs):
+            row.state = StepState.SKIPPED
+            return None
+        if not all(need.state in _MET for need in needs):
+            return None
+        try:
+            work = resolve(session, request, step, {name: other.result or {} for name, other in rows.items()})
+        except TrtfarmError as error:
+            row.state, row.error = StepState.FAILED, error.as_dict()
+            return None
+        row.key = work.action.key
+        result = None if fresh else find(session, work.action, self._complete)
+        if result is not None:
+            row.state, row.result = StepState.HIT, result
+            self._apply_gate(session, request, row)
+            return None
+        job, made = self._jobs.submit(
+            session,
+            kind=step.kind.value,
+            key=work.action.key,
+            request={**work.request, "fields": dict(work.action.fields)},
+        )
+        row.state, row.job_id = StepState.ACTIVE, job.id
+        if not job.state.live:  # quarantined: it would only cost more workers
+            row.state, row.error = StepState.FAILED, job.error
+        return job.id if made else None
+
+    def _apply_gate(self, session: Session, request: SubmissionRequest, row: StepRow) -> None:
+        """Fails a verification step whose loss is more than the submission allows."""
+        if row.kind != ActionKind.VERIFY or request.max_drop is None or row.result is None:
+            return
+        verification = session.get(VerificationRow, row.result["verification_id"])
+        try:
+            check_gate(verification.metrics if verification else {"outputs": {}}, request.max_drop)
+        except GateError as error:
+            row.state, row.error = StepState.FAILED, error.as_dict()
+
+
+def _request(row: SubmissionRow) -> tuple[SubmissionRequest, bool]:
+    data: dict[str, Any] = dict(row.request)
+    fresh = bool(data.pop("fresh", False))
+    return SubmissionRequest.from_dict(data), fresh
+
+
+def _conclude(row: SubmissionRow, steps: Collection[StepRow]) -> None:
+    """Ends the submission when nothing of it has anything left to do."""
+    states = {step.state for step in steps}
+    if not states <= _MET | _LOST:
+        return
+    if StepState.FAILED in states:
+        row.state = SubmissionState.FAILED
+    else:
+        row.state = SubmissionState.CANCELLED if StepState.CANCELLED in states else SubmissionState.DONE
+    row.error = next((step.error for step in steps if step.error), None)
+    row.finished = now()
+
+
+def _status(row: StepRow) -> StepStatus:
+    return StepStatus(
+        name=row.name,
+        kind=row.kind,
+        state=row.state,
+        job_id=row.job_id,
+        key=row.key,
+        result=row.result,
+        error=row.error,
+    )

@@ -1,0 +1,47 @@
+"""Results that are there already: the farm's cache is its own tables of artefacts, looked up by an action's key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from trtfarm.actions import Action, ActionKind
+from trtfarm.database.schema import EngineRow, QuantizationRow, TableRow, VerificationRow
+
+#: The word under which each kind of action names its result's row in a step's `result`.
+RESULT_ID = {
+    ActionKind.CALIBRATE: "table_id",
+    ActionKind.QUANTIZE: "quantization_id",
+    ActionKind.VERIFY: "verification_id",
+    ActionKind.BUILD: "engine_id",
+}
+_ROWS: dict[ActionKind, Any] = {
+    ActionKind.CALIBRATE: TableRow,
+    ActionKind.QUANTIZE: QuantizationRow,
+    ActionKind.VERIFY: VerificationRow,
+    ActionKind.BUILD: EngineRow,
+}
+_BLOBS: dict[ActionKind, Callable[[Any], Sequence[str | None]]] = {
+    ActionKind.CALIBRATE: lambda table: [table.blob],
+    ActionKind.QUANTIZE: lambda quantization: [quantization.blob],
+    ActionKind.VERIFY: lambda _verification: [],
+    ActionKind.BUILD: lambda engine: [engine.blob, engine.log_blob],
+}
+
+
+class Completeness(Protocol):
+    """Whether every blob of a result is there; a result that misses one is a miss, and doing it again repairs it."""
+
+    def __call__(self, session: Session, digests: Sequence[str]) -> bool: ...
+
+
+def find(session: Session, action: Action, complete: Completeness) -> dict[str, Any] | None:
+    """The result of an equal action, if all of it is still there."""
+    rows = _ROWS[action.kind]
+    found = session.scalars(select(rows).where(rows.key == action.key)).one_or_none()
+    if found is None or not complete(session, [blob for blob in _BLOBS[action.kind](found) if blob]):
+        return None
+    return {RESULT_ID[action.kind]: found.id}

@@ -1,0 +1,45 @@
+"""A submission as the rest of the farm sees it: frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from trtfarm.jobs.state import StepState, SubmissionState
+from trtfarm.planning import SubmissionRequest
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepStatus:
+    """Where one step is; `result` names the row of its result (`{"engine_id": …}`), `error` is an error as data."""
+
+    name: str
+    kind: str
+    state: StepState
+    job_id: str | None
+    key: str | None
+    result: Mapping[str, Any] | None
+    error: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """What was asked for and where it is."""
+
+    id: str
+    request: SubmissionRequest
+    state: SubmissionState
+    created: datetime
+    finished: datetime | None
+    steps: tuple[StepStatus, ...]
+
+    @property
+    def hit(self) -> bool:
+        """Whether everything was there already."""
+        return all(step.state is StepState.HIT for step in self.steps)
+
+    def result_ids(self, word: str) -> list[str]:
+        """The ids that its steps gave under a word such as `engine_id`, in the order of the plan."""
+        return [str(step.result[word]) for step in self.steps if step.result and word in step.result]

@@ -1,0 +1,90 @@
+"""Keeps a claim alive while its builder runs, and carries what the builder says to the database."""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+from typing import Any, Self
+
+from trtfarm.database.session import Database
+from trtfarm.errors import ClaimLostError, StorageError
+from trtfarm.jobs.history import record
+from trtfarm.jobs.job import Claim
+from trtfarm.jobs.manager import JobManager
+from trtfarm_worker.builder.cancellation import CancelToken
+from trtfarm_worker.builder.events import LogLine, Progress
+
+#: Events reach the database this often: every write there is a sync of the disk.
+_FLUSH_SECONDS = 0.5
+_BEATS_PER_LEASE = 4
+#: A beat also brings the news that someone cancelled the job.
+_BEAT_SECONDS = 2.0
+
+
+class Heartbeat:
+    """A thread beside a running job: renews its lease, writes its events, and cancels its builder when asked to.
+
+    `lost` is set when the claim holds no more; then nothing of this attempt may be stored.
+    """
+
+    def __init__(
+        self, database: Database, jobs: JobManager, claim: Claim, token: CancelToken, *, lease_seconds: float
+    ) -> None:
+        self._database = database
+        self._jobs = jobs
+        self._claim = claim
+        self._token = token
+        self._beats_every = max(1, int(min(_BEAT_SECONDS, lease_seconds / _BEATS_PER_LEASE) / _FLUSH_SECONDS))
+        self._lines: list[tuple[str, dict[str, Any]]] = []
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"heartbeat {claim.job.id}", daemon=True)
+        self.lost = False
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._flush()
+
+    def tell(self, event: Progress | LogLine) -> None:
+        """Takes an event of the builder; of progress, only the newest since the last write is kept."""
+        line = _line(event)
+        with self._lock:
+            if line[0] == "progress" and self._lines and self._lines[-1][0] == "progress":
+                self._lines[-1] = line
+            else:
+                self._lines.append(line)
+
+    def _run(self) -> None:
+        ticks = 0
+        while not self._ended.wait(_FLUSH_SECONDS):
+            ticks += 1
+            try:
+                self._flush()
+                if ticks % self._beats_every == 0 and self._jobs.beat(self._claim):
+                    self._token.cancel()
+            except ClaimLostError:
+                self.lost = True
+                self._token.cancel()
+                return
+            except StorageError:
+                # A database that is away for a moment is no reason to drop hours of work: the lease decides.
+                continue
+
+    def _flush(self) -> None:
+        with self._lock:
+            lines, self._lines = self._lines, []
+        if lines:
+            record(self._database, self._claim.job.id, self._claim.attempt, lines)
+
+
+def _line(event: Progress | LogLine) -> tuple[str, dict[str, Any]]:
+    if isinstance(event, Progress):
+        return "progress", {"stage": event.stage, "done": event.done, "total": event.total, "unit": event.unit}
+    return "log", {"level": event.level, "text": event.text}

@@ -1,0 +1,108 @@
+"""A client that sees its submission through: it runs the jobs itself when no worker is up, and watches when one is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from trtfarm.farm import Farm
+from trtfarm.jobs.history import events_since
+from trtfarm.jobs.job import Job
+from trtfarm.jobs.state import JobState, StepState, SubmissionState
+from trtfarm.submissions.submission import Submission
+from trtfarm_worker.builder.events import LogLine, Progress
+from trtfarm_worker.presence import CLIENT, Presence, forget_dead, workers_up
+from trtfarm_worker.runner import Runner
+from trtfarm_worker.toolchains.toolchain import Toolchain
+
+#: How often the database is asked about jobs that run elsewhere: it cannot wake us, it is another process's.
+_LOOK_SECONDS = 0.2
+
+#: Hears of the submission whenever it was looked at.
+Watcher = Callable[[Submission], None]
+Listener = Callable[[Job, Progress | LogLine], None]
+
+
+def see_through(
+    farm: Farm,
+    submission_id: str,
+    toolchains: Sequence[Toolchain],
+    *,
+    watcher: Watcher,
+    listener: Listener,
+) -> Submission:
+    """The submission at its end. KeyboardInterrupt gives unfinished jobs back to the queue and passes through."""
+    with Presence(farm, CLIENT) as presence:
+        # Jobs that a finished job queued are found by the next look, so nobody needs to be told.
+        runner = Runner(farm, presence.owner, toolchains, publish=lambda _ids: None, listener=listener)
+        return _Drive(farm, submission_id, runner, watcher=watcher, listener=listener).until_ended()
+
+
+class _Drive:
+    def __init__(self, farm: Farm, submission_id: str, runner: Runner, *, watcher: Watcher, listener: Listener) -> None:
+        self._farm = farm
+        self._id = submission_id
+        self._runner = runner
+        self._watcher = watcher
+        self._listener = listener
+        self._changed = threading.Event()
+        self._mine: dict[str, Future[None]] = {}
+        self._seen: dict[str, int] = {}
+
+    def until_ended(self) -> Submission:
+        with ThreadPoolExecutor(self._farm.settings.slots, thread_name_prefix="job") as pool:
+            try:
+                while True:
+                    self._changed.clear()
+                    self._collect()
+                    submission = self._farm.submissions.get(self._id)
+                    self._watcher(submission)
+                    if submission.state is not SubmissionState.ACTIVE:
+                        return submission
+                    if self._look(submission, pool):
+                        self._changed.wait(_LOOK_SECONDS)
+            except BaseException:
+                self._runner.stop()
+                raise
+
+    def _look(self, submission: Submission, pool: ThreadPoolExecutor) -> bool:
+        """Starts what can be started here and follows the rest; False when the submission moved meanwhile."""
+        jobs = [
+            self._farm.jobs.get(step.job_id)
+            for step in submission.steps
+            if step.state is StepState.ACTIVE and step.job_id and step.job_id not in self._mine
+        ]
+        if any(not job.state.live for job in jobs):
+            self._farm.advance()
+            return False
+        if any(job.state is JobState.QUEUED for job in jobs) and not workers_up(self._farm):
+            for job in jobs:
+                if job.state is JobState.QUEUED:
+                    self._mine[job.id] = pool.submit(self._run, job.id)
+        elif jobs:
+            self._follow([job for job in jobs if job.state is JobState.RUNNING])
+        return True
+
+    def _run(self, job_id: str) -> None:
+        try:
+            self._runner.run(job_id)
+        finally:
+            self._changed.set()
+
+    def _collect(self) -> None:
+        """Forgets the jobs that ran here and have ended; an error that was not the job's own is raised."""
+        for job_id in [job_id for job_id, future in self._mine.items() if future.done()]:
+            self._mine.pop(job_id).result()
+
+    def _follow(self, jobs: Sequence[Job]) -> None:
+        """Passes on what jobs that run elsewhere have said since the last look, and frees those of the dead."""
+        forget_dead(self._farm)
+        self._farm.jobs.expire()
+        for job in jobs:
+            for event in events_since(self._farm.database, job.id, self._seen.get(job.id, 0)):
+                self._seen[job.id] = event.id
+                if event.kind == "progress":
+                    self._listener(job, Progress(**event.data))
+                elif event.kind == "log":
+                    self._listener(job, LogLine(**event.data))

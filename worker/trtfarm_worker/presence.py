@@ -1,0 +1,135 @@
+"""A process that runs jobs makes itself known, and is found out when it has died.
+
+On its own host a process holds a lock file as long as it lives: the kernel lets go of the lock however the process
+ends, so that its jobs need not wait for their leases. Other hosts see the row in `workers` and its lease.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import structlog
+from sqlalchemy import delete, func, select, update
+
+from trtfarm.database.clock import from_now, now
+from trtfarm.database.schema import WorkerRow
+from trtfarm.errors import StorageError
+from trtfarm.farm import Farm
+from trtfarm.ids import new_id
+from trtfarm_worker.toolchains.toolchain import Toolchain
+
+_log = structlog.get_logger()
+
+#: Prefixes of owners: workers take what comes, clients run only what they themselves submitted.
+WORKER, CLIENT = "wrk", "cli"
+_BEATS_PER_LEASE = 3
+
+
+class Presence:
+    """The name under which a process claims jobs, alive from enter to exit."""
+
+    def __init__(self, farm: Farm, role: str, *, toolchains: Sequence[Toolchain] = (), slots: int = 1) -> None:
+        self.owner = new_id(role)
+        self._farm = farm
+        self._role = role
+        self._toolchains = [toolchain.as_dict() for toolchain in toolchains]
+        self._slots = slots
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._renew, name="presence", daemon=True)
+        self._lock = -1
+
+    def __enter__(self) -> Self:
+        # Locked before it has its name: a file of that name without a lock is a dead process.
+        unnamed = _locks(self._farm) / f".{self.owner}"
+        self._lock = os.open(unnamed, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        unnamed.rename(unnamed.with_name(self.owner))
+        if self._role == WORKER:
+            self._register()
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        if self._role == WORKER:
+            self._thread.join()
+            with self._farm.database.write() as session:
+                session.execute(delete(WorkerRow).where(WorkerRow.id == self.owner))
+        (_locks(self._farm) / self.owner).unlink(missing_ok=True)
+        os.close(self._lock)
+
+    def _register(self) -> None:
+        with self._farm.database.write() as session:
+            session.add(
+                WorkerRow(
+                    id=self.owner,
+                    host=socket.gethostname(),
+                    pid=os.getpid(),
+                    toolchains=self._toolchains,
+                    slots=self._slots,
+                    lease_until=from_now(self._farm.settings.lease_seconds),
+                    state="ready",
+                )
+            )
+
+    def _renew(self) -> None:
+        lease = self._farm.settings.lease_seconds
+        while not self._ended.wait(lease / _BEATS_PER_LEASE):
+            try:
+                with self._farm.database.write() as session:
+                    session.execute(
+                        update(WorkerRow).where(WorkerRow.id == self.owner).values(lease_until=from_now(lease))
+                    )
+            except StorageError as error:
+                _log.warning("heartbeat not written, tried again", error=error.message)
+
+
+def workers_up(farm: Farm) -> int:
+    """How many workers have renewed their lease; a worker of this host that has died does not count."""
+    forget_dead(farm)
+    with farm.database.read() as session:
+        return session.scalar(select(func.count()).select_from(WorkerRow).where(WorkerRow.lease_until > now())) or 0
+
+
+def forget_dead(farm: Farm) -> None:
+    """Takes the jobs of this host's dead processes away from them at once.
+
+    A client's death (Ctrl-C twice, a closed terminal) says nothing about its job, so the attempt does not count; a
+    worker's may well be the job's fault, and does.
+    """
+    for path in _locks(farm).glob("[!.]*"):
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue  # ended in good order just now
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue  # alive
+        else:
+            _bury(farm, path)
+        finally:
+            os.close(descriptor)
+
+
+def _bury(farm: Farm, path: Path) -> None:
+    owner = path.name
+    farm.jobs.abandon(owner, counts=owner.startswith(WORKER))
+    with farm.database.write() as session:
+        session.execute(delete(WorkerRow).where(WorkerRow.id == owner))
+    path.unlink(missing_ok=True)
+
+
+def _locks(farm: Farm) -> Path:
+    folder = farm.settings.home / "alive"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,111 @@
+"""The long-running processes of a farm: the Celery worker, the reconciler, and `up`, which keeps both running."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import structlog
+from celery import Celery
+from celery.signals import worker_shutting_down
+
+from trtfarm.farm import Farm
+from trtfarm.jobs.reconcile import publish, reconcile
+from trtfarm.settings import Settings
+from trtfarm_worker.app import RUN_TASK, CeleryPublisher, make_app
+from trtfarm_worker.presence import WORKER, Presence, forget_dead
+from trtfarm_worker.processes import keep_running
+from trtfarm_worker.runner import Runner
+from trtfarm_worker.toolchains.registry import ToolchainRegistry
+
+_log = structlog.get_logger()
+_RECONCILE_SECONDS = 5.0
+
+
+def work(settings: Settings) -> None:
+    """Runs jobs as the broker names them, until SIGTERM; jobs that run then go back to the queue."""
+    toolchains = ToolchainRegistry(settings.home).toolchains()
+    with (
+        Farm.open(settings) as farm,
+        Presence(farm, WORKER, toolchains=toolchains, slots=settings.slots) as presence,
+    ):
+        app = make_app(settings)
+        runner = Runner(farm, presence.owner, toolchains, publish=_publisher(farm, settings))
+        _serve(app, runner)
+        app.worker_main(
+            [
+                "worker",
+                "--pool=threads",
+                f"--concurrency={settings.slots}",
+                "--loglevel=WARNING",
+                "--without-gossip",
+                "--without-mingle",
+                "--without-heartbeat",
+                f"--hostname={presence.owner}@%h",
+            ]
+        )
+
+
+def _serve(app: Celery, runner: Runner) -> None:
+    @app.task(name=RUN_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
+    def run(job_id: str) -> None:
+        runner.run(job_id)
+
+    # Weak, as Celery's signals are by default, the handler would be gone at once.
+    @worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator]
+    def stop(**_: Any) -> None:
+        runner.stop()
+
+
+def _publisher(farm: Farm, settings: Settings) -> Callable[[Sequence[str]], None]:
+    tell = CeleryPublisher(settings)
+
+    def publish_all(job_ids: Sequence[str]) -> None:
+        publish(farm.jobs, tell, [farm.jobs.get(job_id) for job_id in job_ids])
+
+    return publish_all
+
+
+def keep_reconciled(settings: Settings) -> None:
+    """Puts right what crashes and lost messages left behind, every 5 s, until SIGTERM."""
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    tell = CeleryPublisher(settings)
+    with Farm.open(settings) as farm:
+        while True:
+            forget_dead(farm)
+            repairs = reconcile(farm.jobs, tell, advance=farm.advance)
+            if repairs.expired or repairs.hinted:
+                _log.info("reconciled", **{name: len(value) for name, value in asdict(repairs).items()})
+            if ended.wait(_RECONCILE_SECONDS):
+                return
+
+
+def up(settings: Settings, tell: Callable[[str], None]) -> None:
+    """Keeps a worker and a reconciler running on this machine until SIGTERM or Ctrl-C."""
+    Farm.open(settings).close()  # the database is made once, here, not by both at the same time
+    program = ["-m", "trtfarm_cli"]
+    keep_running(
+        {"worker": [*program, "worker"], "reconciler": [*program, "reconciler"]},
+        environment={**os.environ, "TRTFARM_HOME": str(settings.home)},
+        tell=tell,
+    )
+
+
+def log_to_stderr() -> None:
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.LogfmtRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

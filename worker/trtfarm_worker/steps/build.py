@@ -1,0 +1,79 @@
+"""Building: ONNX -> an engine, by the toolchain of the kind and version that the plan named."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from trtfarm.database.schema import EngineRow, ModelRow, QuantizationRow
+from trtfarm.errors import ToolchainError
+from trtfarm.ids import new_id
+from trtfarm.submissions.resolve import row
+from trtfarm_worker.builder.request import BuilderAnswer
+from trtfarm_worker.steps.inputs import blob_file, model_file
+from trtfarm_worker.steps.rows import keep_file, put
+from trtfarm_worker.steps.step import Commit, Invocation, Task
+from trtfarm_worker.toolchains.toolchain import Toolchain, ToolchainKind
+
+#: The builder's step for each kind of toolchain that builds.
+_STEPS = {ToolchainKind.TENSORRT_RTX: "rtx-build"}
+_FACTS = ("layers", "int8_layers", "io", "seconds")
+
+
+def prepare(task: Task) -> Invocation:
+    request = task.job.request
+    toolchain = _toolchain(task)
+    with task.farm.database.read() as session:
+        if request["quantization_id"]:
+            onnx = blob_file(task, row(session, QuantizationRow, request["quantization_id"]).blob, "model.onnx")
+        else:
+            onnx = model_file(task, row(session, ModelRow, request["model_id"]))
+    return Invocation(
+        toolchain=toolchain,
+        step=_STEPS[toolchain.kind],
+        args={
+            "model": onnx,
+            "compute_capability": request["compute_capability"],
+            "precision": request["precision"],
+            "profiles": request["profiles"],
+            **request["options"],
+        },
+    )
+
+
+def keep(task: Task, answer: BuilderAnswer) -> Commit:
+    request = task.job.request
+    engine = keep_file(task, answer.file("engine"))
+    log = keep_file(task, answer.file("log"))
+
+    def commit(session: Session) -> dict[str, str]:
+        stored = put(
+            session,
+            task,
+            EngineRow,
+            [engine, log],
+            id=new_id("eng"),
+            **{name: request[name] for name in ("model_id", "quantization_id", "table_id", "precision", "calibrator")},
+            **{name: request[name] for name in ("compute_capability", "profiles", "options")},
+            tensorrt=answer.result["tensorrt"],
+            toolchain=_toolchain(task).name,
+            blob=engine.digest,
+            log_blob=log.digest,
+            size=engine.size,
+            facts={name: answer.result[name] for name in _FACTS},
+        )
+        return {"engine_id": stored}
+
+    return commit
+
+
+def _toolchain(task: Task) -> Toolchain:
+    """This host's toolchain of the wanted kind and exact version."""
+    request = task.job.request
+    for toolchain in task.toolchains:
+        if (toolchain.kind, toolchain.version) == (request["toolchain"], request["tensorrt"]) and not toolchain.broken:
+            return toolchain
+    raise ToolchainError(
+        f"this host has no working {request['toolchain']} {request['tensorrt']}",
+        cause="it was removed after the submission, or the submission was made on another host",
+        remedy=f"trtfarm toolchain install {request['toolchain']}=={request['tensorrt']}, then trtfarm jobs retry",
+    )

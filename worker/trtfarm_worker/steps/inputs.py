@@ -1,0 +1,36 @@
+"""Fetching what a step reads out of the blob store, under the farm's own names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trtfarm.database.schema import DatasetRow, ModelRow
+from trtfarm_worker.steps.step import Task
+
+
+def model_file(task: Task, model: ModelRow, name: str = "model.onnx") -> str:
+    """The model as a file; weights kept beside it come along under the name that the model's file gives them."""
+    path = task.inputs / name
+    task.farm.blobs.materialize(model.blob, path)
+    if model.weights_blob:
+        task.farm.blobs.materialize(model.weights_blob, task.inputs / "model.weights")
+    return str(path)
+
+
+def blob_file(task: Task, digest: str, name: str) -> str:
+    path = task.inputs / name
+    task.farm.blobs.materialize(digest, path)
+    return str(path)
+
+
+def arrays(task: Task, dataset: DatasetRow) -> dict[str, dict[str, Any]]:
+    """The data set's inputs as array specs: input name -> path, dtype, shape."""
+    return {
+        name: array(task, facts, f"input{position}.npy")
+        for position, (name, facts) in enumerate(dataset.inputs.items())
+    }
+
+
+def array(task: Task, facts: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {"path": blob_file(task, facts["blob"], name), "dtype": facts["dtype"], "shape": list(facts["shape"])}

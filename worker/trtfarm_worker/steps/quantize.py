@@ -1,0 +1,50 @@
+"""Quantisation: model and table -> an ONNX with Q/DQ nodes."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from trtfarm.database.schema import ModelRow, QuantizationRow, TableRow
+from trtfarm.ids import new_id
+from trtfarm.submissions.resolve import row
+from trtfarm_worker.builder.request import BuilderAnswer
+from trtfarm_worker.steps.inputs import model_file
+from trtfarm_worker.steps.rows import keep_file, put
+from trtfarm_worker.steps.step import Commit, Invocation, Task
+from trtfarm_worker.toolchains.registry import reference_toolchain
+
+_FACTS = ("quantized", "left", "unused_scales", "missing_scales")
+
+
+def prepare(task: Task) -> Invocation:
+    request = task.job.request
+    with task.farm.database.read() as session:
+        model = row(session, ModelRow, request["model_id"])
+        table = row(session, TableRow, request["table_id"])
+    return Invocation(
+        toolchain=reference_toolchain(),
+        step="quantize",
+        args={"model": model_file(task, model), "scales": table.scales, "options": request["options"]},
+    )
+
+
+def keep(task: Task, answer: BuilderAnswer) -> Commit:
+    request = task.job.request
+    blob = keep_file(task, answer.file("model"))
+
+    def commit(session: Session) -> dict[str, str]:
+        stored = put(
+            session,
+            task,
+            QuantizationRow,
+            [blob],
+            id=new_id("qdq"),
+            model_id=request["model_id"],
+            table_id=request["table_id"],
+            options=request["options"],
+            blob=blob.digest,
+            facts={name: answer.result[name] for name in _FACTS},
+        )
+        return {"quantization_id": stored}
+
+    return commit

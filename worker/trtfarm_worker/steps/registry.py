@@ -1,0 +1,14 @@
+"""The kinds of jobs that a worker can do."""
+
+from __future__ import annotations
+
+from trtfarm.actions import ActionKind
+from trtfarm_worker.steps import build, calibrate, quantize, verify
+from trtfarm_worker.steps.step import StepKind
+
+STEP_KINDS: dict[ActionKind, StepKind] = {
+    ActionKind.CALIBRATE: calibrate,
+    ActionKind.QUANTIZE: quantize,
+    ActionKind.VERIFY: verify,
+    ActionKind.BUILD: build,
+}

@@ -1,0 +1,35 @@
+"""Writing the row of a result: a key has one row, and doing the work again repairs what that row names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from trtfarm.blobs.records import put_held, record
+from trtfarm.blobs.store import Blob
+from trtfarm_worker.steps.step import Task
+
+
+def keep_file(task: Task, path: Path) -> Blob:
+    """Stores a file that the builder wrote; clean-up leaves it alone until `put` names it."""
+    return put_held(task.farm.database, task.farm.blobs, path, task.job.id)
+
+
+def put(session: Session, task: Task, rows: Any, blobs: Sequence[Blob], **values: Any) -> str:
+    """Inserts the row of the job's key, or renews the one that is there (its id stays); returns the row's id."""
+    record(session, blobs, holder=task.job.id)
+    key = task.job.key
+    found = session.scalars(select(rows).where(rows.key == key).with_for_update()).one_or_none()
+    if found is None:
+        session.add(rows(key=key, **values))
+        session.flush()
+        return str(values["id"])
+    for name, value in values.items():
+        if name != "id":
+            setattr(found, name, value)
+    session.flush()
+    return str(found.id)

@@ -1,0 +1,56 @@
+"""Verification: FP32 against INT8 on data that calibration did not see, simulated on the CPU."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from trtfarm.database.schema import DatasetRow, ModelRow, QuantizationRow, VerificationRow
+from trtfarm.ids import new_id
+from trtfarm.submissions.resolve import row
+from trtfarm_worker.builder.request import BuilderAnswer
+from trtfarm_worker.steps.inputs import array, arrays, blob_file, model_file
+from trtfarm_worker.steps.rows import put
+from trtfarm_worker.steps.step import Commit, Invocation, Task
+from trtfarm_worker.toolchains.registry import reference_toolchain
+
+_BATCH_SIZE = 32
+
+
+def prepare(task: Task) -> Invocation:
+    request = task.job.request
+    with task.farm.database.read() as session:
+        model = row(session, ModelRow, request["model_id"])
+        quantized = row(session, QuantizationRow, request["quantization_id"])
+        dataset = row(session, DatasetRow, request["dataset_id"])
+    return Invocation(
+        toolchain=reference_toolchain(),
+        step="evaluate",
+        args={
+            "reference": model_file(task, model),
+            "candidate": blob_file(task, quantized.blob, "quantized.onnx"),
+            "inputs": arrays(task, dataset),
+            "labels": array(task, dataset.labels, "labels.npy") if dataset.labels else None,
+            "batch_size": min(_BATCH_SIZE, dataset.samples),
+        },
+    )
+
+
+def keep(task: Task, answer: BuilderAnswer) -> Commit:
+    request = task.job.request
+
+    def commit(session: Session) -> dict[str, str]:
+        stored = put(
+            session,
+            task,
+            VerificationRow,
+            [],
+            id=new_id("ver"),
+            model_id=request["model_id"],
+            quantization_id=request["quantization_id"],
+            dataset_id=request["dataset_id"],
+            simulated=bool(answer.result["simulated"]),
+            metrics=dict(answer.result),
+        )
+        return {"verification_id": stored}
+
+    return commit
