@@ -48,13 +48,14 @@ class Decoder:
     def __init__(self, data: Buffer, schemas: Mapping[str, Schema]) -> None:
         self._data = data
         self._schemas = schemas
+        self._choices = {type_: _choices(schema) for type_, schema in schemas.items()}
         self._fields_left = limits.FIELDS
+        self._nodes_left = limits.NODES
         self.unknown: set[str] = set()
 
     def message(self, type_: str, start: int, end: int, depth: int = 1) -> Message:
         """The message of type `type_` in the bytes from `start` to `end`; raises MalformedError."""
-        if depth > limits.DEPTH:
-            raise MalformedError(f"messages are nested more than {limits.DEPTH} deep")
+        self._enter(type_, depth)
         data, schema = self._data, self._schemas[type_]
         fields: dict[str, list[Value]] = {}
         position, last, ordered = start, 0, True
@@ -78,10 +79,20 @@ class Decoder:
             if values and not field.repeated:
                 raise MalformedError(f"{type_}.{field.name} stands twice (byte {span.start})")
             self._read(field, wire, span, values, depth)
-        self._check_choices(type_, schema, fields)
+        for choice in self._choices[type_]:
+            if len(choice & fields.keys()) > 1:
+                raise MalformedError(f"{type_} has two values where only one may stand: {', '.join(sorted(choice))}")
         if not ordered:
             fields = {field.name: fields[field.name] for _, field in sorted(schema.items()) if field.name in fields}
         return Message(type_, fields)
+
+    def _enter(self, type_: str, depth: int) -> None:
+        if depth > limits.DEPTH:
+            raise MalformedError(f"messages are nested more than {limits.DEPTH} deep")
+        if type_ == "NodeProto":
+            self._nodes_left -= 1
+            if self._nodes_left < 0:
+                raise MalformedError(f"it has more than {limits.NODES:,} nodes")
 
     def _count(self, number: int) -> None:
         self._fields_left -= number
@@ -157,14 +168,11 @@ class Decoder:
             raise MalformedError(f"{field.name} at byte {start} has control characters: {text[:80]!r}")
         return text
 
-    @staticmethod
-    def _check_choices(type_: str, schema: Schema, fields: Mapping[str, list[Value]]) -> None:
-        taken: set[str] = set()
-        for field in schema.values():
-            if field.choice and field.name in fields:
-                if field.choice in taken:
-                    raise MalformedError(f"{type_} has two values where only one may stand ({field.name})")
-                taken.add(field.choice)
+
+def _choices(schema: Schema) -> list[set[str]]:
+    """The names of fields that exclude each other."""
+    names = {field.choice for field in schema.values() if field.choice}
+    return [{field.name for field in schema.values() if field.choice == name} for name in names]
 
 
 def decode(data: Buffer, schemas: Mapping[str, Schema], root: str) -> tuple[Message, frozenset[str]]:

@@ -2,8 +2,8 @@
 
 #: Protobuf cannot hold more in one message; larger models keep their weights in external files.
 MODEL_BYTES = (1 << 31) - 1
-#: Fields and packed integers outside of weights. The largest exports have about a million; each costs about 1 µs.
-FIELDS = 4_000_000
+#: Fields and packed integers outside of weights. The largest exports have less than a million; each costs 1 to 3 µs.
+FIELDS = 2_000_000
 #: Messages within messages, protobuf's own limit; one nested subgraph takes three.
 DEPTH = 100
 #: Nodes of the graph, its subgraphs and functions together.
