@@ -6,6 +6,8 @@ from trtfarm import errors
 
 OK = 0
 FAILED = 1
+BAD_TABLE = 5
+NO_TOOLCHAIN = 6
 INTERRUPTED = 130
 
 #: The nearest class on an error's way up decides.
@@ -14,8 +16,8 @@ CODES: dict[type[BaseException], int] = {
     errors.UsageError: 2,
     errors.ModelError: 3,
     errors.DataError: 4,
-    errors.TableError: 5,
-    errors.ToolchainError: 6,
+    errors.TableError: BAD_TABLE,
+    errors.ToolchainError: NO_TOOLCHAIN,
     errors.GateError: 7,
     errors.NotFoundError: 8,
     errors.BuilderError: 9,

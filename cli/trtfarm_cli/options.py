@@ -17,3 +17,11 @@ CalibratorName = Annotated[
     str | None,
     typer.Option("--calibrator", help="minmax, entropy2, entropy, legacy, percentile or mse."),
 ]
+ExcludeNodes = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", metavar="NODE", help="Node to leave in float, or a pattern; may be repeated."),
+]
+ExcludeOps = Annotated[
+    list[str] | None,
+    typer.Option("--exclude-op", metavar="TYPE", help="Operator type to leave in float; may be repeated."),
+]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from trtfarm_cli import output
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+    from trtfarm_worker.builder.events import LogLine, Progress
 
 
 class View(Protocol):
@@ -55,10 +59,11 @@ class BarView:
     """For terminals: a bar per piece of work."""
 
     def __init__(self) -> None:
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bars
 
         self._tasks: dict[str, TaskID] = {}
-        self._bars: Progress = Progress(
+        self._bars: Bars = Bars(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
             TextColumn("{task.fields[text]}"),
@@ -91,3 +96,17 @@ class BarView:
         if name not in self._tasks:
             self._tasks[name] = self._bars.add_task(name, total=None, text="")
         return self._tasks[name]
+
+
+def listener(shown: View, name: str) -> Callable[[Progress | LogLine], None]:
+    """What a builder says, shown as one piece of work; its warnings and errors are lines of their own."""
+
+    from trtfarm_worker.builder.events import Progress
+
+    def hear(event: Progress | LogLine) -> None:
+        if isinstance(event, Progress):
+            shown.progress(name, event.stage, event.done, event.total, event.unit)
+        elif event.level in {"warning", "error"}:
+            output.say(f"{name}: {event.level}: {event.text}")
+
+    return hear

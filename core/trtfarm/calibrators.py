@@ -25,6 +25,14 @@ class Calibrator(StrEnum):
     #: Ours: least mean squared quantisation error.
     MSE = "mse"
 
+    @classmethod
+    def parse(cls, text: str) -> Calibrator:
+        """Reads a calibrator's word; raises UsageError that names them all."""
+        try:
+            return cls(text.lower())
+        except ValueError as error:
+            raise UsageError(f"no calibrator {text!r}", remedy="use one of: " + ", ".join(cls)) from error
+
 
 #: Calibrators that TensorRT runs after layer fusion unless CALIBRATE_BEFORE_FUSION is set.
 AFTER_FUSION_BY_DEFAULT = frozenset({Calibrator.ENTROPY, Calibrator.LEGACY})

@@ -38,7 +38,14 @@ def find_tables(session: Session, wanted: Filter, *, limit: int = DEFAULT_LIMIT)
         .order_by(TableRow.created.desc(), TableRow.id.desc())
         .limit(limit)
     )
-    return [_table(table, model) for table, model in session.execute(statement).tuples()]
+    return [table_entry(table, model) for table, model in session.execute(statement).tuples()]
+
+
+def engine_entry(session: Session, engine: EngineRow) -> EngineEntry:
+    """What a search would say of this engine."""
+    model = session.scalars(select(ModelRow).where(ModelRow.id == engine.model_id)).one()
+    quantization = engine.quantization_id or ""
+    return _engine(engine, model, _newest_metrics(session, {quantization}).get(quantization))
 
 
 def _newest_metrics(session: Session, quantizations: Collection[str]) -> dict[str, dict[str, Any]]:
@@ -71,7 +78,7 @@ def _engine(engine: EngineRow, model: ModelRow, metrics: dict[str, Any] | None) 
     )
 
 
-def _table(table: TableRow, model: ModelRow) -> TableEntry:
+def table_entry(table: TableRow, model: ModelRow) -> TableEntry:
     return TableEntry(
         id=table.id,
         model=model.name,

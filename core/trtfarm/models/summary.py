@@ -16,6 +16,11 @@ from trtfarm.models.weights import Weight
 Dimension = int | str | None
 #: Domains of the operators that ONNX itself defines; "" is the same as "ai.onnx".
 STANDARD_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
+#: Operators whose results are constants, indices, sizes or truth values.
+_NEVER_FLOAT = frozenset(
+    {"Constant", "Shape", "Size", "NonZero", "ArgMax", "ArgMin", "Not", "And", "Or", "Xor", "Equal", "Less"}
+    | {"LessOrEqual", "Greater", "GreaterOrEqual", "IsNaN", "IsInf"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +56,8 @@ class ModelSummary:
     nodes: int
     operators: tuple[Operator, ...]
     weights: tuple[Weight, ...]
+    #: Names that a calibration table may hold: inputs and the top graph's activations, in the model's order.
+    tensors: tuple[str, ...]
     producer: str
     metadata: tuple[tuple[str, str], ...]
     #: Locations of external data, relative to the model's folder.
@@ -79,16 +86,18 @@ def summary_of(
         raise MalformedError("it does not say which operator set it uses (opset_import)")
     if not graph.messages("node"):
         raise MalformedError("its graph has no nodes, so there is nothing to build")
+    inputs = _inputs(graph)
     operators = _operators(model)
     defined = {function.text("domain") for function in model.messages("functions")}
     return ModelSummary(
         ir_version=model.integer("ir_version"),
         opset_imports=imports,
-        inputs=_inputs(graph),
+        inputs=inputs,
         outputs=tuple(_tensor_type(value) for value in graph.messages("output")),
         nodes=sum(operator.nodes for operator in operators),
         operators=operators,
         weights=tuple(weights),
+        tensors=_tensors(graph, inputs),
         producer=" ".join(filter(None, (_note(model, "producer_name"), _note(model, "producer_version")))),
         metadata=tuple(
             (_note(entry, "key"), _note(entry, "value")) for entry in model.messages("metadata_props")[: limits.NOTES]
@@ -117,6 +126,18 @@ def _inputs(graph: Message) -> tuple[TensorType, ...]:
     if not inputs:
         raise MalformedError("it has no input, so there is nothing to calibrate with")
     return inputs
+
+
+def _tensors(graph: Message, inputs: Iterable[TensorType]) -> tuple[str, ...]:
+    """Inner tensors have no type without inference, so only operators that never give a float are left out."""
+    outputs = (
+        name
+        for node in graph.messages("node")
+        if node.text("op_type") not in _NEVER_FLOAT
+        for name in node.texts("output")
+        if name
+    )
+    return (*(tensor.name for tensor in inputs if tensor.dtype.startswith("float")), *outputs)
 
 
 def _tensor_type(value: Message) -> TensorType:

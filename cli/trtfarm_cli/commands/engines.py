@@ -1,0 +1,121 @@
+"""`trtfarm engines …`: which engines there are, and getting them out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from trtfarm_cli import output
+from trtfarm_cli.opening import open_farm
+from trtfarm_cli.options import CalibratorName, Json, Model, Precision, Target, Tensorrt
+
+app = typer.Typer(help="Engines: which there are, and getting them out.", no_args_is_help=True)
+
+EngineId = Annotated[
+    str, typer.Argument(metavar="ENGINE", help="Id of the engine, its digest, or the start of either.")
+]
+
+
+@app.command("list")
+def list_(
+    *,
+    tensorrt: Tensorrt = None,
+    target: Target = None,
+    precision: Precision = None,
+    model: Model = None,
+    calibrator: CalibratorName = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 100,
+    json: Json = False,
+) -> None:
+    """Engines, newest first: `--tensorrt 10.13 --target sm_89` answers which there are for those."""
+    from trtfarm.catalog.filters import Filter
+    from trtfarm.catalog.search import find_engines
+
+    wanted = Filter(
+        tensorrt=tensorrt, compute_capability=target, precision=precision, model=model, calibrator=calibrator
+    )
+    with open_farm() as farm, farm.database.read() as session:
+        engines = find_engines(session, wanted, limit=limit)
+    if json:
+        output.emit_json([engine.as_dict() for engine in engines])
+        return
+    output.emit_table(
+        [vars(engine) | {"accuracy": accuracy(engine.metrics)} for engine in engines],
+        {
+            "id": None,
+            "model": None,
+            "precision": None,
+            "calibrator": None,
+            "compute_capability": None,
+            "toolchain": None,
+            "size": output.size,
+            "accuracy": None,
+            "created": output.moment,
+        },
+    )
+
+
+@app.command()
+def show(engine: EngineId, *, json: Json = False) -> None:
+    """One engine with its inputs and outputs, layers and measurements."""
+    from trtfarm.catalog.details import engine_details
+
+    with open_farm() as farm, farm.database.read() as session:
+        details = engine_details(session, engine)
+    if json:
+        output.emit_json(details)
+    else:
+        output.emit_fields({name: value for name, value in details.items() if name != "layers"})
+
+
+@app.command()
+def pull(
+    engine: EngineId,
+    *,
+    destination: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write.", show_default=False)
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Writes an engine to a file, after checking its bytes against their digest."""
+    from trtfarm.catalog.lookup import find_one
+    from trtfarm.database.schema import EngineRow, ModelRow
+    from trtfarm.submissions.resolve import row
+
+    with open_farm() as farm:
+        with farm.database.read() as session:
+            found = find_one(session, EngineRow, engine)
+            name = f"{row(session, ModelRow, found.model_id).name}-{found.precision}-{found.compute_capability}.engine"
+        path = destination or Path(name)
+        farm.blobs.materialize(found.blob, path)
+    if json:
+        output.emit_json({"id": found.id, "path": str(path), "size": found.size, "digest": found.blob})
+    else:
+        typer.echo(f"{path} ({output.size(found.size)}, {found.blob})")
+
+
+@app.command()
+def rm(engines: Annotated[list[str], typer.Argument(metavar="ENGINE…")], *, json: Json = False) -> None:
+    """Forgets engines and removes what no other row names. Pinned engines stay."""
+    from trtfarm.catalog.removal import remove_engines
+
+    with open_farm() as farm:
+        removed = remove_engines(farm.database, farm.blobs, engines)
+    if json:
+        output.emit_json({"removed": removed})
+    else:
+        for engine_id in removed:
+            typer.echo(f"{engine_id} removed")
+
+
+def accuracy(metrics: dict[str, Any] | None) -> str | None:
+    """INT8 against FP32 in a few words, or None where nothing was measured."""
+    if metrics is None:
+        return None
+    classes = metrics.get("classification")
+    if classes:
+        return f"top-1 {classes['candidate']['top1']:.2%} (FP32 {classes['reference']['top1']:.2%})"
+    cosines = [facts["cosine_mean"] for facts in metrics["outputs"].values() if "cosine_mean" in facts]
+    return f"cosine {min(cosines):.4f}" if cosines else None

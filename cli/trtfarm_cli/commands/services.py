@@ -1,0 +1,40 @@
+"""`trtfarm up`, `worker` and `reconciler`: the processes that stay."""
+
+from __future__ import annotations
+
+import typer
+
+from trtfarm_cli import output
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(up)
+    app.command()(worker)
+    app.command()(reconciler)
+
+
+def up() -> None:
+    """Keeps a worker and the reconciler running on this machine, until Ctrl-C or SIGTERM."""
+    from trtfarm.settings import Settings
+    from trtfarm_worker import service
+
+    service.log_to_stderr()
+    service.up(Settings.from_environment(), output.say)
+
+
+def worker() -> None:
+    """Runs jobs as the broker names them, until Ctrl-C or SIGTERM; unfinished ones go back to the queue."""
+    from trtfarm.settings import Settings
+    from trtfarm_worker import service
+
+    service.log_to_stderr()
+    service.work(Settings.from_environment())
+
+
+def reconciler() -> None:
+    """Puts right what crashes and lost messages leave behind, until Ctrl-C or SIGTERM."""
+    from trtfarm.settings import Settings
+    from trtfarm_worker import service
+
+    service.log_to_stderr()
+    service.keep_reconciled(Settings.from_environment())

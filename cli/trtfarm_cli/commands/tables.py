@@ -1,0 +1,212 @@
+"""`trtfarm tables …`: calibration tables in the farm and in files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trtfarm_cli import exits, output
+from trtfarm_cli.files import read_bytes, write_new
+from trtfarm_cli.opening import open_farm
+from trtfarm_cli.options import CalibratorName, Json, Model, Target, Tensorrt
+
+if TYPE_CHECKING:
+    from trtfarm.tables.problems import Problem
+    from trtfarm.tables.table import CalibrationTable
+
+app = typer.Typer(help="Calibration tables, in the farm and in files.", no_args_is_help=True)
+
+TableId = Annotated[str, typer.Argument(metavar="TABLE", help="Id of a table in the farm, or the start of it.")]
+TableOrFile = Annotated[str, typer.Argument(metavar="TABLE", help="A file, or the id of a table in the farm.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="File to write.")]
+_WIDEST = 20
+
+
+@app.command("list")
+def list_(
+    *,
+    tensorrt: Tensorrt = None,
+    target: Target = None,
+    model: Model = None,
+    calibrator: CalibratorName = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 100,
+    json: Json = False,
+) -> None:
+    """Tables, newest first; `--target` leaves out those tied to another device."""
+    from trtfarm.catalog.filters import Filter
+    from trtfarm.catalog.search import find_tables
+
+    wanted = Filter(tensorrt=tensorrt, compute_capability=target, model=model, calibrator=calibrator)
+    with open_farm() as farm, farm.database.read() as session:
+        tables = find_tables(session, wanted, limit=limit)
+    if json:
+        output.emit_json([table.as_dict() for table in tables])
+        return
+    columns = ("id", "model", "calibrator", "tensorrt", "batch_size", "tensors", "origin", "portable")
+    output.emit_table([vars(table) for table in tables], dict.fromkeys(columns) | {"created": output.moment})
+
+
+@app.command()
+def show(table: TableId, *, json: Json = False) -> None:
+    """One table with its rule, its data and its scales."""
+    from trtfarm.catalog.details import table_details
+    from trtfarm.tables.scales import amax_from_hex
+
+    with open_farm() as farm, farm.database.read() as session:
+        details = table_details(session, table)
+    if json:
+        output.emit_json(details)
+        return
+    scales = details.pop("scales")
+    output.emit_fields(details)
+    typer.echo()
+    output.emit_table(
+        [{"tensor": name, "scale": scale, "amax": f"{amax_from_hex(scale):.6g}"} for name, scale in scales.items()],
+        {"tensor": None, "scale": None, "amax": None},
+    )
+
+
+@app.command()
+def diff(left: TableOrFile, right: TableOrFile, *, json: Json = False) -> None:
+    """How two tables differ, tensor by tensor. Exit code 1 when any scale does."""
+    from trtfarm.tables.differences import diff as differences
+
+    found = differences(_table(left), _table(right))
+    if json:
+        output.emit_json(found.as_dict())
+    else:
+        if found.headers:
+            typer.echo(f"header: {found.headers[0]} -> {found.headers[1]}")
+        typer.echo(
+            f"equal scales: {found.equal}, changed: {len(found.changed)}, largest change {found.max_relative:.3g}"
+        )
+        for name in found.only_left:
+            typer.echo(f"only in the first: {name}")
+        for name in found.only_right:
+            typer.echo(f"only in the second: {name}")
+        output.emit_table(
+            [
+                {"tensor": c.tensor, "left": c.left, "right": c.right, "ratio": f"{c.ratio:.6g}"}
+                for c in found.worst(_WIDEST)
+            ],
+            {"tensor": None, "left": None, "right": None, "ratio": None},
+        )
+    if not found.same_scales:
+        raise typer.Exit(exits.FAILED)
+
+
+@app.command()
+def validate(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…")],
+    *,
+    calibrator: CalibratorName = None,
+    tensorrt: Tensorrt = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", help="ONNX model whose tensors the table must cover.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Checks tables as TensorRT would read them. Exit code 0 only when every one is sound."""
+    from trtfarm.calibrators import Calibrator
+    from trtfarm.tables.table import CalibrationTable
+    from trtfarm.tables.validation import validate as problems_of
+    from trtfarm.versions import TensorRTVersion
+
+    expected = Calibrator.parse(calibrator) if calibrator else None
+    version = TensorRTVersion.parse(tensorrt) if tensorrt else None
+    tensors = _tensors_of(model) if model else None
+    found: dict[str, list[Problem]] = {}
+    for file in files:
+        table = CalibrationTable.parse(read_bytes(file))
+        found[str(file)] = problems_of(table, expected=expected, tensorrt=version, tensors=tensors)
+    sound = not any(problem.is_error for problems in found.values() for problem in problems)
+    if json:
+        output.emit_json({name: [problem.as_dict() for problem in problems] for name, problems in found.items()})
+    else:
+        for name, problems in found.items():
+            for problem in problems:
+                typer.echo(f"{name}: {problem.severity}: {problem}; {problem.remedy}")
+            if not any(problem.is_error for problem in problems):
+                typer.echo(f"{name}: sound")
+    if not sound:
+        raise typer.Exit(exits.BAD_TABLE)
+
+
+@app.command()
+def export(table: TableId, *, destination: Output, tensorrt: Tensorrt = None, json: Json = False) -> None:
+    """Writes a table to a file as TensorRT reads it, re-stamped for another version when `--tensorrt` says so."""
+    from trtfarm.versions import TensorRTVersion
+
+    found = _stored(table)
+    if tensorrt:
+        found = found.restamp(TensorRTVersion.parse(tensorrt))
+    write_new(destination, found.render())
+    _say_written(destination, found, json=json)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    *,
+    model: Annotated[Path, typer.Option("--model", help="The ONNX model that the table belongs to.")],
+    json: Json = False,
+) -> None:
+    """Takes a table that TensorRT wrote elsewhere into the farm, after checking it against its model."""
+    from trtfarm.intake import add_model, add_table
+    from trtfarm.models.model import Model
+    from trtfarm.tables.validation import load
+
+    read = Model.read(model)
+    table = load(read_bytes(file), name=str(file), tensors=read.summary.tensors)
+    with open_farm() as farm:
+        table_id = add_table(farm, table, add_model(farm, read))
+    if json:
+        output.emit_json({"id": table_id, "model": read.name, "tensors": len(table.scales)})
+    else:
+        typer.echo(f"{table_id} ({len(table.scales)} tensors of {read.name})")
+
+
+@app.command()
+def restamp(
+    table: TableOrFile, *, tensorrt: Annotated[str, typer.Option("--tensorrt")], destination: Output, json: Json = False
+) -> None:
+    """The same scales under the header of another TensorRT version, in a new file."""
+    from trtfarm.versions import TensorRTVersion
+
+    stamped = _table(table).restamp(TensorRTVersion.parse(tensorrt))
+    write_new(destination, stamped.render())
+    _say_written(destination, stamped, json=json)
+
+
+def _table(name: str) -> CalibrationTable:
+    """A table by file name or, where there is no such file, by its id in the farm."""
+    from trtfarm.tables.validation import load
+
+    path = Path(name)
+    return load(read_bytes(path), name=name) if path.exists() or "/" in name else _stored(name)
+
+
+def _stored(name: str) -> CalibrationTable:
+    from trtfarm.catalog.lookup import find_one
+    from trtfarm.database.schema import TableRow
+    from trtfarm.tables.validation import load
+
+    with open_farm() as farm:
+        with farm.database.read() as session:
+            row = find_one(session, TableRow, name)
+        return load(farm.blobs.read(row.blob), name=row.id)
+
+
+def _tensors_of(path: Path) -> tuple[str, ...]:
+    from trtfarm.models.model import Model
+
+    return Model.read(path).summary.tensors
+
+
+def _say_written(path: Path, table: CalibrationTable, *, json: bool) -> None:
+    if json:
+        output.emit_json({"path": str(path), "header": str(table.header), "tensors": len(table.scales)})
+    else:
+        typer.echo(f"{path}: {table.header}, {len(table.scales)} tensors")

@@ -1,0 +1,39 @@
+"""Files that commands read and write: read with clear errors, written whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from trtfarm.errors import NotFoundError, UsageError
+
+_MODE = 0o644
+_CHUNK_BYTES = 1 << 22
+
+
+def read_bytes(path: Path) -> bytes:
+    """Raises NotFoundError, or UsageError for what is no readable file."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise NotFoundError(f"there is no file {path}") from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read", cause=error.strerror) from error
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Writes or replaces a file in one step; on an error what was there before stays."""
+    _write(path, iter([data]))
+
+
+def copy_new(source: Path, path: Path) -> None:
+    """Copies a file in one step, like `write_new`."""
+    with source.open("rb") as file:
+        _write(path, iter(lambda: file.read(_CHUNK_BYTES), b""))
+
+
+def _write(path: Path, chunks: Iterator[bytes]) -> None:
+    from trtfarm.blobs.folder import storage_errors, write_durably
+
+    with storage_errors(path):
+        write_durably(path, chunks, temporary=path.parent, mode=_MODE)

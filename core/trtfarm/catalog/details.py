@@ -1,0 +1,49 @@
+"""Everything about one engine or table, for a person or a program that asks for it by id."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from trtfarm.catalog.lookup import find_one
+from trtfarm.catalog.search import engine_entry, table_entry
+from trtfarm.database.artifacts import DatasetRow, EngineRow, ModelRow, QuantizationRow, TableRow
+
+
+def engine_details(session: Session, text: str) -> dict[str, Any]:
+    """The engine whose id or digest starts with `text`, with its layers, inputs and outputs, and what it came from."""
+    engine = find_one(session, EngineRow, text)
+    quantization = session.get(QuantizationRow, engine.quantization_id) if engine.quantization_id else None
+    return {
+        **engine_entry(session, engine).as_dict(),
+        "profiles": engine.profiles,
+        "options": engine.options,
+        "key": engine.key,
+        "int8_layers": engine.facts["int8_layers"],
+        "layer_count": len(engine.facts["layers"]),
+        "io": engine.facts["io"],
+        "build_seconds": engine.facts["seconds"],
+        "left_in_float": quantization.facts["left"] if quantization else [],
+        "layers": engine.facts["layers"],
+    }
+
+
+def table_details(session: Session, text: str) -> dict[str, Any]:
+    """The table whose id or digest starts with `text`, with its rule, its data and its scales."""
+    table = find_one(session, TableRow, text)
+    model = session.scalars(select(ModelRow).where(ModelRow.id == table.model_id)).one()
+    dataset = session.get(DatasetRow, table.dataset_id) if table.dataset_id else None
+    return {
+        **table_entry(table, model).as_dict(),
+        "rule": table.rule,
+        "before_fusion": table.before_fusion,
+        "device": table.device,
+        "dataset": {"digest": dataset.digest, "source": dataset.source, "samples": dataset.samples}
+        if dataset
+        else None,
+        "restamped_from": table.parent_id,
+        "key": table.key,
+        "scales": table.scales,
+    }

@@ -1,0 +1,122 @@
+"""Taking models, data sets and tables into the farm: files first, then the rows that name them."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from trtfarm.blobs.records import put_held, record
+from trtfarm.blobs.store import Blob
+from trtfarm.database.insert import insert_or_get
+from trtfarm.database.schema import DatasetRow, ModelRow, TableRow
+from trtfarm.datasets.dataset import Array, DataSet
+from trtfarm.farm import Farm
+from trtfarm.ids import new_id
+from trtfarm.models.model import Model
+from trtfarm.origins import TableOrigin
+from trtfarm.tables.table import CalibrationTable
+
+
+def add_model(farm: Farm, model: Model) -> str:
+    """Stores the farm's copy of a model, unless an equal one is there whole; returns the id of its row."""
+    with farm.database.read() as session:
+        known = session.scalars(select(ModelRow).where(ModelRow.digest == model.digest)).one_or_none()
+        if known and farm.complete(session, [blob for blob in (known.blob, known.weights_blob) if blob]):
+            return known.id
+    model_id = known.id if known else new_id("mod")
+    with tempfile.TemporaryDirectory(prefix="model-", dir=farm.scratch()) as folder:
+        blobs = [put_held(farm.database, farm.blobs, path, model_id) for path in model.copy_to(Path(folder))]
+    with farm.database.write() as session:
+        record(session, blobs, holder=model_id)
+        return insert_or_get(
+            session,
+            ModelRow,
+            unique="digest",
+            id=model_id,
+            name=model.name,
+            digest=model.digest,
+            graph_digest=model.graph_digest,
+            weights_digest=model.weights_digest,
+            blob=blobs[0].digest,
+            weights_blob=blobs[1].digest if len(blobs) > 1 else None,
+            inputs=[_tensor(tensor) for tensor in model.summary.inputs],
+            outputs=[_tensor(tensor) for tensor in model.summary.outputs],
+            nodes=model.summary.nodes,
+            size=sum(blob.size for blob in blobs),
+        )[0].id
+
+
+def add_dataset(farm: Farm, dataset: DataSet) -> str:
+    """Stores prepared data, unless equal data are there whole; returns the id of the row."""
+    with farm.database.read() as session:
+        known = session.scalars(select(DatasetRow).where(DatasetRow.digest == dataset.digest)).one_or_none()
+        if known and farm.complete(session, _blobs_of(known)):
+            return known.id
+    dataset_id = known.id if known else new_id("dat")
+    arrays = {name: _keep(farm, array, dataset_id) for name, array in dataset.inputs.items()}
+    labels = _keep(farm, dataset.labels, dataset_id) if dataset.labels else None
+    with farm.database.write() as session:
+        record(session, [blob for blob, _ in [*arrays.values(), *([labels] if labels else [])]], holder=dataset_id)
+        return insert_or_get(
+            session,
+            DatasetRow,
+            unique="digest",
+            id=dataset_id,
+            name=Path(dataset.source).name[:200],
+            digest=dataset.digest,
+            source=dataset.source,
+            samples=dataset.samples,
+            inputs={name: facts for name, (_, facts) in arrays.items()},
+            labels=labels[1] if labels else None,
+            spec=dataset.spec,
+        )[0].id
+
+
+def add_table(farm: Farm, table: CalibrationTable, model_id: str) -> str:
+    """Stores a table that was handed in, already validated; equal scales for the same model are stored once."""
+    rule = {"calibrator": table.calibrator.value if table.calibrator else None, "header": str(table.header)}
+    blob = farm.blobs.put_bytes(table.render())
+    with farm.database.write() as session:
+        known = _same_table(session, model_id, blob.digest)
+        if known:
+            return known
+        record(session, [blob])
+        row = TableRow(
+            id=new_id("tab"),
+            model_id=model_id,
+            calibrator=table.calibrator.value if table.calibrator else "unknown",
+            rule=rule,
+            before_fusion=True,
+            tensorrt=str(table.version) if table.version else None,
+            origin=TableOrigin.IMPORTED,
+            portable=True,
+            blob=blob.digest,
+            scales_digest=table.scales_digest,
+            scales=dict(table.scales),
+            tensors=len(table.scales),
+        )
+        session.add(row)
+        return row.id
+
+
+def _same_table(session: Session, model_id: str, blob: str) -> str | None:
+    return session.scalar(select(TableRow.id).where(TableRow.model_id == model_id, TableRow.blob == blob).limit(1))
+
+
+def _keep(farm: Farm, array: Array, holder: str) -> tuple[Blob, dict[str, Any]]:
+    blob = put_held(farm.database, farm.blobs, array.path, holder)
+    return blob, {"blob": blob.digest, "dtype": array.dtype, "shape": list(array.shape)}
+
+
+def _blobs_of(dataset: DatasetRow) -> list[str]:
+    return [facts["blob"] for facts in [*dataset.inputs.values(), *([dataset.labels] if dataset.labels else [])]]
+
+
+def _tensor(tensor: Any) -> dict[str, Any]:
+    facts = asdict(tensor)
+    return {**facts, "dims": None if tensor.dims is None else list(tensor.dims)}

@@ -1,0 +1,95 @@
+"""Why a submission would or would not find its results: each step's key against what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from trtfarm.actions import Action
+from trtfarm.database.schema import JobRow
+from trtfarm.jobs.state import JobState
+from trtfarm.planning import SubmissionRequest, plan
+from trtfarm.submissions.resolve import resolve
+from trtfarm.submissions.results import Completeness, find
+
+#: Done jobs of a kind that are compared, newest first.
+_COMPARED = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nearest:
+    """The stored result that is most alike: its job, and the fields that differ as (asked for, stored)."""
+
+    job_id: str
+    result: Mapping[str, Any] | None
+    differs: Mapping[str, tuple[Any, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """What would happen to one step.
+
+    `key` is None while the step depends on another that has yet to run. A miss without `nearest` is the first of its
+    kind; one whose `nearest` differs in nothing was stored once and is incomplete now, so it would be repaired.
+    """
+
+    step: str
+    hit: bool
+    key: str | None
+    fields: Mapping[str, Any] | None
+    result: Mapping[str, Any] | None
+    nearest: Nearest | None
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def explain(session: Session, request: SubmissionRequest, complete: Completeness) -> list[Explanation]:
+    """Explains every step of a request without doing anything."""
+    results: dict[str, Mapping[str, Any]] = {}
+    explanations = []
+    for step in plan(request):
+        if any(need not in results for need in step.needs):
+            explanations.append(
+                Explanation(step=step.name, hit=False, key=None, fields=None, result=None, nearest=None)
+            )
+            continue
+        action = resolve(session, request, step, results).action
+        result = find(session, action, complete)
+        if result is not None:
+            results[step.name] = result
+        explanations.append(
+            Explanation(
+                step=step.name,
+                hit=result is not None,
+                key=action.key,
+                fields=action.fields,
+                result=result,
+                nearest=None if result else _nearest(session, action),
+            )
+        )
+    return explanations
+
+
+def _nearest(session: Session, action: Action) -> Nearest | None:
+    """The done job of the same kind that differs in the fewest fields; the newest of equals."""
+    done = (
+        select(JobRow.id, JobRow.request, JobRow.result)
+        .where(JobRow.kind == action.kind.value, JobRow.state == JobState.DONE)
+        .order_by(JobRow.created.desc(), JobRow.id.desc())
+        .limit(_COMPARED)
+    )
+    found = [
+        Nearest(job_id=job_id, result=result, differs=_differences(action.fields, request["fields"]))
+        for job_id, request, result in session.execute(done)
+    ]
+    return min(found, key=lambda nearest: len(nearest.differs), default=None)
+
+
+def _differences(asked: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    names = dict.fromkeys([*asked, *stored])
+    return {name: (asked.get(name), stored.get(name)) for name in names if asked.get(name) != stored.get(name)}

@@ -1,0 +1,36 @@
+"""One builder step without a farm: no database, no job, nothing kept but what the caller takes."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from trtfarm.settings import Settings
+from trtfarm_worker.builder.request import BuilderAnswer, BuilderRequest, Limits
+from trtfarm_worker.builder.supervisor import Listener, run_builder
+from trtfarm_worker.toolchains.registry import reference_toolchain
+
+
+@contextmanager
+def reference_step(
+    settings: Settings, step: str, args: Mapping[str, Any], on_event: Listener
+) -> Iterator[BuilderAnswer]:
+    """The answer of a step of the reference toolchain; its files are there until the block ends."""
+    with tempfile.TemporaryDirectory(prefix="trtfarm-") as folder:
+        yield run_builder(
+            BuilderRequest(
+                toolchain=reference_toolchain(),
+                step=step,
+                args=args,
+                limits=Limits(
+                    wall_seconds=settings.wall_seconds,
+                    silent_seconds=settings.silent_seconds,
+                    memory_bytes=settings.memory_bytes,
+                ),
+                scratch=Path(folder),
+            ),
+            on_event=on_event,
+        )
