@@ -14,17 +14,30 @@ _REMEDY = "export the model again, and see that onnx.checker.check_model takes i
 
 def load_model(path: Path) -> onnx.ModelProto:
     """The model, its external data left on disk. Raises BadModelError where onnx's checker finds a fault."""
+    model = parse_model(path)
+    check_model(path)
+    return model
+
+
+def parse_model(path: Path) -> onnx.ModelProto:
+    """The model as it is in the file, unchecked. Raises BadModelError where the file is no ONNX model."""
     try:
         model = onnx.load(str(path), load_external_data=False)
     except (DecodeError, ValueError) as error:
         raise BadModelError("the file is not an ONNX model", cause=str(error), remedy=_REMEDY) from error
     if not model.graph.node:
-        raise BadModelError("the model has no nodes", cause="the file is empty, truncated or no ONNX model")
+        raise BadModelError(
+            "the model has no nodes", cause="the file is empty, truncated or no ONNX model", remedy=_REMEDY
+        )
+    return model
+
+
+def check_model(path: Path) -> None:
+    """Raises BadModelError where the model, or external data beside it, breaks ONNX's rules."""
     try:
         onnx.checker.check_model(str(path))
     except onnx.checker.ValidationError as error:
         raise BadModelError("the model breaks ONNX's rules", cause=str(error), remedy=_REMEDY) from error
-    return model
 
 
 def external_files(model: onnx.ModelProto) -> List[str]:
