@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from trtfarm.database.migrate import prepare
+from trtfarm.database.session import Database, open_database, sqlite_url
 
 # A busy machine takes longer than a property's deadline of 0.2 s, which says nothing about the code.
 settings.register_profile("trtfarm", deadline=None)
@@ -24,3 +29,26 @@ def golden() -> Path:
             pytest.fail(f"the golden files are not at {folder}: set TRTFARM_GOLDEN")
         pytest.skip("no golden files: set TRTFARM_GOLDEN")
     return folder
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty SQLite database, made by the migrations; copying it is quicker than making it again."""
+    path = tmp_path_factory.mktemp("migrated") / "farm.db"
+    made = open_database(sqlite_url(path))
+    prepare(made)
+    made.close()
+    return path
+
+
+@pytest.fixture
+def database_url(migrated: Path, tmp_path: Path) -> str:
+    """A migrated database of the test's own; `tests/integration` overrides this with one on PostgreSQL."""
+    return sqlite_url(Path(shutil.copy(migrated, tmp_path / "farm.db")))
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    opened = open_database(database_url)
+    yield opened
+    opened.close()

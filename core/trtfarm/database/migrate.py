@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from trtfarm.database.failures import storage_error
 from trtfarm.database.session import Database
-from trtfarm.errors import SchemaError
+from trtfarm.errors import SchemaError, StorageError
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -83,14 +84,23 @@ def _upgrade(database: Database) -> None:
 @contextmanager
 def _exclusive(database: Database) -> Iterator[Connection]:
     """A transaction that no other migration runs beside, and that leaves nothing behind if it fails."""
-    if not database.is_sqlite:
+    if database.is_sqlite:
+        with _exclusive_sqlite(database) as connection:
+            yield connection
+    else:
         with database.engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _POSTGRESQL_LOCK})
             yield connection
-        return
-    with database.writer.connect() as connection:
-        # Batch mode replaces tables, which foreign keys forbid; they can only be switched outside of a transaction.
+
+
+@contextmanager
+def _exclusive_sqlite(database: Database) -> Iterator[Connection]:
+    # Two processes that switch a new file to WAL at once do not wait for each other, one fails; so they queue outside.
+    with _locked(Path(f"{database.engine.url.database}.lock")), database.writer.connect() as connection:
         driver: Any = connection.connection.driver_connection
+        # WAL lets readers go on while one writes; the file remembers it.
+        driver.execute("PRAGMA journal_mode = WAL")
+        # Batch mode replaces tables, which foreign keys forbid; they can only be switched outside of a transaction.
         driver.execute("PRAGMA foreign_keys = OFF")
         try:
             with connection.begin():
@@ -100,3 +110,15 @@ def _exclusive(database: Database) -> Iterator[Connection]:
                     raise SchemaError(f"the migration would leave a row of {broken[0]} pointing nowhere")
         finally:
             driver.execute("PRAGMA foreign_keys = ON")
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Waits for the lock on a file; the kernel lets go of it when its holder dies."""
+    try:
+        file = path.open("a")
+    except OSError as error:
+        raise StorageError(f"{path} cannot be made", cause=str(error), remedy="check the permissions") from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

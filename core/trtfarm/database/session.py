@@ -100,8 +100,8 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
     # The driver's own transactions would begin late and commit before DDL; `_begin_sqlite` begins them instead.
     connection.isolation_level = None
     cursor = connection.cursor()
-    # WAL lets readers go on while one writes. FULL syncs on every commit: what was accepted survives a power cut.
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    # FULL syncs on every commit: what was accepted survives a power cut. (`migrate` switches to WAL, once.)
+    for pragma in ("synchronous = FULL", "foreign_keys = ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -1,0 +1,313 @@
+"""What the job manager promises, on any database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from trtfarm.database.schema import ModelRow
+from trtfarm.database.session import Database
+from trtfarm.digests import digest_of_json
+from trtfarm.errors import (
+    BuilderCancelledError,
+    BuilderMemoryError,
+    ClaimLostError,
+    ModelError,
+    NotFoundError,
+    UsageError,
+)
+from trtfarm.jobs.history import events_since, record
+from trtfarm.jobs.job import Claim, Job
+from trtfarm.jobs.manager import JobManager
+from trtfarm.jobs.reconcile import reconcile
+from trtfarm.jobs.state import JobState
+
+CRASH = BuilderMemoryError("the builder was killed by the kernel")
+BAD_MODEL = ModelError("the model is truncated")
+
+
+def submit(
+    database: Database, manager: JobManager, name: str, *, kind: str = "build", priority: int = 0
+) -> tuple[Job, bool]:
+    with database.write() as session:
+        return manager.submit(session, kind=kind, key=digest_of_json(name), request={"name": name}, priority=priority)
+
+
+def submitted(database: Database, manager: JobManager, name: str = "a", **options: Any) -> Job:
+    return submit(database, manager, name, **options)[0]
+
+
+def claimed(database: Database, manager: JobManager, name: str = "a") -> Claim:
+    claim = manager.claim(submitted(database, manager, name).id, "worker")
+    assert claim is not None
+    return claim
+
+
+def finish(database: Database, manager: JobManager, claim: Claim, **result: Any) -> Job:
+    with database.write() as session:
+        return manager.finish(session, claim, result)
+
+
+class JobContract:
+    """Run with a fixture `database`."""
+
+    @pytest.fixture
+    def manager(self, database: Database) -> JobManager:
+        return JobManager(database, lease_seconds=3600, max_attempts=3)
+
+    @pytest.fixture
+    def doomed(self, database: Database) -> JobManager:
+        """A manager whose leases have run out the moment they are given."""
+        return JobManager(database, lease_seconds=-1, max_attempts=3)
+
+    def test_a_job_runs_once(self, database: Database, manager: JobManager) -> None:
+        job, made = submit(database, manager, "a")
+        assert made
+        assert (job.state, job.attempt, job.created.tzinfo is not None) == (JobState.QUEUED, 0, True)
+        claim = manager.claim(job.id, "worker 1")
+        assert claim is not None
+        assert (claim.job.state, claim.attempt, claim.job.owner) == (JobState.RUNNING, 1, "worker 1")
+        assert manager.claim(job.id, "worker 2") is None
+        done = finish(database, manager, claim, engine_id="eng_1")
+        assert (done.state, done.result, done.lease_until) == (JobState.DONE, {"engine_id": "eng_1"}, None)
+        assert done == manager.get(job.id)
+        assert manager.claim(job.id, "worker 2") is None
+
+    def test_a_live_key_has_one_job_and_an_ended_one_starts_anew(self, database: Database, manager: JobManager) -> None:
+        first, _ = submit(database, manager, "a")
+        again, made = submit(database, manager, "a")
+        assert (again.id, made) == (first.id, False)
+        finish(database, manager, claimed(database, manager))
+        later, made = submit(database, manager, "a")
+        assert made
+        assert later.id != first.id
+
+    def test_submitting_again_raises_the_priority_and_never_lowers_it(
+        self, database: Database, manager: JobManager
+    ) -> None:
+        submitted(database, manager, priority=1)
+        assert submitted(database, manager, priority=5).priority == 5
+        assert submitted(database, manager, priority=2).priority == 5
+
+    def test_submitting_again_withdraws_a_cancellation(self, database: Database, manager: JobManager) -> None:
+        claim = claimed(database, manager)
+        manager.cancel(claim.job.id)
+        assert manager.beat(claim)
+        submitted(database, manager)
+        assert not manager.beat(claim)
+
+    def test_a_stop_that_was_withdrawn_while_it_was_made_is_no_end(
+        self, database: Database, manager: JobManager
+    ) -> None:
+        claim = claimed(database, manager)
+        manager.cancel(claim.job.id)
+        submitted(database, manager)
+        assert manager.fail(claim, BuilderCancelledError("stopped")).state is JobState.QUEUED
+
+    def test_the_highest_priority_goes_first_then_the_oldest(self, database: Database, manager: JobManager) -> None:
+        names = {"low": 0, "first": 5, "second": 5, "top": 9}
+        ids = {submitted(database, manager, name, priority=priority).id: name for name, priority in names.items()}
+        order = []
+        while claim := manager.claim_next("worker", ["build"]):
+            order.append(ids[claim.job.id])
+        assert order == ["top", "first", "second", "low"]
+
+    def test_a_worker_gets_only_kinds_that_it_asks_for(self, database: Database, manager: JobManager) -> None:
+        submitted(database, manager, kind="calibrate")
+        assert manager.claim_next("worker", ["build", "verify"]) is None
+        assert manager.claim_next("worker", ["calibrate"]) is not None
+
+    def test_the_users_fault_fails_at_once(self, database: Database, manager: JobManager) -> None:
+        job = manager.fail(claimed(database, manager), BAD_MODEL)
+        assert (job.state, job.error) == (JobState.FAILED, BAD_MODEL.as_dict())
+
+    def test_the_farms_fault_is_tried_again_up_to_the_limit(self, database: Database, manager: JobManager) -> None:
+        states = [manager.fail(claimed(database, manager), CRASH).state for _ in range(3)]
+        assert states == [JobState.QUEUED, JobState.QUEUED, JobState.FAILED]
+
+    def test_a_lost_claim_can_do_nothing(self, database: Database, manager: JobManager, doomed: JobManager) -> None:
+        stale = claimed(database, doomed)
+        doomed.expire()
+        current = claimed(database, manager)
+        assert current.attempt == stale.attempt + 1
+        for attempt in (
+            lambda: manager.beat(stale),
+            lambda: finish(database, manager, stale),
+            lambda: manager.fail(stale, BAD_MODEL),
+            lambda: manager.release(stale),
+        ):
+            with pytest.raises(ClaimLostError, match="attempt 1"):
+                attempt()
+        assert finish(database, manager, current, by="the second").result == {"by": "the second"}
+
+    def test_the_rows_of_a_lost_claim_are_not_kept(
+        self, database: Database, manager: JobManager, doomed: JobManager
+    ) -> None:
+        stale = claimed(database, doomed)
+        doomed.expire()
+
+        def commit() -> None:
+            with database.write() as session:
+                session.add(model_row())
+                session.flush()
+                manager.finish(session, stale, {})
+
+        with pytest.raises(ClaimLostError):
+            commit()
+        with database.read() as session:
+            assert session.scalars(select(ModelRow)).all() == []
+
+    def test_an_overdue_claim_that_nobody_took_away_still_holds(self, database: Database, doomed: JobManager) -> None:
+        claim = claimed(database, doomed)
+        assert finish(database, doomed, claim).state is JobState.DONE
+
+    def test_a_job_that_every_worker_dies_of_is_quarantined(self, database: Database, doomed: JobManager) -> None:
+        states = []
+        for _ in range(3):
+            job = claimed(database, doomed).job
+            states += [expired.state for expired in doomed.expire()]
+        assert states == [JobState.QUEUED, JobState.QUEUED, JobState.QUARANTINED]
+        kept, made = submit(database, doomed, "a")
+        assert (kept.id, kept.state, made) == (job.id, JobState.QUARANTINED, False)
+        assert "vanished" in str((kept.error or {})["message"])
+        retried = doomed.retry(job.id)
+        assert (retried.state, retried.attempt, retried.max_attempts) == (JobState.QUEUED, 3, 6)
+
+    def test_expiring_leaves_workers_alone_that_beat(self, database: Database, manager: JobManager) -> None:
+        claim = claimed(database, manager)
+        assert manager.expire() == []
+        assert not manager.beat(claim)
+
+    def test_a_beat_renews_the_lease(self, database: Database, manager: JobManager, doomed: JobManager) -> None:
+        claim = claimed(database, doomed)
+        manager.beat(claim)
+        assert manager.expire() == []
+
+    def test_a_dead_process_gives_back_its_own_jobs(self, database: Database, manager: JobManager) -> None:
+        mine = submitted(database, manager, "mine")
+        other = submitted(database, manager, "other")
+        manager.claim(mine.id, "dead")
+        manager.claim(other.id, "alive")
+        assert [job.id for job in manager.abandon("dead", counts=False)] == [mine.id]
+        job = manager.get(mine.id)
+        assert (job.state, job.max_attempts - job.attempt) == (JobState.QUEUED, 3)
+        manager.claim(mine.id, "dead")
+        [counted] = manager.abandon("dead", counts=True)
+        assert counted.max_attempts - counted.attempt == 2
+        assert manager.get(other.id).state is JobState.RUNNING
+
+    def test_a_released_job_loses_no_attempt(self, database: Database, manager: JobManager) -> None:
+        for _ in range(5):
+            assert manager.release(claimed(database, manager)).state is JobState.QUEUED
+        states = [manager.fail(claimed(database, manager), CRASH).state for _ in range(3)]
+        assert states == [JobState.QUEUED, JobState.QUEUED, JobState.FAILED]
+
+    def test_a_queued_job_is_cancelled_at_once_and_a_running_one_when_its_worker_stops(
+        self, database: Database, manager: JobManager
+    ) -> None:
+        queued = submitted(database, manager, "queued")
+        assert manager.cancel(queued.id).state is JobState.CANCELLED
+        claim = claimed(database, manager, "running")
+        assert manager.cancel(claim.job.id).state is JobState.RUNNING
+        assert manager.beat(claim)
+        assert manager.fail(claim, BuilderCancelledError("stopped")).state is JobState.CANCELLED
+        assert manager.cancel(claim.job.id).state is JobState.CANCELLED
+
+    def test_a_job_to_be_cancelled_is_not_tried_again(
+        self, database: Database, manager: JobManager, doomed: JobManager
+    ) -> None:
+        for end in (lambda claim: manager.fail(claim, CRASH), manager.release, lambda _claim: doomed.expire()[0]):
+            claim = claimed(database, doomed)
+            manager.cancel(claim.job.id)
+            assert end(claim).state is JobState.CANCELLED
+
+    def test_work_that_is_done_before_the_cancellation_arrives_is_kept(
+        self, database: Database, manager: JobManager
+    ) -> None:
+        claim = claimed(database, manager)
+        manager.cancel(claim.job.id)
+        assert finish(database, manager, claim).state is JobState.DONE
+
+    def test_only_what_ended_without_a_result_can_be_retried(self, database: Database, manager: JobManager) -> None:
+        claim = claimed(database, manager)
+        with pytest.raises(UsageError, match="is running"):
+            manager.retry(claim.job.id)
+        finish(database, manager, claim)
+        with pytest.raises(UsageError, match="is done"):
+            manager.retry(claim.job.id)
+
+    def test_a_retry_gives_way_to_a_live_job_of_the_key(self, database: Database, manager: JobManager) -> None:
+        failed = manager.fail(claimed(database, manager), BAD_MODEL)
+        submitted(database, manager)
+        with pytest.raises(UsageError, match="another job"):
+            manager.retry(failed.id)
+        assert manager.get(failed.id).state is JobState.FAILED
+
+    def test_an_unknown_job_is_not_found(self, manager: JobManager) -> None:
+        for attempt in (manager.get, manager.cancel, manager.retry):
+            with pytest.raises(NotFoundError):
+                attempt("job_none")
+        assert manager.claim("job_none", "worker") is None
+
+    def test_the_history_tells_every_change_in_order(self, database: Database, manager: JobManager) -> None:
+        claim = claimed(database, manager)
+        record(database, claim.job.id, claim.attempt, [("log", {"text": "one"}), ("log", {"text": "two"})])
+        finish(database, manager, claim)
+        events = events_since(database, claim.job.id)
+        assert [(event.kind, event.data.get("to", event.data.get("text"))) for event in events] == [
+            ("state", "queued"),
+            ("state", "running"),
+            ("log", "one"),
+            ("log", "two"),
+            ("state", "done"),
+        ]
+        assert [event.attempt for event in events] == [0, 1, 1, 1, 1]
+        assert events_since(database, claim.job.id, after=events[2].id) == events[3:]
+        assert events_since(database, claim.job.id, limit=2) == events[:2]
+        with pytest.raises(NotFoundError):
+            record(database, "job_none", 1, [("log", {})])
+
+    def test_a_round_of_repairs_brings_lost_work_back(
+        self, database: Database, manager: JobManager, doomed: JobManager
+    ) -> None:
+        lost = claimed(database, doomed, "lost")
+        waiting = submitted(database, manager, "waiting")
+        told: list[str] = []
+
+        def publisher(job: Job) -> bool:
+            told.append(job.id)
+            return True
+
+        def advance() -> None:
+            submitted(database, manager, "found by advance")
+
+        repairs = reconcile(manager, publisher, advance=advance)
+        assert [(job.id, job.state) for job in repairs.expired] == [(lost.job.id, JobState.QUEUED)]
+        assert set(told) == set(repairs.hinted) > {lost.job.id, waiting.id}
+        assert len(told) == 3
+        quiet = reconcile(manager, publisher, advance=lambda: None)
+        assert (quiet.expired, quiet.hinted) == ((), ())
+        loud = reconcile(manager, publisher, advance=lambda: None, hint_after_seconds=-1)
+        assert len(loud.hinted) == 3
+
+    def test_a_broker_that_is_down_is_asked_once_a_round(self, database: Database, manager: JobManager) -> None:
+        for name in ("a", "b", "c"):
+            submitted(database, manager, name)
+        asked: list[str] = []
+
+        def publisher(job: Job) -> bool:
+            asked.append(job.id)
+            return len(asked) == 1
+
+        assert len(reconcile(manager, publisher, advance=lambda: None).hinted) == 1
+        assert len(asked) == 2
+        assert len(manager.unhinted(60)) == 2
+
+
+def model_row(**values: Any) -> ModelRow:
+    digest = digest_of_json(values.get("name", "lenet"))
+    facts = {"name": "lenet", "inputs": [], "outputs": [], "nodes": 12, "size": 1000, "digest": digest}
+    digests = {"graph_digest": digest, "weights_digest": digest, "blob": digest}
+    return ModelRow(**{"id": "mod_1", **facts, **digests, **values})
