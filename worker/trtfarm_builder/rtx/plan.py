@@ -3,7 +3,7 @@
 from typing import Any, Mapping, Sequence
 
 from trtfarm_builder.channel import Channel
-from trtfarm_builder.failures import BadModelError, BadRequestError, StepError, ToolchainUnfitError
+from trtfarm_builder.failures import BadModelError, BadRequestError, ToolchainUnfitError
 from trtfarm_builder.rtx.binding import COMPUTE_CAPABILITIES, trt
 from trtfarm_builder.rtx.logger import BuildLogger
 from trtfarm_builder.rtx.options import apply_options
@@ -46,15 +46,19 @@ def add_profile(builder: Any, network: Any, config: Any, profiles: Mapping[str, 
 
 
 def plan_from_network(builder: Any, network: Any, config: Any, logger: BuildLogger, channel: Channel) -> Any:
-    """The plan's bytes, as TensorRT's host memory; raises StepError with TensorRT's own last errors."""
+    """The plan's bytes, as TensorRT's host memory; raises ToolchainUnfitError with TensorRT's own last errors.
+
+    The same build fails again each time, and with another version or for another device it may not: what 1.7 cannot
+    compile for sm_75 (any FP32 matrix product) it compiles for sm_80.
+    """
     monitor = ProgressReporter(channel, logger)
     config.progress_monitor = monitor
     plan = builder.build_serialized_network(network, config)
     logger.check()
     if plan is None:
-        raise StepError(
-            "TensorRT-RTX {} built no plan".format(trt.__version__),
+        raise ToolchainUnfitError(
+            "TensorRT-RTX {} cannot compile this model for this target".format(trt.__version__),
             cause=logger.last_errors() or "it did not say why",
-            remedy="see build.log; another version of TensorRT-RTX may do it",
+            remedy="try another version of TensorRT-RTX, or another target",
         )
     return plan

@@ -7,7 +7,7 @@ from typing import Any, Dict
 import numpy as np
 
 from trtfarm_builder.channel import Channel
-from trtfarm_builder.failures import StepError
+from trtfarm_builder.failures import ToolchainUnfitError
 from trtfarm_builder.rtx.binding import COMPUTE_CAPABILITIES, trt
 from trtfarm_builder.rtx.logger import BuildLogger
 from trtfarm_builder.rtx.plan import config_for, plan_from_network
@@ -17,7 +17,7 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:  # noqa: ARG0
     """Builds a small convolution in FP32, then in INT8, for all compute capabilities at once.
 
     Some releases fail on any INT8 convolution with an error of their compiler; `reason` then says which.
-    Raises StepError when not even FP32 can be built.
+    Raises ToolchainUnfitError when not even FP32 can be built.
     """
     logger = BuildLogger(Path("probe.log"), channel)
     _build(logger, channel, quantized=False)
@@ -28,7 +28,7 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:  # noqa: ARG0
     }
     try:
         _build(logger, channel, quantized=True)
-    except StepError as error:
+    except ToolchainUnfitError as error:
         return dict(facts, int8=False, reason=error.cause)
     return dict(facts, int8=True)
 

@@ -27,7 +27,8 @@ NATIVE_LOG_NAME = "native.log"
 Listener = Callable[[Progress | LogLine], None]
 _MEMORY_SECONDS = 0.25
 _READ_BYTES = 1 << 16
-_TAIL_LINES = 12
+#: A stack of Python calls, innermost first, is as long as that.
+_TAIL_LINES = 30
 
 
 def run_builder(

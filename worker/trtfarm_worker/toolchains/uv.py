@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from uv import find_uv_bin
 
 from trtfarm.errors import ToolchainError
 
-_LAST_LINES = 12
+_REASON_LINES = 12
 #: What pip calls it -> what uv calls it; uv reads nothing that is pip's.
 _OF_PIP = {
     "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
@@ -36,7 +35,7 @@ def install_packages(python: Path, requirements: Sequence[str], *, tell: Callabl
 
 def run_uv(arguments: Sequence[str], *, tell: Callable[[str], None]) -> None:
     """Runs uv with the user's own settings; `tell` gets what it prints, line by line. Raises ToolchainError."""
-    last: deque[str] = deque(maxlen=_LAST_LINES)
+    printed: list[str] = []
     try:
         uv = find_uv_bin()
     except FileNotFoundError as error:
@@ -55,7 +54,7 @@ def run_uv(arguments: Sequence[str], *, tell: Callable[[str], None]) -> None:
     with process:
         try:
             for line in process.stdout or ():
-                last.append(line.rstrip())
+                printed.append(line.rstrip())
                 tell(line.rstrip())
         except BaseException:
             process.kill()
@@ -63,9 +62,19 @@ def run_uv(arguments: Sequence[str], *, tell: Callable[[str], None]) -> None:
     if process.returncode:
         raise ToolchainError(
             f"uv {' '.join(arguments[:2])} failed",
-            cause="\n".join(last) or f"exit code {process.returncode}",
-            remedy="check the version, the network, and the package index (UV_DEFAULT_INDEX, UV_INDEX, UV_FIND_LINKS)",
+            cause=_reason(printed) or f"exit code {process.returncode}",
+            remedy="check the version, the network, and the package index (UV_DEFAULT_INDEX, UV_INDEX, UV_FIND_LINKS); "
+            "from 8.6 on, NVIDIA's own index has TensorRT's libraries",
         )
+
+
+def _reason(printed: Sequence[str]) -> str:
+    """The first lines of what uv calls an error; those after it quote whole build logs."""
+    starts = (
+        index for index, line in enumerate(printed) if line.lstrip().startswith(("error", "\N{MULTIPLICATION SIGN}"))
+    )
+    start = next(starts, -_REASON_LINES)
+    return "\n".join(printed[start:][:_REASON_LINES])
 
 
 def uv_environment(environment: Mapping[str, str]) -> dict[str, str]:

@@ -1,0 +1,170 @@
+"""What a host needs to be a farm, looked at one by one."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from uv import find_uv_bin
+
+from trtfarm.errors import TrtfarmError
+from trtfarm_worker.toolchains.toolchain import Toolchain, ToolchainKind
+
+_DRIVER = Path("/proc/driver/nvidia/version")
+_OLDEST_PYTHON = (3, 11)
+_GIB = 1 << 30
+_MUCH_DISK = 10 * _GIB
+_LITTLE_DISK = _GIB
+
+
+class CheckState(StrEnum):
+    #: As it should be.
+    OK = "ok"
+    #: Something cannot be done here; the rest can.
+    WARN = "warn"
+    #: The farm does not work like this.
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One finding; `remedy` is a command or an instruction, None when all is well."""
+
+    name: str
+    state: CheckState
+    detail: str
+    remedy: str | None = None
+
+
+def examine(home: Path, *, toolchains: Callable[[], Sequence[Toolchain]], database: Callable[[], str]) -> list[Check]:
+    """All checks of this host, without changing it.
+
+    `toolchains` lists them; `database` connects and describes what it found. Their TrtfarmErrors become failed checks.
+    """
+    return [
+        python_check(sys.version_info[:2]),
+        supervision_check(),
+        home_check(home),
+        disk_check(shutil.disk_usage(_nearest(home)).free, home),
+        uv_check(),
+        driver_check(_DRIVER),
+        *_toolchain_checks(toolchains),
+        database_check(database),
+    ]
+
+
+def python_check(version: tuple[int, ...]) -> Check:
+    detail = f"{platform.python_implementation()} {'.'.join(map(str, version))} at {sys.executable}"
+    if version < _OLDEST_PYTHON:
+        return Check(name="python", state=CheckState.FAIL, detail=detail, remedy="use Python 3.11 or newer")
+    return Check(name="python", state=CheckState.OK, detail=detail)
+
+
+def supervision_check() -> Check:
+    """Whether this kernel, or the container's rules, let the supervisor watch over processes."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except OSError as error:
+        return Check(
+            name="supervision",
+            state=CheckState.FAIL,
+            detail=f"pidfd_open: {error}",
+            remedy="use Linux 5.3 or newer, and a container runtime that allows pidfd_open",
+        )
+    return Check(name="supervision", state=CheckState.OK, detail=f"Linux {platform.release()}")
+
+
+def home_check(home: Path) -> Check:
+    """Whether files can be made in the farm's home, or the home itself where it is still to come."""
+    try:
+        tempfile.TemporaryFile(dir=_nearest(home)).close()
+    except OSError as error:
+        return Check(
+            name="home",
+            state=CheckState.FAIL,
+            detail=f"{home}: {error}",
+            remedy="set TRTFARM_HOME to a folder of yours",
+        )
+    return Check(name="home", state=CheckState.OK, detail=str(home))
+
+
+def disk_check(free: int, home: Path) -> Check:
+    """`free` is in bytes."""
+    detail = f"{free / _GIB:.1f} GiB free for {home}"
+    if free >= _MUCH_DISK:
+        return Check(name="disk", state=CheckState.OK, detail=detail)
+    state = CheckState.WARN if free >= _LITTLE_DISK else CheckState.FAIL
+    return Check(name="disk", state=state, detail=detail, remedy="free space, or set TRTFARM_HOME to a larger disk")
+
+
+def uv_check() -> Check:
+    try:
+        return Check(name="uv", state=CheckState.OK, detail=find_uv_bin())
+    except FileNotFoundError as error:
+        return Check(
+            name="uv", state=CheckState.WARN, detail=str(error), remedy="reinstall trtfarm; uv is a part of it"
+        )
+
+
+def driver_check(version_file: Path) -> Check:
+    """NVIDIA's driver; a farm without one calibrates on the CPU and builds with TensorRT-RTX."""
+    try:
+        detail = version_file.read_text().splitlines()[0]
+    except (OSError, IndexError):
+        detail = "none: engines are built ahead of time by TensorRT-RTX, and cannot be timed here"
+    return Check(name="gpu driver", state=CheckState.OK, detail=detail)
+
+
+def toolchain_checks(toolchains: Iterable[Toolchain]) -> list[Check]:
+    """One check for each toolchain, and one for there being any that builds."""
+    found = list(toolchains)
+    checks = [_toolchain_check(toolchain) for toolchain in found]
+    if not any(toolchain.capabilities.precisions and toolchain.broken is None for toolchain in found):
+        remedy = "trtfarm toolchain install tensorrt-rtx"
+        checks.append(Check(name="toolchains", state=CheckState.WARN, detail="none here builds engines", remedy=remedy))
+    return checks
+
+
+def _toolchain_check(toolchain: Toolchain) -> Check:
+    name = f"toolchain {toolchain.name}"
+    if toolchain.broken is not None:
+        remedy = f"trtfarm toolchain test {toolchain.name}, or trtfarm toolchain remove {toolchain.name}"
+        return Check(name=name, state=CheckState.WARN, detail=toolchain.broken, remedy=remedy)
+    lacking = "; ".join(f"no {what}: {why}" for what, why in toolchain.capabilities.lacking.items())
+    if lacking:
+        remedy = "another version may have it: trtfarm toolchain install …"
+        return Check(name=name, state=CheckState.WARN, detail=lacking, remedy=remedy)
+    software = "ONNX Runtime" if toolchain.kind is ToolchainKind.REFERENCE else "TensorRT"
+    return Check(name=name, state=CheckState.OK, detail=f"{software} {toolchain.version}")
+
+
+def _toolchain_checks(toolchains: Callable[[], Sequence[Toolchain]]) -> list[Check]:
+    try:
+        return toolchain_checks(toolchains())
+    except TrtfarmError as error:
+        return [_failed("toolchains", error)]
+
+
+def database_check(database: Callable[[], str]) -> Check:
+    """`database` connects and describes what it found."""
+    try:
+        return Check(name="database", state=CheckState.OK, detail=database())
+    except TrtfarmError as error:
+        return _failed("database", error)
+
+
+def _failed(name: str, error: TrtfarmError) -> Check:
+    detail = f"{error.message} ({error.cause})" if error.cause else error.message
+    return Check(name=name, state=CheckState.FAIL, detail=detail, remedy=error.remedy)
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or the closest one above it that exists."""
+    return next(candidate for candidate in (folder, *folder.parents) if candidate.exists())
