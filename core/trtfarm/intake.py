@@ -73,7 +73,7 @@ def add_dataset(farm: Farm, dataset: DataSet) -> str:
             samples=dataset.samples,
             inputs={name: facts for name, (_, facts) in arrays.items()},
             labels=labels[1] if labels else None,
-            spec=dataset.spec,
+            spec={name: dict(steps) for name, steps in dataset.preprocessing.items()},
         )[0].id
 
 

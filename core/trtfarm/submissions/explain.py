@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from trtfarm.actions import Action
 from trtfarm.database.schema import JobRow
+from trtfarm.jobs.job import Job
 from trtfarm.jobs.state import JobState
 from trtfarm.planning import SubmissionRequest, plan
 from trtfarm.submissions.resolve import resolve
@@ -69,25 +70,27 @@ def explain(session: Session, request: SubmissionRequest, complete: Completeness
                 key=action.key,
                 fields=action.fields,
                 result=result,
-                nearest=None if result else _nearest(session, action),
+                nearest=None if result else nearest(session, action),
             )
         )
     return explanations
 
 
-def _nearest(session: Session, action: Action) -> Nearest | None:
-    """The done job of the same kind that differs in the fewest fields; the newest of equals."""
+def nearest(session: Session, action: Action, *, before: Job | None = None) -> Nearest | None:
+    """The done job of the same kind that differs in the fewest fields, the newest of equals; older than `before`."""
     done = (
         select(JobRow.id, JobRow.request, JobRow.result)
         .where(JobRow.kind == action.kind.value, JobRow.state == JobState.DONE)
         .order_by(JobRow.created.desc(), JobRow.id.desc())
         .limit(_COMPARED)
     )
+    if before is not None:
+        done = done.where(JobRow.created <= before.created, JobRow.id != before.id)
     found = [
         Nearest(job_id=job_id, result=result, differs=_differences(action.fields, request["fields"]))
         for job_id, request, result in session.execute(done)
     ]
-    return min(found, key=lambda nearest: len(nearest.differs), default=None)
+    return min(found, key=lambda other: len(other.differs), default=None)
 
 
 def _differences(asked: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -1,0 +1,39 @@
+"""`trtfarm doctor`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import typer
+
+from trtfarm_cli import exits, output
+from trtfarm_cli.options import Json
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(doctor)
+
+
+def doctor(*, json: Json = False) -> None:
+    """Checks what this host has: Python, disk, uv, driver, toolchains, database. Exit code 1 when anything fails."""
+    from trtfarm.farm import Farm
+    from trtfarm.settings import Settings
+    from trtfarm_worker.doctor import CheckState, examine
+    from trtfarm_worker.toolchains.registry import ToolchainRegistry
+
+    settings = Settings.from_environment()
+
+    def database() -> str:
+        with Farm.open(settings) as farm:
+            return f"{farm.database.engine.url.render_as_string(hide_password=True)} is up to date"
+
+    checks = examine(settings.home, toolchains=ToolchainRegistry(settings.home).toolchains, database=database)
+    if json:
+        output.emit_json([asdict(check) for check in checks])
+    else:
+        for check in checks:
+            typer.echo(f"{check.state:4}  {check.name}: {check.detail}")
+            if check.remedy:
+                typer.echo(f"      {check.remedy}")
+    if any(check.state is CheckState.FAIL for check in checks):
+        raise typer.Exit(exits.FAILED)
