@@ -61,10 +61,19 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
 
 
 def activation_ranges(graph: Graph, constants: Constants) -> Iterator[Range]:
-    """One Range for each QuantizeLinear of a tensor that is computed at run time, in network order."""
-    for node in graph.nodes:
-        if node.op_type == "QuantizeLinear" and is_standard(node) and not constants.holds(node.input[0]):
-            yield _range(node, constants)
+    """One Range for each QuantizeLinear of a tensor that is computed at run time, in the order of the tensors."""
+    found = [
+        node
+        for node in graph.nodes
+        if node.op_type == "QuantizeLinear" and is_standard(node) and not constants.holds(node.input[0])
+    ]
+    for node in sorted(found, key=lambda node: _place(graph, node.input[0])):
+        yield _range(node, constants)
+
+
+def _place(graph: Graph, tensor: str) -> int:
+    number = graph.producer(tensor)
+    return -1 if number is None else number
 
 
 def _range(node: onnx.NodeProto, constants: Constants) -> Range:
