@@ -97,6 +97,9 @@ def event_of_line(line: bytes | bytearray) -> Event:
     """Reads one line; raises MalformedEventError."""
     try:
         data = json.loads(line, parse_constant=_refuse_constant)
+        # Half a surrogate pair can be written in JSON, but in no file or database.
+        if b"\\u" in line:
+            json.dumps(data, ensure_ascii=False).encode()
         return _READERS[data["event"]](data)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise MalformedEventError(f"{type(error).__name__}: {error} in {_quote(line)}") from error

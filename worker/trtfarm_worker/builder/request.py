@@ -61,20 +61,17 @@ def result_file(scratch: Path, name: object) -> Path:
     Raises BuilderCrashError unless it is a regular file of its own inside of `scratch`: no `..`, no absolute path and
     no link at any level, because a builder that read a hostile model may itself be hostile.
     """
-    if not isinstance(name, str) or not name or "\0" in name:
+    if not isinstance(name, str):
         raise BuilderCrashError(f"the builder named no file where one was due, but {name!r}")
     relative = PurePosixPath(name)
     if relative.is_absolute() or ".." in relative.parts:
         raise BuilderCrashError(f"the builder named a file outside of its scratch folder: {name!r}")
-    path = scratch
-    for part in relative.parts:
-        path /= part
-        if path.is_symlink():
-            raise BuilderCrashError(f"the builder named a file behind a link: {name!r}")
+    *folders, file = [scratch.joinpath(*relative.parts[: end + 1]) for end in range(len(relative.parts))] or [scratch]
     try:
-        facts = path.lstat()
-    except OSError as error:
+        inside = all(stat.S_ISDIR(folder.lstat().st_mode) for folder in folders)
+        facts = file.lstat()
+    except (OSError, ValueError) as error:
         raise BuilderCrashError(f"the builder named a file that cannot be read: {name!r}", cause=str(error)) from error
-    if not stat.S_ISREG(facts.st_mode) or facts.st_nlink != 1:
+    if not inside or not stat.S_ISREG(facts.st_mode) or facts.st_nlink != 1:
         raise BuilderCrashError(f"the builder named what is no regular file of its own: {name!r}")
-    return path
+    return file

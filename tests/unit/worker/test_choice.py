@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from trtfarm.compute_capability import ComputeCapability
+from trtfarm.errors import ToolchainError
+from trtfarm.versions import TensorRTVersion
+from trtfarm_worker.toolchains.choice import choose
+from trtfarm_worker.toolchains.registry import reference_toolchain
+from trtfarm_worker.toolchains.toolchain import Capabilities, Toolchain, ToolchainKind
+
+_REFERENCE = reference_toolchain()
+_SM_86, _SM_90 = ComputeCapability(8, 6), ComputeCapability(9, 0)
+
+
+def _rtx(version: str, *precisions: str, **lacking: str) -> Toolchain:
+    return Toolchain(
+        name=f"tensorrt-rtx-{version}",
+        kind=ToolchainKind.TENSORRT_RTX,
+        python=Path("/python"),
+        version=version,
+        capabilities=Capabilities(compute_capabilities=(_SM_86,), precisions=precisions, lacking=lacking),
+    )
+
+
+_OLD, _NEW = _rtx("1.6.1.120", "fp32", int8="an internal error"), _rtx("1.7.1.116", "fp32", "int8")
+_NEWEST = _rtx("1.10.0.1", "fp32", "int8")
+
+
+def test_the_newest_that_fits_is_chosen() -> None:
+    toolchains = [_REFERENCE, _NEWEST, _OLD, _NEW]
+    assert choose(toolchains, target=_SM_86, precision="int8") == _NEWEST
+    assert choose(toolchains, target=_SM_86, precision="int8", version=TensorRTVersion(1, 7)) == _NEW
+    assert choose([_OLD, _NEW, replace(_NEWEST, broken="it is")], target=_SM_86, precision="fp32") == _NEW
+
+
+@pytest.mark.parametrize(
+    ("toolchains", "version", "reason", "remedy"),
+    [
+        ([_REFERENCE], None, "no toolchain is installed", "trtfarm toolchain install tensorrt-rtx"),
+        ([_OLD], None, "tensorrt-rtx-1.6.1.120: has no int8: an internal error", "install tensorrt-rtx"),
+        ([_NEW], TensorRTVersion(1, 8), "has version 1.7.1.116", "trtfarm toolchain install tensorrt-rtx==1.8"),
+        ([replace(_NEW, broken="gone", version="")], None, "is broken: gone", "install tensorrt-rtx"),
+    ],
+)
+def test_why_none_fits_and_what_to_do(
+    toolchains: list[Toolchain], version: TensorRTVersion | None, reason: str, remedy: str
+) -> None:
+    with pytest.raises(ToolchainError, match="no toolchain here builds int8 engines for sm_86") as caught:
+        choose(toolchains, target=_SM_86, precision="int8", version=version)
+    assert reason in str(caught.value.cause)
+    assert remedy in str(caught.value.remedy)
+
+
+def test_a_target_that_none_can_build_names_those_that_can_be() -> None:
+    with pytest.raises(ToolchainError) as caught:
+        choose([_REFERENCE, _NEW], target=_SM_90, precision="int8")
+    assert caught.value.cause == "tensorrt-rtx-1.7.1.116: builds for sm_86"
+    assert caught.value.remedy == "choose among the targets that can be built here: sm_86"
+
+
+def test_a_tensorrt_without_a_gpu_says_so() -> None:
+    lacking = Capabilities(lacking={"gpu": "no NVIDIA driver here"})
+    toolchain = replace(_NEW, name="t", kind=ToolchainKind.TENSORRT, capabilities=lacking)
+    with pytest.raises(ToolchainError, match="with tensorrt") as caught:
+        choose([_NEW, toolchain], target=_SM_86, precision="int8", kind=ToolchainKind.TENSORRT)
+    assert caught.value.cause == "tensorrt-rtx-1.7.1.116: is tensorrt-rtx\nt: no NVIDIA driver here"

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from trtfarm.errors import StorageError, ToolchainError
+from trtfarm_worker.doctor import (
+    CheckState,
+    disk_check,
+    driver_check,
+    examine,
+    home_check,
+    python_check,
+    toolchain_checks,
+)
+from trtfarm_worker.toolchains.registry import ToolchainRegistry, reference_toolchain
+from trtfarm_worker.toolchains.toolchain import Capabilities, Toolchain, ToolchainKind
+
+_RTX = Toolchain(
+    name="rtx",
+    kind=ToolchainKind.TENSORRT_RTX,
+    python=Path("/python"),
+    version="1.7.1.116",
+    capabilities=Capabilities(precisions=("fp32", "int8")),
+)
+
+
+def test_this_host_is_examined_without_being_changed(tmp_path: Path) -> None:
+    home = tmp_path / "farm"
+    checks = examine(home, toolchains=ToolchainRegistry(home).toolchains, database=lambda: "SQLite")
+    states = {check.name: check.state for check in checks}
+    assert states.pop("disk") in set(CheckState)
+    assert states == {
+        "python": CheckState.OK,
+        "supervision": CheckState.OK,
+        "home": CheckState.OK,
+        "uv": CheckState.OK,
+        "gpu driver": CheckState.OK,
+        "toolchain reference": CheckState.OK,
+        "toolchains": CheckState.WARN,
+        "database": CheckState.OK,
+    }
+    assert not home.exists()
+    assert all(check.remedy for check in checks if check.state is not CheckState.OK)
+
+
+def test_what_cannot_be_asked_is_a_failed_check(tmp_path: Path) -> None:
+    def toolchains() -> list[Toolchain]:
+        raise ToolchainError("a file cannot be read", remedy="delete it")
+
+    def database() -> str:
+        raise StorageError("no connection", cause="refused")
+
+    checks = {check.name: check for check in examine(tmp_path, toolchains=toolchains, database=database)}
+    assert (checks["toolchains"].state, checks["toolchains"].remedy) == (CheckState.FAIL, "delete it")
+    assert (checks["database"].state, checks["database"].detail) == (CheckState.FAIL, "no connection (refused)")
+
+
+def test_toolchains_that_work_lack_something_or_are_broken() -> None:
+    lacking = replace(_RTX, capabilities=Capabilities(precisions=("fp32",), lacking={"int8": "an error"}))
+    checks = toolchain_checks([reference_toolchain(), _RTX, lacking, replace(_RTX, broken="it is")])
+    assert [(check.state, check.detail) for check in checks[1:]] == [
+        (CheckState.OK, "TensorRT 1.7.1.116"),
+        (CheckState.WARN, "no int8: an error"),
+        (CheckState.WARN, "it is"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("free", "state"), [(20 << 30, CheckState.OK), (2 << 30, CheckState.WARN), (0, CheckState.FAIL)]
+)
+def test_free_space(free: int, state: CheckState) -> None:
+    assert disk_check(free, Path("/farm")).state is state
+
+
+def test_a_home_that_is_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("")
+    check = home_check(tmp_path / "home")
+    assert (check.state, check.remedy) == (CheckState.FAIL, "set TRTFARM_HOME to a folder of yours")
+
+
+def test_an_old_python_is_told() -> None:
+    assert python_check((3, 10)).state is CheckState.FAIL
+
+
+def test_the_driver_is_named_where_there_is_one(tmp_path: Path) -> None:
+    version = tmp_path / "version"
+    version.write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.95.05\nGCC version:\n")
+    assert driver_check(version).detail.endswith("580.95.05")
+    assert driver_check(tmp_path / "gone").detail.startswith("none")
