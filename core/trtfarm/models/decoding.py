@@ -111,6 +111,8 @@ class Decoder:
             stop = start + _FIXED_SIZES[wire]
         else:
             raise MalformedError(f"{type_} field {number} at byte {start:,} has the wire type {wire}, unknown to ONNX")
+        if number == 0:
+            raise MalformedError(f"{type_} has a field number 0 at byte {start:,}")
         if stop > end:
             raise MalformedError(
                 f"{type_} field {number} at byte {start:,} should have {stop - start:,} bytes, but only "

@@ -33,6 +33,7 @@ NOT_MODELS = {
     "noise": (bytes(range(256)), "cannot be used as an ONNX model"),
     "no graph": (b"\x08\x07", "no graph"),
     "group": (b"\x08\x07\x0b\x0c", "wire type 3"),
+    "field 0": (b"\x08\x07\x02\x00", "field number 0"),
     "endless number": (b"\x08" + b"\xff" * 11, "cut short or too long"),
     "huge length": (b"\x08\x07\x3a\xff\xff\xff\xff\xff\xff\xff\xff\x7f", "cut short or damaged"),
 }

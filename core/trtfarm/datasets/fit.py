@@ -1,0 +1,121 @@
+"""Whether data fits a model, a batch size and a profile; and whether test data is really held out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+
+from trtfarm.datasets.dataset import Array, DataSet
+from trtfarm.datasets.npy import open_npy
+from trtfarm.datasets.streams import DataFile
+from trtfarm.errors import DataError, UsageError
+from trtfarm.models.shapes import OptimizationProfile
+from trtfarm.models.summary import TensorType
+
+_SAMPLE_DIGEST_BYTES = 16
+
+
+def check_shape(name: str, shape: tuple[int, ...], tensor: TensorType) -> None:
+    """Raises DataError unless samples first and then the input's dimensions stand in `shape`."""
+    dims = tensor.dims
+    if dims is None:
+        return
+    if not dims:
+        raise DataError(
+            f"the model's input {tensor.name} is a single number, so it has no axis for samples",
+            remedy="make it a constant of the model (an initializer)",
+        )
+    fits = len(shape) == len(dims) and all(
+        dim == size or not isinstance(dim, int) for dim, size in zip(dims[1:], shape[1:], strict=True)
+    )
+    if not fits:
+        raise DataError(
+            f"{name} has the shape {'x'.join(map(str, shape))}, but the model's input is {tensor}",
+            remedy="the first axis is the samples, the others are as the model has them",
+        )
+
+
+def check_counts(arrays: Mapping[str, Array], labels: Array | None) -> None:
+    """Raises DataError unless all inputs, and the labels, have the same number of samples."""
+    counts = {name: array.samples for name, array in arrays.items()}
+    if labels is not None:
+        counts["the labels"] = labels.samples
+    if len(set(counts.values())) > 1:
+        raise DataError(
+            "the numbers of samples differ: " + ", ".join(f"{count} of {name}" for name, count in counts.items()),
+            remedy="each sample needs all of them, in the same order",
+        )
+
+
+def check_symbols(inputs: Sequence[TensorType], arrays: Mapping[str, Array]) -> None:
+    """Raises DataError when a symbol that several dimensions share has several sizes."""
+    sizes: dict[str, tuple[int, str]] = {}
+    for tensor in inputs:
+        for index, dim in enumerate(tensor.dims or ()):
+            if index and isinstance(dim, str):
+                size = arrays[tensor.name].shape[index]
+                known, owner = sizes.setdefault(dim, (size, tensor.name))
+                if known != size:
+                    raise DataError(f"the model's dimension {dim!r} is {known} in {owner}, but {size} in {tensor.name}")
+
+
+def check_batches(data: DataSet, inputs: Sequence[TensorType], batch_size: int) -> tuple[str, ...]:
+    """Notices on how the samples divide into batches.
+
+    Raises UsageError when the model has another, fixed batch size, and DataError when there is not one whole batch.
+    """
+    for tensor in inputs:
+        fixed = tensor.dims[0] if tensor.dims else None
+        if isinstance(fixed, int) and fixed != batch_size:
+            raise UsageError(
+                f"the model takes batches of {fixed} ({tensor}), not {batch_size}",
+                remedy=f"use --batch-size {fixed}, or export the model with a batch dimension of no fixed size",
+            )
+    if data.samples < batch_size:
+        raise DataError(
+            f"there are {data.samples} samples, fewer than one batch of {batch_size}",
+            remedy=f"hand in more, or use --batch-size {data.samples}",
+        )
+    rest = data.samples % batch_size
+    return (f"the last {rest} of {data.samples} samples are less than a batch of {batch_size}",) if rest else ()
+
+
+def check_profile(data: DataSet, profile: OptimizationProfile) -> None:
+    """Raises DataError when the samples have a size that the engine would not take; batches may be of any size."""
+    for name, array in data.inputs.items():
+        shapes = profile.inputs[name]
+        if not shapes.admits((shapes.optimum[0], *array.shape[1:])):
+            raise DataError(
+                f"{name} has samples of {'x'.join(map(str, array.shape[1:]))}, and the engine is to take "
+                f"{'x'.join(map(str, shapes.minimum[1:]))} to {'x'.join(map(str, shapes.maximum[1:]))}",
+                remedy="change --shape, or hand in data like that which the engine will meet",
+            )
+
+
+def check_held_out(calibration: DataSet, test: DataSet) -> tuple[str, ...]:
+    """Notices on test samples that were also used for calibration; raises DataError when all of them were."""
+    shared = overlap(calibration, test)
+    if shared == test.samples:
+        raise DataError(
+            "all test samples are among the calibration samples",
+            cause="the accuracy would be measured on what the ranges were chosen for",
+            remedy="hand in other samples with --test-data",
+        )
+    return (f"{shared} of {test.samples} test samples are also among the calibration samples",) if shared else ()
+
+
+def overlap(calibration: DataSet, test: DataSet) -> int:
+    """How many test samples are, in all inputs and to the byte, also calibration samples; reads both sets."""
+    seen = set(_sample_digests(calibration))
+    return sum(digest in seen for digest in _sample_digests(test))
+
+
+def _sample_digests(data: DataSet) -> Iterator[tuple[bytes, ...]]:
+    return zip(*(_array_sample_digests(array) for array in data.inputs.values()), strict=True)
+
+
+def _array_sample_digests(array: Array) -> Iterator[bytes]:
+    with open_npy(DataFile(path=array.path)) as stream:
+        for chunk in stream.chunks():
+            for sample in chunk:
+                yield hashlib.blake2b(sample.tobytes(), digest_size=_SAMPLE_DIGEST_BYTES).digest()

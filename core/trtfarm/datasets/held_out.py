@@ -1,0 +1,48 @@
+"""Verification data: samples that were not used for calibration, with labels where there are some."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from trtfarm.datasets.locate import array_file, as_specified, found_in, has_spec, in_folder, locate
+from trtfarm.datasets.sources import Source
+from trtfarm.errors import UsageError
+from trtfarm.models.model import Model
+
+#: The folder beside calibration data that is looked for.
+TEST_FOLDER = "test"
+
+
+def held_out(
+    calibration: Source,
+    model: Model,
+    *,
+    test_data: Sequence[str] = (),
+    labels: str | None = None,
+    working_folder: Path = Path(),
+) -> Source | None:
+    """The data that `--test-data` and `--labels` name, else that in `test/` beside the calibration data, or None.
+
+    Where the test data has no specification, the preprocessing of the calibration data holds for it too (but not that
+    of images for arrays), and in `test/` its paths as well unless `<input>.npy` files are there. Raises UsageError and
+    DataError.
+    """
+    folder = calibration.folder / TEST_FOLDER
+    if test_data:
+        source = locate(test_data, model, working_folder=working_folder, like=calibration.inputs)
+    elif folder.is_dir():
+        source = _in_test_folder(folder, calibration, model)
+    elif labels is None:
+        return None
+    else:
+        raise UsageError("--labels is given without test data", remedy=f"add --test-data, or put data into {folder}/")
+    return source if labels is None else replace(source, labels=array_file(working_folder / labels))
+
+
+def _in_test_folder(folder: Path, calibration: Source, model: Model) -> Source:
+    inputs = model.summary.inputs
+    if calibration.spec is None or has_spec(folder) or found_in(folder, inputs):
+        return in_folder(folder, inputs, calibration.inputs)
+    return as_specified(calibration.spec, folder, inputs)

@@ -1,0 +1,109 @@
+"""The `.npy` format, read with suspicion: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from trtfarm.datasets import limits
+from trtfarm.datasets.streams import ArrayStream, DataFile, Reader, check_size, damaged
+from trtfarm.errors import DataError
+
+MAGIC = b"\x93NUMPY"
+_LENGTH_BYTES = {1: 2, 2: 4, 3: 4}
+_DESCR = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248])")
+_KEYS = {"descr", "fortran_order", "shape"}
+_RANK = 32
+_ALIGNMENT = 64
+# numpy leaves room for the first dimension to grow to this many digits without moving the data.
+_GROWTH_DIGITS = 21
+
+
+@dataclass(frozen=True, kw_only=True)
+class NpyHeader:
+    """Element type in the file's byte order, shape with samples first, and the header's text as it stands."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    raw: bytes
+
+
+def read_header(file: Reader) -> NpyHeader:
+    """Reads a header and leaves the file at the first element; raises DataError for all that is not plain numbers."""
+    name = file.name
+    start = file.read(len(MAGIC) + 2)
+    if not start.startswith(MAGIC):
+        raise DataError(f"{name} is not a .npy file", remedy="write it with numpy.save")
+    length_bytes = _LENGTH_BYTES.get(start[6]) if len(start) > len(MAGIC) + 1 else None
+    if length_bytes is None:
+        raise damaged(name, "the version of its format is unknown")
+    length = file.read(length_bytes)
+    size = int.from_bytes(length, "little")
+    if len(length) < length_bytes or size > limits.HEADER_BYTES:
+        raise damaged(name, f"its header would have {size:,} bytes, and {limits.HEADER_BYTES:,} are allowed")
+    text = file.read(size)
+    if len(text) < size:
+        raise damaged(name, "it ends within its header")
+    dtype, shape = _parsed(text, name)
+    return NpyHeader(dtype=dtype, shape=shape, raw=start + length + text)
+
+
+def canonical_header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    """The bytes before the elements in the farm's own files: version 1.0, C order, little-endian; numpy's own form."""
+    descr = np.lib.format.dtype_to_descr(dtype.newbyteorder("<"))
+    text = f"{{'descr': {descr!r}, 'fortran_order': False, 'shape': {shape!r}, }}"
+    text += " " * (_GROWTH_DIGITS - len(repr(shape[0])))
+    text += " " * (-(len(MAGIC) + 4 + len(text) + 1) % _ALIGNMENT) + "\n"
+    return MAGIC + b"\x01\x00" + len(text).to_bytes(2, "little") + text.encode("latin1")
+
+
+@contextmanager
+def open_npy(file: DataFile) -> Iterator[ArrayStream]:
+    """The array of a `.npy` file; raises DataError."""
+    with file.open() as raw:
+        yield stream_of(Reader(str(file), raw))
+
+
+def stream_of(reader: Reader) -> ArrayStream:
+    """The array whose header the reader stands at."""
+    header = read_header(reader)
+    check_size(reader.name, header.shape, header.dtype)
+    return ArrayStream(
+        reader=reader,
+        dtype=header.dtype,
+        shape=header.shape,
+        is_canonical=header.raw == canonical_header(header.dtype, header.shape),
+    )
+
+
+def _parsed(text: bytes, name: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    try:
+        header = ast.literal_eval(text.decode("latin1").strip())
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        raise damaged(name, "its header is not what numpy writes") from None
+    if not isinstance(header, dict) or set(header) != _KEYS:
+        raise damaged(name, "its header lacks descr, fortran_order or shape")
+    descr, shape = header["descr"], header["shape"]
+    if not isinstance(descr, str) or not _DESCR.fullmatch(descr):
+        raise DataError(
+            f"{name} holds elements of type {str(descr)[:80]}",
+            cause="pickled objects, text, structured and complex types are not read",
+            remedy="save it as a plain array of numbers: numpy.save(path, array.astype('float32'))",
+        )
+    if not isinstance(shape, tuple) or not all(type(size) is int and size >= 0 for size in shape) or len(shape) > _RANK:
+        raise damaged(name, f"its shape is {str(shape)[:80]}")
+    if not shape:
+        raise DataError(f"{name} is a single number", remedy="the first axis must be the samples")
+    if header["fortran_order"] is not False:
+        raise DataError(
+            f"{name} is stored column by column (Fortran order)",
+            cause="samples cannot be read one after another then",
+            remedy="save it as numpy.save(path, numpy.ascontiguousarray(array))",
+        )
+    return np.dtype(descr), shape

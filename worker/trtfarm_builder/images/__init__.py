@@ -1,0 +1,1 @@
+"""Images, decoded where a bug in a decoder harms nobody else."""
