@@ -1,0 +1,182 @@
+"""TensorRT's histogram of |x|: the first batch sets the range, later ones double it, merging bins in pairs."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Dict, List, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trtfarm_builder.failures import BadDataError
+from trtfarm_builder.reference.magnitudes import as_float32, fault_of, largest_magnitude
+
+BINS = 2048
+#: Doublings from the smallest to the largest float32.
+LEVELS = 280
+# Values that are binned at a time: their copies stay in a core's cache.
+_CHUNK = 1 << 15
+# Below this 2048 / range is no float32.
+_TINY = 2.0**-100
+
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """How often each magnitude was seen: `counts` int64 (2048,) over [0, range]."""
+
+    counts: Counts
+    range: float
+
+    @property
+    def width(self) -> float:
+        """Width of a bin."""
+        return self.range / BINS
+
+
+class Histogram:
+    """Magnitudes of one tensor, 2048 bins over [0, base * 2**level].
+
+    `base` is the largest magnitude of the first batch that is not all zero (float32), 0 before that; `zeros` counts the
+    values seen before. A batch may be added in pieces: the result is that of adding it whole, to the bit.
+
+    The one thing that depends on history is a value exactly on the upper end of the range of its time: it is counted in
+    the last bin, and stays in the lower half when bins merge, while after an earlier doubling it would have been the
+    first of the upper half. `edges` counts such values by level, apart from `counts`, so that histograms of
+    consecutive shards of the data, which each know only their own doublings, can be merged to what one would be.
+    """
+
+    def __init__(self, base: float = 0.0) -> None:
+        self.fault = ""
+        self.base = base
+        self.level = 0
+        self.zeros = 0
+        self.counts: Counts = np.zeros(BINS, np.int64)
+        self.edges: Counts = np.zeros(LEVELS, np.int64)
+        self._on_edge = 0
+        self._unplaced = 0
+        self._first_amax = 0.0
+
+    @property
+    def range(self) -> float:
+        return math.ldexp(self.base, self.level)
+
+    def add(self, values: NDArray[Any]) -> None:
+        """Adds values of the current batch, any shape, float16, float32 or float64 (taken as float32)."""
+        flat = as_float32(values)
+        if self.fault or not flat.size:
+            return
+        amax = largest_magnitude(flat)
+        self.fault = fault_of(amax)
+        if self.fault:
+            return
+        if not self.base:
+            self._first_amax = max(self._first_amax, amax)
+            self._unplaced += flat.size
+            return
+        while amax > self.range:
+            self._double()
+        self._count(flat)
+
+    def recount(self) -> bool:
+        """To be asked after each batch: True when it gave the range, and its values have to be added once more."""
+        if self.fault or self.base or not self._first_amax:
+            return False
+        self.base = self._first_amax
+        self._unplaced = 0
+        return True
+
+    def end_batch(self) -> None:
+        self.edges[self.level] += self._on_edge
+        self.zeros += self._unplaced
+        self._on_edge = self._unplaced = 0
+
+    def _double(self) -> None:
+        self.counts = _halved(self.counts)
+        # The running batch is what doubles the range: its values so far belong where the new range puts them.
+        self.counts[BINS // 2] += self._on_edge
+        self._on_edge = 0
+        self.level += 1
+
+    def _count(self, flat: "NDArray[np.float32]") -> None:
+        # TensorRT computes in float32. Scaling by powers of two is exact there, so that bins merge as if they had
+        # always been wide.
+        real = np.float32 if self.base > _TINY else np.float64
+        factor = real(BINS / self.range)
+        scaled = np.empty(min(flat.size, _CHUNK), real)
+        index = np.empty(scaled.size, np.int32)
+        total = np.zeros(BINS + 1, np.int64)
+        for start in range(0, flat.size, _CHUNK):
+            chunk = flat[start : start + _CHUNK]
+            part = scaled[: chunk.size]
+            np.multiply(chunk, factor, out=part)
+            np.abs(part, out=part)
+            index[: chunk.size] = part
+            total += np.bincount(index[: chunk.size], minlength=BINS + 1)
+        self.counts += total[:BINS]
+        self._on_edge += int(total[BINS])
+
+    def placed(self, level: int, before: int = -1) -> Counts:
+        """The counts over [0, base * 2**level], edges and zeros included.
+
+        `before` is the level that earlier shards had reached: their range is this one's too, from its first batch on.
+        """
+        counts = self.counts
+        for _ in range(level - self.level):
+            counts = _halved(counts)
+        counts = counts.copy()
+        for edge in np.flatnonzero(self.edges):
+            upper = BINS >> int(level - edge)
+            counts[upper if before > edge else max(upper - 1, 0)] += self.edges[edge]
+        counts[0] += self.zeros
+        return counts
+
+    def summary(self) -> Distribution:
+        return Distribution(counts=self.placed(self.level), range=self.range)
+
+    def row(self) -> Dict[str, Any]:
+        """The state as plain numbers and arrays, between batches."""
+        return {
+            "base": self.base,
+            "level": self.level,
+            "zeros": self.zeros,
+            "counts": self.counts,
+            "edges": self.edges,
+            "fault": self.fault,
+        }
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "Histogram":
+        self = cls(float(row["base"]))
+        self.level, self.zeros, self.fault = int(row["level"]), int(row["zeros"]), str(row["fault"])
+        self.counts, self.edges = row["counts"], row["edges"]
+        return self
+
+    @classmethod
+    def merged(cls, parts: Sequence["Histogram"]) -> "Histogram":
+        """The histogram of consecutive shards, in their order.
+
+        Raises BadDataError where their ranges have no common base.
+        """
+        bases = sorted({part.base for part in parts if part.base})
+        if len(bases) > 1:
+            raise BadDataError(
+                "the shards' histograms have no common base range: {}".format(bases),
+                cause="a tensor that is all zero in the first shard has its range from different batches",
+                remedy="calibrate in one piece, or make the first shard larger",
+            )
+        self = cls(*bases)
+        self.level = max(part.level for part in parts)
+        before = -1
+        placed: List[Counts] = []
+        for part in parts:
+            placed.append(part.placed(self.level, before))
+            before = max(before, part.level if part.base else -1)
+        self.counts = np.sum(placed, axis=0)
+        self.fault = next((part.fault for part in parts if part.fault), "")
+        return self
+
+
+def _halved(counts: Counts) -> Counts:
+    """Bins merged in pairs into the lower half, the upper half empty."""
+    return np.concatenate([counts.reshape(-1, 2).sum(axis=1), np.zeros(BINS // 2, np.int64)])

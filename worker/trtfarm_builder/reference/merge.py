@@ -1,0 +1,28 @@
+"""The step `merge`: scales from the statistics of all shares of the data."""
+
+from pathlib import Path
+from typing import Any, Dict
+
+from trtfarm_builder.channel import Channel
+from trtfarm_builder.failures import BadRequestError
+from trtfarm_builder.reference.rules import rule_from
+from trtfarm_builder.reference.scales import conclude
+from trtfarm_builder.reference.statistics import load_observation, merge_observations
+
+
+def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
+    """Merges `args["statistics"]` (paths, in any order) and concludes by `args["rule"]`; the answer is `calibrate`'s.
+
+    Statistics hold for every rule that observes the same: one observation serves entropy2, legacy, percentile and mse.
+    """
+    rule = rule_from(args["rule"])
+    observation = merge_observations([load_observation(Path(path)) for path in args["statistics"]])
+    kind, batch_size = observation.subject.kind, observation.subject.batch_size
+    if (kind, batch_size) != (rule.statistic, rule.batch_size):
+        raise BadRequestError(
+            "the statistics are a {} of batches of {}; {} needs a {} of batches of {}".format(
+                kind, batch_size, rule.calibrator, rule.statistic, rule.batch_size
+            ),
+            remedy="observe the data again for this calibrator",
+        )
+    return conclude(observation, rule, lambda done, total: channel.progress("search", done, total, "tensors"))

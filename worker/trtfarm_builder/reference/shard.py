@@ -1,0 +1,71 @@
+"""Observes a share of the data, perhaps all of it."""
+
+import struct
+from pathlib import Path
+from typing import Any, Mapping, Optional, Sequence, Tuple
+
+from trtfarm_builder.channel import Channel
+from trtfarm_builder.failures import BadRequestError
+from trtfarm_builder.reference.network import load_network
+from trtfarm_builder.reference.observation import observe_batches
+from trtfarm_builder.reference.origins import scale_origins
+from trtfarm_builder.reference.plan import plan_runs
+from trtfarm_builder.reference.probe import profile_of
+from trtfarm_builder.reference.rules import REVISION, Rule
+from trtfarm_builder.reference.samples import batch_bounds, check_batch_size, open_samples
+from trtfarm_builder.reference.statistics import STATISTICS, Observation, Subject
+from trtfarm_builder.sessions import engine
+
+
+def observe_shard(args: Mapping[str, Any], rule: Rule, channel: Channel) -> Observation:
+    """Observes the samples that `args` name with the statistic that the rule needs.
+
+    Raises BadModelError, BadDataError and BadRequestError for what cannot be observed.
+    """
+    network = load_network(Path(args["model"]))
+    samples = open_samples(network.inputs, args["inputs"])
+    check_batch_size(network.inputs, rule.batch_size, samples.count)
+    batches = _batches(args.get("samples", [0, samples.count]), samples.count, rule.batch_size)
+    origins = scale_origins(network.nodes, network.tensors)
+    observed = list(dict.fromkeys(origins.values()))
+    # The plan is made on the first samples of all, not of the share, so that every share runs alike.
+    plan = plan_runs(profile_of(network, observed, samples, rule.batch_size), rule.batch_size)
+    bases = args.get("base_ranges", {})
+    statistics = {name: STATISTICS[rule.statistic](_base(bases.get(name))) for name in observed}
+    observe_batches(
+        network=network,
+        samples=samples,
+        plan=plan,
+        batches=batches,
+        statistics=statistics,
+        on_batch=lambda done, total: channel.progress("calibrate", done, total, "batches"),
+    )
+    return Observation(
+        subject=Subject(
+            model=network.digest,
+            origins=origins,
+            outputs=list(network.float_outputs),
+            unreadable=list(network.unreadable),
+            kind=rule.statistic,
+            batch_size=rule.batch_size,
+            revision=REVISION,
+            engine=engine(),
+        ),
+        start=batches[0][0],
+        stop=batches[-1][1],
+        statistics=statistics,
+    )
+
+
+def _batches(share: Sequence[int], count: int, batch_size: int) -> Sequence[Tuple[int, int]]:
+    start, stop = share
+    if not 0 <= start < stop <= count or start % batch_size or (stop % batch_size and stop != count):
+        raise BadRequestError(
+            "a share from sample {} to {} of {} is not made of batches of {}".format(start, stop, count, batch_size),
+            remedy="cut the data where batches end",
+        )
+    return batch_bounds(start, stop, batch_size)
+
+
+def _base(digits: Optional[str]) -> float:
+    return float(struct.unpack(">f", bytes.fromhex(digits))[0]) if digits else 0.0
