@@ -2,4 +2,6 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.contracts.jobs", "tests.contracts.races", "tests.contracts.blobs")
+pytest.register_assert_rewrite(
+    *(f"tests.contracts.{name}" for name in ("blobs", "catalog", "garbage", "jobs", "job_machine", "races", "schema"))
+)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from tests.contracts.rows import model_row
 from trtfarm.database.schema import ModelRow
 from trtfarm.database.session import Database
 from trtfarm.digests import digest_of_json
@@ -304,10 +305,3 @@ class JobContract:
         assert len(reconcile(manager, publisher, advance=lambda: None).hinted) == 1
         assert len(asked) == 2
         assert len(manager.unhinted(60)) == 2
-
-
-def model_row(**values: Any) -> ModelRow:
-    digest = digest_of_json(values.get("name", "lenet"))
-    facts = {"name": "lenet", "inputs": [], "outputs": [], "nodes": 12, "size": 1000, "digest": digest}
-    digests = {"graph_digest": digest, "weights_digest": digest, "blob": digest}
-    return ModelRow(**{"id": "mod_1", **facts, **digests, **values})

@@ -18,8 +18,8 @@ _DIGEST = "sha256:"
 class Filter:
     """What to search for; None asks for nothing.
 
-    A TensorRT version may be short: 10.13 finds 10.13.3.9. `model` is a name, or the start of a digest or of an id.
-    Raises UsageError for a version or a compute capability that is none.
+    A TensorRT version may be short: 10 and 10.13 find 10.13.3.9. `model` is a name, or the start of a digest or of an
+    id. Raises UsageError for a version or a compute capability that is none.
     """
 
     tensorrt: str | None = None
@@ -29,7 +29,7 @@ class Filter:
     calibrator: str | None = None
 
     def __post_init__(self) -> None:
-        if self.tensorrt is not None:
+        if self.tensorrt is not None and not self.tensorrt.isdecimal():
             TensorRTVersion.parse(self.tensorrt)
         if self.compute_capability is not None:
             # Written as it is stored, whichever way it was asked for.

@@ -24,7 +24,7 @@ def find_engines(session: Session, wanted: Filter, *, limit: int = DEFAULT_LIMIT
         .order_by(EngineRow.created.desc(), EngineRow.id.desc())
         .limit(limit)
     )
-    found = session.execute(statement).tuples().all()
+    found = session.execute(statement).all()
     metrics = _newest_metrics(session, {engine.quantization_id for engine, _ in found if engine.quantization_id})
     return [_engine(engine, model, metrics.get(engine.quantization_id or "")) for engine, model in found]
 
@@ -38,7 +38,7 @@ def find_tables(session: Session, wanted: Filter, *, limit: int = DEFAULT_LIMIT)
         .order_by(TableRow.created.desc(), TableRow.id.desc())
         .limit(limit)
     )
-    return [table_entry(table, model) for table, model in session.execute(statement).tuples()]
+    return [table_entry(table, model) for table, model in session.execute(statement)]
 
 
 def engine_entry(session: Session, engine: EngineRow) -> EngineEntry:
@@ -55,7 +55,7 @@ def _newest_metrics(session: Session, quantizations: Collection[str]) -> dict[st
         .where(VerificationRow.quantization_id.in_(quantizations))
         .order_by(VerificationRow.created, VerificationRow.id)
     )
-    return dict(session.execute(statement).tuples().all())
+    return dict(session.execute(statement).all())
 
 
 def _engine(engine: EngineRow, model: ModelRow, metrics: dict[str, Any] | None) -> EngineEntry:

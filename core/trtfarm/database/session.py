@@ -16,6 +16,8 @@ from trtfarm.errors import StorageError, UsageError
 
 #: Seconds that a SQLite writer waits for the one before it; every write here takes milliseconds.
 BUSY_SECONDS = 30
+#: Seconds that a PostgreSQL server may take to answer at all.
+CONNECT_SECONDS = 10
 _DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 _BEGIN = "trtfarm_begin"
 
@@ -60,7 +62,8 @@ def open_database(url: str) -> Database:
     if parsed.get_backend_name() == "sqlite":
         return Database(_sqlite_engine(parsed))
     try:
-        return Database(create_engine(parsed, pool_pre_ping=True))
+        connect = {"connect_timeout": CONNECT_SECONDS}
+        return Database(create_engine(parsed, pool_pre_ping=True, connect_args=connect))
     except ModuleNotFoundError as error:
         raise UsageError(
             "the driver for PostgreSQL is not installed", remedy="pip install 'trtfarm[postgresql]'"
@@ -71,7 +74,7 @@ def _parsed(url: str) -> URL:
     remedy = "write it as sqlite:////folder/farm.db or postgresql://user:password@host/name"
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         # The text may hold a password, so it is not repeated.
         raise UsageError("the database URL cannot be read", remedy=remedy) from error
     driver = _DRIVERS.get(parsed.get_backend_name())

@@ -1,0 +1,130 @@
+"""What a search finds, on any database."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests.contracts.rows import dataset_row, engine_row, model_row, quantization_row, table_row, verification_row
+from trtfarm.catalog.filters import Filter
+from trtfarm.catalog.lookup import find_one
+from trtfarm.catalog.search import find_engines, find_tables
+from trtfarm.database.schema import EngineRow, ModelRow, TableRow
+from trtfarm.database.session import Database
+from trtfarm.digests import digest_of_json
+from trtfarm.errors import NotFoundError, UsageError
+from trtfarm.origins import TableOrigin
+
+ENGINES: dict[str, dict[str, Any]] = {
+    "eng_a1": {"tensorrt": "10.13.3.9"},
+    "eng_a2": {"tensorrt": "10.1.0.27", "compute_capability": "sm_86"},
+    "eng_b1": {"tensorrt": "10.13.0.35", "precision": "fp32", "calibrator": None},
+    "eng_b2": {"tensorrt": "8.5.3.1", "calibrator": "minmax", "model_id": "mod_2"},
+}
+
+
+class CatalogContract:
+    """Run with a fixture `database`."""
+
+    @pytest.fixture
+    def filled(self, database: Database) -> Database:
+        with database.write() as session:
+            session.add_all([model_row(), model_row(id="mod_2", name="100%_mine"), dataset_row()])
+            session.flush()
+            session.add(table_row())
+            session.flush()
+            session.add(table_row(id="tab_2", parent_id="tab_1", tensorrt="10.13.3", origin=TableOrigin.RESTAMPED))
+            session.add(
+                table_row(id="tab_3", model_id="mod_2", calibrator="legacy", portable=False, device="sm_90", key=None)
+            )
+            session.add(quantization_row())
+            session.flush()
+            for day, (engine_id, values) in enumerate(ENGINES.items(), start=1):
+                created = datetime(2026, 1, day, tzinfo=UTC)
+                session.add(engine_row(**{"id": engine_id, "table_id": "tab_1", "created": created, **values}))
+            session.flush()
+            session.get_one(EngineRow, "eng_a1").quantization_id = "qnt_1"
+            for day, cosine in ((1, 0.8), (3, 0.99), (2, 0.9)):
+                created = datetime(2026, 1, day, tzinfo=UTC)
+                session.add(verification_row(id=f"ver_{day}", metrics={"cosine_mean": cosine}, created=created))
+        return database
+
+    @pytest.mark.parametrize(
+        ("wanted", "found"),
+        [
+            ({}, ["eng_b2", "eng_b1", "eng_a2", "eng_a1"]),
+            ({"tensorrt": "10.13"}, ["eng_b1", "eng_a1"]),
+            ({"tensorrt": "10.1"}, ["eng_a2"]),
+            ({"tensorrt": "10.13.3.9"}, ["eng_a1"]),
+            ({"compute_capability": "8.6"}, ["eng_a2"]),
+            ({"compute_capability": "sm_89", "precision": "int8"}, ["eng_b2", "eng_a1"]),
+            ({"calibrator": "minmax"}, ["eng_b2"]),
+            ({"model": "lenet"}, ["eng_b1", "eng_a2", "eng_a1"]),
+            ({"model": "len"}, []),
+            ({"model": "100%_mine"}, ["eng_b2"]),
+            ({"model": "%"}, []),
+            ({"model": digest_of_json(["100%_mine", "digest"])[:15]}, ["eng_b2"]),
+            ({"model": digest_of_json(["100%_mine", "digest"])[7:15]}, ["eng_b2"]),
+            ({"model": "mod_2"}, ["eng_b2"]),
+        ],
+    )
+    def test_engines_are_found_newest_first(self, filled: Database, wanted: dict[str, str], found: list[str]) -> None:
+        with filled.read() as session:
+            assert [engine.id for engine in find_engines(session, Filter(**wanted))] == found
+            assert [engine.id for engine in find_engines(session, Filter(**wanted), limit=1)] == found[:1]
+
+    def test_an_engine_tells_where_it_is_from_and_how_good_it_is(self, filled: Database) -> None:
+        with filled.read() as session:
+            [engine] = find_engines(session, Filter(tensorrt="10.13.3.9"))
+            [other] = find_engines(session, Filter(tensorrt="8.5"))
+        assert (engine.model, engine.table, engine.size) == ("lenet", "tab_1", 5000)
+        assert engine.metrics == {"cosine_mean": 0.99}
+        assert other.metrics is None
+        plain = json.loads(json.dumps(engine.as_dict()))
+        assert plain["created"] == "2026-01-01T00:00:00+00:00"
+        assert set(plain) > {"model_digest", "precision", "calibrator", "tensorrt", "toolchain", "digest"}
+
+    @pytest.mark.parametrize(
+        ("wanted", "found"),
+        [
+            ({}, {"tab_1", "tab_2", "tab_3"}),
+            ({"tensorrt": "8.5.3"}, {"tab_1", "tab_3"}),
+            ({"tensorrt": "10"}, {"tab_2"}),
+            ({"calibrator": "legacy"}, {"tab_3"}),
+            ({"model": "lenet"}, {"tab_1", "tab_2"}),
+            ({"compute_capability": "sm_89"}, {"tab_1", "tab_2"}),
+            ({"compute_capability": "sm_90"}, {"tab_1", "tab_2", "tab_3"}),
+        ],
+    )
+    def test_tables_are_found(self, filled: Database, wanted: dict[str, str], found: set[str]) -> None:
+        with filled.read() as session:
+            tables = find_tables(session, Filter(**wanted))
+        assert {table.id for table in tables} == found
+        assert all(json.dumps(table.as_dict()) for table in tables)
+
+    @pytest.mark.parametrize("wanted", [{"tensorrt": "ten"}, {"compute_capability": "ampere"}])
+    def test_conditions_that_mean_nothing_are_refused(self, wanted: dict[str, str]) -> None:
+        with pytest.raises(UsageError):
+            Filter(**wanted)
+
+    def test_one_row_is_found_by_as_much_of_its_id_as_is_needed(self, filled: Database) -> None:
+        with filled.read() as session:
+            assert find_one(session, EngineRow, "eng_a1").id == "eng_a1"
+            assert find_one(session, ModelRow, "mod_2").name == "100%_mine"
+            digest = digest_of_json(["eng_b1", "blob"])
+            assert find_one(session, EngineRow, digest).id == "eng_b1"
+            assert find_one(session, EngineRow, digest[:14]).id == "eng_b1"
+            with pytest.raises(UsageError, match="eng_a2"):
+                find_one(session, EngineRow, "eng_a")
+            with pytest.raises(NotFoundError, match=r"did you mean .*eng_b2"):
+                find_one(session, EngineRow, "eng_b3")
+            for nothing in ("", "%", "eng_a_"):
+                with pytest.raises(NotFoundError):
+                    find_one(session, EngineRow, nothing)
+
+    def test_an_empty_farm_says_so(self, database: Database) -> None:
+        with database.read() as session, pytest.raises(NotFoundError, match="there is none yet"):
+            find_one(session, TableRow, "tab_1")

@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+from tests.contracts.catalog import CatalogContract
+
+
+class TestCatalogOnPostgresql(CatalogContract):
+    pass

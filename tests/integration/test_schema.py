@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+from tests.contracts.schema import SchemaContract
+
+
+class TestSchemaOnPostgresql(SchemaContract):
+    pass
