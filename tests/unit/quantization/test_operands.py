@@ -32,6 +32,8 @@ def test_a_convolution_has_one_scale_for_its_input_and_one_per_output_channel(qu
     assert pairs["y_node", 1].axis == 0
     expected = np.abs(weights(0, 6, 2, 3, 3)).max(axis=(1, 2, 3)) / np.float32(127)
     assert pairs["y_node", 1].scales == pytest.approx(expected, rel=1e-6)
+    convolution = next(item for item in result.model.graph.node if item.op_type == "Conv")
+    assert helper.get_node_attr_value(convolution, "kernel_shape") == [3, 3], "TensorRT 8.5 does not infer it"
     assert result.result["quantized"] == ["y_node"]
     assert result.result["unused_scales"] == ["y"]
     check_close(model, result)

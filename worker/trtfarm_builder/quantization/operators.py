@@ -59,8 +59,8 @@ WEIGHTED: Dict[str, WeightedOperator] = {
     "Gemm": WeightedOperator((_whole_tensor, _gemm_right), fixed_weights=False),
     "MatMul": WeightedOperator((_whole_tensor, _matmul_right), fixed_weights=False),
 }
-#: Convolutions whose result TensorRT adds to a quantised skip tensor in the same INT8 kernel.
-FUSES_ADDITION: FrozenSet[str] = frozenset({"Conv", "ConvTranspose"})
+#: TensorRT adds a quantised skip tensor to their result in the same INT8 kernel.
+CONVOLUTIONS: FrozenSet[str] = frozenset({"Conv", "ConvTranspose"})
 #: Operators between a convolution and a residual addition that TensorRT folds into the convolution.
 FOLDS_INTO_CONVOLUTION: FrozenSet[str] = frozenset({"BatchNormalization", "Identity", "Dropout"})
 #: Poolings with INT8 kernels that do not commute with Q/DQ (a mean rounds), so their input needs a pair of its own.

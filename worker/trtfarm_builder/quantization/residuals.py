@@ -6,8 +6,8 @@ from trtfarm_builder.quantization.constants import Constants
 from trtfarm_builder.quantization.graph import Edge, Graph, is_standard
 from trtfarm_builder.quantization.operators import (
     AVERAGE_POOLING,
+    CONVOLUTIONS,
     FOLDS_INTO_CONVOLUTION,
-    FUSES_ADDITION,
     PASSES_THROUGH,
     WEIGHTED,
 )
@@ -64,7 +64,7 @@ class Flow:
             if number is None:
                 return False
             node = self._graph.nodes[number]
-            if node.op_type in FUSES_ADDITION:
+            if node.op_type in CONVOLUTIONS:
                 return Edge(number, 0) in self._quantized
             if node.op_type not in FOLDS_INTO_CONVOLUTION:
                 return False

@@ -10,7 +10,10 @@ from onnx import helper, numpy_helper
 
 from trtfarm_builder.quantization.constants import FOLDS
 from trtfarm_builder.quantization.graph import Names, nodes_within
+from trtfarm_builder.quantization.operators import CONVOLUTIONS
 from trtfarm_builder.quantization.placement import Pair, Plan
+
+_FIRST_SPATIAL_AXIS = 2
 
 
 def insert_pairs(model: onnx.ModelProto, plan: Plan) -> None:
@@ -26,7 +29,10 @@ def insert_pairs(model: onnx.ModelProto, plan: Plan) -> None:
         quantize, dequantize = _nodes(model.graph, names, pair)
         before[min(edge.node for edge in pair.readers)].extend((quantize, dequantize))
         for edge in pair.readers:
-            model.graph.node[edge.node].input[edge.input] = dequantize.output[0]
+            reader = model.graph.node[edge.node]
+            reader.input[edge.input] = dequantize.output[0]
+            if pair.weight is not None:
+                _spell_out_kernel(reader, pair.weight.shape)
     nodes: List[onnx.NodeProto] = []
     for number, node in enumerate(model.graph.node):
         nodes.extend(before[number])
@@ -56,6 +62,12 @@ def _nodes(graph: onnx.GraphProto, names: Names, pair: Pair) -> Tuple[onnx.NodeP
         nodes.append(node)
         source = result
     return nodes[0], nodes[1]
+
+
+def _spell_out_kernel(node: onnx.NodeProto, weights: Sequence[int]) -> None:
+    """ONNX infers a missing kernel_shape from the weights; TensorRT 8.5 does not where the weights come from a node."""
+    if node.op_type in CONVOLUTIONS and not any(item.name == "kernel_shape" for item in node.attribute):
+        node.attribute.append(helper.make_attribute("kernel_shape", weights[_FIRST_SPATIAL_AXIS:]))
 
 
 def _initializer(graph: onnx.GraphProto, name: str, value: npt.NDArray[np.generic]) -> str:

@@ -43,6 +43,7 @@ class Weight:
     """
 
     tensor: str
+    shape: Tuple[int, ...]
     axis: Optional[int]
     scales: Float32
     folded: Optional[Float32]
@@ -72,6 +73,7 @@ class Weights:
         weights = value.astype(np.float32, copy=False)
         weight = Weight(
             tensor=tensor,
+            shape=value.shape,
             axis=axis,
             scales=weight_scales(weights, axis),
             folded=weights if constant.folded else None,
