@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from trtfarm.errors import UsageError
 
 Json = Annotated[bool, typer.Option("--json", help="Write JSON on standard output.")]
 Tensorrt = Annotated[
@@ -25,3 +28,24 @@ ExcludeOps = Annotated[
     list[str] | None,
     typer.Option("--exclude-op", metavar="TYPE", help="Operator type to leave in float; may be repeated."),
 ]
+ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="The FP32 model, ONNX.", show_default=False)]
+Data = Annotated[
+    list[str] | None,
+    typer.Option("--data", metavar="PATH", help="Folder, data.toml, .npy, .npz or INPUT=FILE; repeatable."),
+]
+BatchSize = Annotated[
+    int | None, typer.Option("--batch-size", min=1, help="Samples in a calibration batch; 50 where the data allow.")
+]
+Quantile = Annotated[float | None, typer.Option("--quantile", help="For legacy and percentile; 0.9999 unless given.")]
+Cutoff = Annotated[float | None, typer.Option("--cutoff", help="Regression cutoff, for legacy; 1 unless given.")]
+
+
+def percentage(text: str) -> float:
+    """Reads `1%` or `0.01` as a share."""
+    try:
+        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError as error:
+        raise UsageError(f"{text!r} is not a percentage", remedy="write it as 1% or 0.01") from error
+    if not 0 <= value <= 1:
+        raise UsageError(f"{text} is not between 0% and 100%", remedy="write it as 1% or 0.01")
+    return value

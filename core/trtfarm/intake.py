@@ -53,10 +53,9 @@ def add_model(farm: Farm, model: Model) -> str:
 
 def add_dataset(farm: Farm, dataset: DataSet) -> str:
     """Stores prepared data, unless equal data are there whole; returns the id of the row."""
-    with farm.database.read() as session:
-        known = session.scalars(select(DatasetRow).where(DatasetRow.digest == dataset.digest)).one_or_none()
-        if known and farm.complete(session, _blobs_of(known)):
-            return known.id
+    known, complete = _stored(farm, dataset)
+    if known and complete:
+        return known.id
     dataset_id = known.id if known else new_id("dat")
     arrays = {name: _keep(farm, array, dataset_id) for name, array in dataset.inputs.items()}
     labels = _keep(farm, dataset.labels, dataset_id) if dataset.labels else None
@@ -75,6 +74,18 @@ def add_dataset(farm: Farm, dataset: DataSet) -> str:
             labels=labels[1] if labels else None,
             spec={name: dict(steps) for name, steps in dataset.preprocessing.items()},
         )[0].id
+
+
+def dataset_stored(farm: Farm, dataset: DataSet) -> bool:
+    """Whether equal data are in the farm already, whole."""
+    return _stored(farm, dataset)[1]
+
+
+def _stored(farm: Farm, dataset: DataSet) -> tuple[DatasetRow | None, bool]:
+    """The row of equal data, and whether all its files are there."""
+    with farm.database.read() as session:
+        known = session.scalars(select(DatasetRow).where(DatasetRow.digest == dataset.digest)).one_or_none()
+        return known, known is not None and farm.complete(session, _blobs_of(known))
 
 
 def add_table(farm: Farm, table: CalibrationTable, model_id: str) -> str:

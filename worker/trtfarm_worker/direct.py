@@ -20,17 +20,11 @@ def reference_step(
 ) -> Iterator[BuilderAnswer]:
     """The answer of a step of the reference toolchain; its files are there until the block ends."""
     with tempfile.TemporaryDirectory(prefix="trtfarm-") as folder:
-        yield run_builder(
-            BuilderRequest(
-                toolchain=reference_toolchain(),
-                step=step,
-                args=args,
-                limits=Limits(
-                    wall_seconds=settings.wall_seconds,
-                    silent_seconds=settings.silent_seconds,
-                    memory_bytes=settings.memory_bytes,
-                ),
-                scratch=Path(folder),
-            ),
-            on_event=on_event,
-        )
+        yield run_builder(reference_request(settings, step, args, Path(folder)), on_event=on_event)
+
+
+def reference_request(settings: Settings, step: str, args: Mapping[str, Any], scratch: Path) -> BuilderRequest:
+    """A step of the reference toolchain within the limits that the settings allow."""
+    return BuilderRequest(
+        toolchain=reference_toolchain(), step=step, args=args, limits=Limits.of(settings), scratch=scratch
+    )

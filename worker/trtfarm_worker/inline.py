@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from trtfarm.farm import Farm
 from trtfarm.jobs.history import events_since
 from trtfarm.jobs.job import Job
+from trtfarm.jobs.reconcile import publish
 from trtfarm.jobs.state import JobState, StepState, SubmissionState
 from trtfarm.submissions.submission import Submission
 from trtfarm_worker.builder.events import LogLine, Progress
@@ -106,3 +107,12 @@ class _Drive:
                     self._listener(job, Progress(**event.data))
                 elif event.kind == "log":
                     self._listener(job, LogLine(**event.data))
+
+
+def announce(farm: Farm, job_ids: Sequence[str], *, wanted: bool = False) -> None:
+    """Tells the broker of new jobs when a worker could hear it, or when nobody else will run them (`wanted`)."""
+    if not job_ids or not (wanted or workers_up(farm)):
+        return
+    from trtfarm_worker.app import CeleryPublisher  # noqa: PLC0415 - a client that runs its jobs itself needs no Celery
+
+    publish(farm.jobs, CeleryPublisher(farm.settings), [farm.jobs.get(job_id) for job_id in job_ids])

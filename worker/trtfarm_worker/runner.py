@@ -114,7 +114,7 @@ class Runner:
                         toolchain=invocation.toolchain,
                         step=invocation.step,
                         args=invocation.args,
-                        limits=self._limits(),
+                        limits=Limits.of(farm.settings),
                         scratch=scratch,
                     ),
                     on_event=hear,
@@ -140,11 +140,3 @@ class Runner:
             return []
         with farm.database.write() as session:
             return farm.submissions.after_job(session, claim.job.id)
-
-    def _limits(self) -> Limits:
-        settings = self._farm.settings
-        return Limits(
-            wall_seconds=settings.wall_seconds,
-            silent_seconds=settings.silent_seconds,
-            memory_bytes=settings.memory_bytes,
-        )

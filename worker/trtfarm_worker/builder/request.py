@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from trtfarm.errors import BuilderCrashError
+from trtfarm.settings import Settings
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
 
@@ -25,6 +26,14 @@ class Limits:
     file_bytes: int = 64 << 30
     #: Seconds between SIGTERM and SIGKILL.
     grace_seconds: float = 2.0
+
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        return cls(
+            wall_seconds=settings.wall_seconds,
+            silent_seconds=settings.silent_seconds,
+            memory_bytes=settings.memory_bytes,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

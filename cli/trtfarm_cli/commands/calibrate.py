@@ -1,0 +1,78 @@
+"""`trtfarm calibrate`: model and data -> a calibration table in a file, without the farm."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trtfarm_cli import output
+from trtfarm_cli.files import write_new
+from trtfarm_cli.options import BatchSize, Cutoff, Data, Json, ModelFile, Quantile
+from trtfarm_cli.progress import listener, view
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(calibrate)
+
+
+def calibrate(
+    model: ModelFile,
+    *,
+    destination: Annotated[Path, typer.Option("--output", "-o", help="Table to write.", show_default=False)],
+    calibrator: Annotated[str, typer.Option(help="minmax, entropy2, entropy, legacy, percentile or mse.")] = "minmax",
+    data: Data = None,
+    batch_size: BatchSize = None,
+    quantile: Quantile = None,
+    cutoff: Cutoff = None,
+    before_fusion: Annotated[
+        bool, typer.Option("--before-fusion/--after-fusion", help="Where to calibrate; after needs a GPU's TensorRT.")
+    ] = True,
+    tensorrt: Annotated[
+        str, typer.Option(metavar="VERSION", help="TensorRT version for the table's header.")
+    ] = "8.5.3",
+    json: Json = False,
+) -> None:
+    """Writes the table that TensorRT's calibrator would write, computed on the CPU with ONNX Runtime."""
+    from trtfarm.calibrators import CalibrationRule, Calibrator
+    from trtfarm.datasets.locate import locate
+    from trtfarm.models.model import Model
+    from trtfarm.settings import Settings
+    from trtfarm.tables.table import CalibrationTable
+    from trtfarm.versions import TensorRTVersion
+    from trtfarm_worker.direct import reference_step
+    from trtfarm_worker.orders import DataReader, batch_size_for
+
+    settings, kind, version = Settings.from_environment(), Calibrator.parse(calibrator), TensorRTVersion.parse(tensorrt)
+    # Bad options are told before the data are read.
+    CalibrationRule.of(kind, batch_size=batch_size or 1, quantile=quantile, cutoff=cutoff)
+    read = Model.read(model)
+    with tempfile.TemporaryDirectory(prefix="trtfarm-") as folder, view() as shown:
+        hear = listener(shown, "calibrate")
+        reader = DataReader(settings, read, Path(folder), tell=output.say, listener=hear)
+        samples = reader.read(locate(data or (), read))
+        rule = CalibrationRule.of(
+            kind,
+            batch_size=batch_size_for(batch_size, read, samples, output.say),
+            before_fusion=before_fusion,
+            quantile=quantile,
+            cutoff=cutoff,
+        )
+        copy = Path(folder, "model")
+        copy.mkdir()
+        args = {"model": str(read.copy_to(copy)[0]), "inputs": samples.input_specs(), "rule": rule.as_dict()}
+        with reference_step(settings, "calibrate", args, hear) as answer:
+            result = answer.result
+    table = CalibrationTable.of(result["scales"], rule, version)
+    write_new(destination, table.render())
+    if json:
+        output.emit_json({"path": str(destination), "header": str(table.header), **result})
+        return
+    for skipped in result["skipped"]:
+        output.say(f"no scale for {skipped['tensor']}: {skipped['reason']}")
+    typer.echo(
+        f"{destination}: {table.header}, {len(table.scales)} tensors, "
+        f"{result['batches']} batches of {rule.batch_size}, {result['engine']}"
+    )
