@@ -121,7 +121,7 @@ def test_scales_that_tensorrt_would_not_take_are_refused(quantized: Quantize, di
 def test_a_table_of_another_model_is_refused(quantized: Quantize) -> None:
     with pytest.raises(BadTableError) as caught:
         quantized(simple(), {"input": "3c010204"})
-    assert "such as x" in str(caught.value.cause)
+    assert "such as 'x'" in str(caught.value.cause)
 
 
 def test_a_model_with_nothing_to_quantise_is_refused(quantized: Quantize) -> None:

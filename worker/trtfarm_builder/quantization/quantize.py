@@ -65,7 +65,7 @@ def _nothing_to_quantize(plan: Plan) -> StepError:
     if plan.missing:
         return BadTableError(
             message,
-            cause="the table has no scale for any tensor that is needed, such as {}".format(plan.missing[0]),
+            cause="the table has no scale for any tensor that is needed, such as {!r}".format(plan.missing[0]),
             remedy="use a table that was calibrated on this very model",
         )
     reasons = sorted({item.reason for item in plan.left})
