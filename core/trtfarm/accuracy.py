@@ -24,6 +24,13 @@ def drop(metrics: Mapping[str, Any]) -> float:
 
 def check_gate(metrics: Mapping[str, Any], max_drop: float) -> None:
     """Raises GateError when more was lost than allowed, or when the loss is not a number."""
+    broken = [name for name, output in metrics["outputs"].items() if output.get("broken_samples")]
+    if broken:
+        raise GateError(
+            f"INT8 gives values that are not numbers in {', '.join(broken)}",
+            cause="a range that is far too small, or a model that is not finite itself",
+            remedy="trtfarm tables show tells the ranges; try --calibrator minmax",
+        )
     lost = drop(metrics)
     if not lost <= max_drop:
         raise GateError(

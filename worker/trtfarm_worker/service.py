@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -98,7 +99,9 @@ def up(settings: Settings, tell: Callable[[str], None]) -> None:
     )
 
 
-def log_to_stderr() -> None:
+def settle() -> None:
+    """What a process that stays needs: garbage collection, which short commands do without, and a log."""
+    gc.enable()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

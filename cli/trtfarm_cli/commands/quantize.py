@@ -39,6 +39,8 @@ def quantize(
     with tempfile.TemporaryDirectory(prefix="trtfarm-") as folder, view() as shown:
         args = {"model": str(read.copy_to(Path(folder))[0]), "scales": dict(scales), "options": options}
         with reference_step(Settings.from_environment(), "quantize", args, listener(shown, "quantize")) as answer:
+            for name in answer.result["external"]:
+                copy_new(Path(folder, name), destination.parent / name)
             copy_new(answer.file("model"), destination)
             result = answer.result
     if json:

@@ -18,7 +18,7 @@ def up() -> None:
     from trtfarm.settings import Settings
     from trtfarm_worker import service
 
-    service.log_to_stderr()
+    service.settle()
     service.up(Settings.from_environment(), output.say)
 
 
@@ -27,7 +27,7 @@ def worker() -> None:
     from trtfarm.settings import Settings
     from trtfarm_worker import service
 
-    service.log_to_stderr()
+    service.settle()
     service.work(Settings.from_environment())
 
 
@@ -36,5 +36,5 @@ def reconciler() -> None:
     from trtfarm.settings import Settings
     from trtfarm_worker import service
 
-    service.log_to_stderr()
+    service.settle()
     service.keep_reconciled(Settings.from_environment())

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
 from trtfarm.database.base import Base
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 Row = TypeVar("Row", bound=Base)
 
@@ -17,6 +20,8 @@ def conflict_insert(session: Session, row_type: type[Base]) -> sqlite.Insert | p
     """An INSERT that knows ON CONFLICT, in the session's dialect."""
     if session.get_bind().dialect.name == "sqlite":
         return sqlite.insert(row_type)
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - a client on SQLite need not wait for it
+
     return postgresql.insert(row_type)
 
 

@@ -23,10 +23,12 @@ def prepare(task: Task) -> Invocation:
     request = task.job.request
     toolchain = _toolchain(task)
     with task.farm.database.read() as session:
-        if request["quantization_id"]:
-            onnx = blob_file(task, row(session, QuantizationRow, request["quantization_id"]).blob, "model.onnx")
-        else:
-            onnx = model_file(task, row(session, ModelRow, request["model_id"]))
+        model = row(session, ModelRow, request["model_id"])
+        quantized = row(session, QuantizationRow, request["quantization_id"]) if request["quantization_id"] else None
+    # Weights beside a model stay where they are when it is quantised, so they come along either way.
+    onnx = model_file(task, model)
+    if quantized is not None:
+        onnx = blob_file(task, quantized.blob, "quantized.onnx")
     return Invocation(
         toolchain=toolchain,
         step=_STEPS[toolchain.kind],
