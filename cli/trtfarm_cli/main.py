@@ -59,7 +59,7 @@ def _run() -> int:
         output.say(f"error: {error}")
         return exits.code_of(error)
     except TyperException as error:
-        error.show()  # type: ignore[attr-defined] - all that a command line can raise have it
+        error.show()  # type: ignore[attr-defined]  # its base lacks what all have
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         output.say("interrupted")
