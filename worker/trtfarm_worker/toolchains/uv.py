@@ -78,10 +78,13 @@ def _reason(printed: Sequence[str]) -> str:
 
 
 def uv_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """`environment` with pip's index and certificate told to uv too, where uv's own are not set."""
+    """`environment` with pip's index and certificate told to uv too, where uv's own are not set.
+
+    uv trusts the system's certificates, as pip does: behind a proxy its own would not do.
+    """
     told = {
         name: environment[pip_name]
         for pip_name, name in _OF_PIP.items()
         if pip_name in environment and name not in environment and _ALSO.get(name) not in environment
     }
-    return {**environment, **told}
+    return {"UV_SYSTEM_CERTS": "1", **environment, **told}
