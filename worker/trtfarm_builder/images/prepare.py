@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from trtfarm_builder.channel import Channel
 from trtfarm_builder.failures import BadDataError
@@ -49,6 +49,7 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     expected: Optional[Tuple[int, ...]] = tuple(args["size"]) if args["size"] else None
     shape: List[int] = []
     with Path(args["output"]).open("xb") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's remarks on files that it can read
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         for number, path in enumerate(paths):
             pixels = _pixels(path, args)
@@ -63,7 +64,7 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
             file.write(np.ascontiguousarray(sample).data)
             if (number + 1) % _REPORT_EVERY == 0 or number + 1 == len(paths):
                 channel.progress("images", number + 1, len(paths), "images")
-    return {"array": args["output"], "dtype": "uint8", "shape": shape}
+    return {"output": args["output"], "dtype": "uint8", "shape": shape}
 
 
 def _write_header(file: BinaryIO, shape: List[int]) -> None:
@@ -93,7 +94,7 @@ def _pixels(path: str, args: Dict[str, Any]) -> "np.ndarray[Any, Any]":
         except _DAMAGED as error:
             raise BadDataError(
                 "the image {} cannot be decoded".format(path),
-                "{}: {}".format(type(error).__name__, error),
+                None if isinstance(error, UnidentifiedImageError) else "{}: {}".format(type(error).__name__, error),
                 "replace it by a whole {} file, or leave it out".format(", ".join(FORMATS)),
             ) from error
 
