@@ -107,6 +107,15 @@ def test_a_model_without_input_cannot_be_calibrated(tmp_path: Path) -> None:
         Model.read(saved(model, tmp_path / "m.onnx"))
 
 
+def test_mapped_files_are_read_alike(golden: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files above a size are mapped; here the size is lowered instead of making a large file."""
+    path = golden / "zoo" / "model.onnx"
+    whole = Model.read(path)
+    monkeypatch.setattr("trtfarm.models.model._READ_BYTES", 0)
+    mapped = Model.read(path)
+    assert (mapped.digest, mapped.summary) == (whole.digest, whole.summary)
+
+
 def test_reads_without_onnx_and_numpy(golden: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from trtfarm.models.model import Model; import trtfarm.models.shapes;"
