@@ -5,9 +5,10 @@ from typing import Any, Dict
 
 from trtfarm_builder.channel import Channel
 from trtfarm_builder.failures import BadRequestError
+from trtfarm_builder.reference.observation import merge_observations
+from trtfarm_builder.reference.observation_file import load_observation
 from trtfarm_builder.reference.rules import rule_from
 from trtfarm_builder.reference.scales import conclude
-from trtfarm_builder.reference.statistics import load_observation, merge_observations
 
 
 def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:

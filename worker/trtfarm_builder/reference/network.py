@@ -7,7 +7,7 @@ from typing import Dict, Iterable, Iterator, Optional, Sequence, Set, Tuple
 
 import onnx
 
-from trtfarm_builder.onnx_files import load_model
+from trtfarm_builder.onnx_files import parse_model
 from trtfarm_builder.sessions import open_session
 
 #: ONNX Runtime's words for the types whose tensors have a dynamic range, and NumPy's.
@@ -63,7 +63,7 @@ class Network:
 
 def load_network(path: Path) -> Network:
     """The network of a model file. Raises BadModelError where it is no ONNX model or ONNX Runtime cannot load it."""
-    model = load_model(path)
+    model = parse_model(path)
     nodes = tuple(model.graph.node)
     declared = {output.name: output for output in model.graph.output}
     del model.graph.node[:], model.graph.output[:]

@@ -1,129 +1,79 @@
-"""Runs the model over the samples and observes its tensors."""
+"""What was observed of a share of the data, and how shares are put together."""
 
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
-from typing import Any, Callable, Collection, Deque, Dict, Iterator, Mapping, Optional, Protocol, Sequence, Tuple
-
-import onnxruntime
-from numpy.typing import NDArray
+from dataclasses import dataclass
+from typing import Any, Dict, List, Mapping, Sequence, Type, Union
 
 from trtfarm_builder.failures import BadDataError
-from trtfarm_builder.reference.network import Network
-from trtfarm_builder.reference.plan import Plan
-from trtfarm_builder.reference.samples import Samples
-from trtfarm_builder.sessions import open_session, run_session
+from trtfarm_builder.reference.histogram import Histogram
+from trtfarm_builder.reference.ranges import Range
 
-Arrays = Dict[str, NDArray[Any]]
-Bounds = Tuple[int, int]
+#: What can be observed of a tensor, by name.
+STATISTICS: Dict[str, Type[Union[Histogram, Range]]] = {"histogram": Histogram, "range": Range}
 
 
-class Statistic(Protocol):
-    """What is kept of one tensor's values; `base` is 0 as long as all of them were."""
+@dataclass(frozen=True)
+class Subject:
+    """What must be equal in statistics that are merged.
 
-    fault: str
-    base: float
-
-    def add(self, values: NDArray[Any]) -> None:
-        """Adds a piece of the current batch."""
-
-    def recount(self) -> bool:
-        """At the end of a batch: whether its pieces have to be added again, now that their range is known."""
-
-    def end_batch(self) -> None:
-        """Tells that the next piece belongs to another batch."""
-
-
-def observe_batches(
-    *,
-    network: Network,
-    samples: Samples,
-    plan: Plan,
-    batches: Sequence[Bounds],
-    statistics: Mapping[str, Statistic],
-    on_batch: Callable[[int, int], None],
-) -> None:
-    """Adds all batches (bounds in samples) to the statistics; `on_batch` hears the batches done and their number."""
-    total = len(batches) * len(plan.groups)
-    for index, group in enumerate(plan.groups):
-        chosen = {name: statistics[name] for name in group}
-        run = partial(_run, _session(network, samples, group), samples)
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            for done in _observe_group(partial(_ahead, pool, run), plan, batches, chosen):
-                _check_inputs(samples, chosen, batches[done - 1])
-                on_batch(index * len(batches) + done, total)
-
-
-def _observe_group(
-    run_all: Callable[[Collection[str], Sequence[Bounds]], Iterator[Arrays]],
-    plan: Plan,
-    batches: Sequence[Bounds],
-    statistics: Mapping[str, Statistic],
-) -> Iterator[int]:
-    """Counts of batches done."""
-    runs = run_all(statistics.keys(), [piece for batch in batches for piece in plan.pieces(*batch)])
-    for done, batch in enumerate(batches, start=1):
-        pieces = plan.pieces(*batch)
-        arrays: Arrays = {}
-        for _ in pieces:
-            arrays = next(runs)
-            _add(arrays, statistics, keep=len(pieces) == 1)
-        again = {name: statistic for name, statistic in statistics.items() if statistic.recount()}
-        if again:
-            # A batch that was run whole is still at hand.
-            for values in [arrays] if len(pieces) == 1 else run_all(again.keys(), pieces):
-                _add(values, again, keep=False)
-        arrays.clear()
-        for statistic in statistics.values():
-            statistic.end_batch()
-        yield done
-
-
-def _add(arrays: Arrays, statistics: Mapping[str, Statistic], *, keep: bool) -> None:
-    """Adds the arrays, each let go of when it is done, unless they are to be kept."""
-    for name, statistic in statistics.items():
-        statistic.add(arrays[name] if keep else arrays.pop(name))
-
-
-def _session(network: Network, samples: Samples, names: Collection[str]) -> Optional[onnxruntime.InferenceSession]:
-    """A session for those of the tensors that are not inputs; none where all are."""
-    computed = [name for name in names if name not in samples.arrays]
-    return open_session(network.cut(computed), network.folder) if computed else None
-
-
-def _run(
-    session: Optional[onnxruntime.InferenceSession], samples: Samples, names: Collection[str], piece: Bounds
-) -> Arrays:
-    feeds = samples.read(*piece)
-    computed = run_session(session, [name for name in names if name not in feeds], feeds) if session else {}
-    return {name: feeds[name] if name in feeds else computed[name] for name in names}
-
-
-def _ahead(
-    pool: ThreadPoolExecutor,
-    run: Callable[[Collection[str], Bounds], Arrays],
-    names: Collection[str],
-    pieces: Sequence[Bounds],
-) -> Iterator[Arrays]:
-    """The pieces' arrays in order, the next piece being computed while the caller counts one.
-
-    One pool of one thread serves all of a session's runs: two at a time would need twice the memory.
+    `model` is the digest of the model without its external data.
+    `origins` maps every float tensor, in network order, to the observed tensor that gives it its scale; `outputs` are
+    the float graph outputs; `unreadable` are tensors of types that cannot be observed; `kind` is a key of STATISTICS.
     """
-    running: Deque["Future[Arrays]"] = deque()
-    for piece in pieces:
-        running.append(pool.submit(run, names, piece))
-        if len(running) > 1:
-            yield running.popleft().result()
-    while running:
-        yield running.popleft().result()
+
+    model: str
+    origins: Dict[str, str]
+    outputs: List[str]
+    unreadable: List[str]
+    kind: str
+    batch_size: int
+    revision: int
+    engine: str
 
 
-def _check_inputs(samples: Samples, statistics: Mapping[str, Statistic], batch: Bounds) -> None:
-    for name in samples.arrays:
-        if name in statistics and statistics[name].fault:
+@dataclass(frozen=True)
+class Observation:
+    """Statistics by observed tensor over the samples from `start` to `stop` (exclusive) of a data set."""
+
+    subject: Subject
+    start: int
+    stop: int
+    statistics: Mapping[str, Any]
+
+    @property
+    def samples(self) -> int:
+        return self.stop - self.start
+
+    @property
+    def batches(self) -> int:
+        return self.samples // self.subject.batch_size
+
+
+def merge_observations(parts: Sequence[Observation]) -> Observation:
+    """The observation of all data from those of its consecutive parts, in any order.
+
+    The result is the same, to the bit, as observing the data in one piece. Raises BadDataError where the parts are of
+    different models, rules or versions, or leave samples out.
+    """
+    ordered = sorted(parts, key=lambda part: part.start)
+    if not ordered:
+        raise BadDataError("there are no statistics to merge")
+    first = ordered[0]
+    for part in ordered[1:]:
+        if part.subject != first.subject or part.statistics.keys() != first.statistics.keys():
             raise BadDataError(
-                "input {!r} holds a value that is {} among samples {} to {}".format(
-                    name, statistics[name].fault, batch[0], batch[1] - 1
-                ),
-                remedy="leave such samples out, or prepare the data again",
+                "the statistics are of different models, rules or versions",
+                remedy="observe all parts with one model, one rule and one release of trtfarm and ONNX Runtime",
             )
+    ends = [0, *(part.stop for part in ordered)]
+    for part, end in zip(ordered, ends):
+        if part.start != end:
+            raise BadDataError(
+                "the statistics of the samples from {} to {} are missing or twice there".format(end, part.start)
+            )
+    merged = STATISTICS[first.subject.kind].merged
+    return Observation(
+        subject=first.subject,
+        start=0,
+        stop=ordered[-1].stop,
+        statistics={name: merged([part.statistics[name] for part in ordered]) for name in first.statistics},
+    )

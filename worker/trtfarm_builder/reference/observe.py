@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any, Dict
 
 from trtfarm_builder.channel import Channel
+from trtfarm_builder.reference.observation_file import save_observation
 from trtfarm_builder.reference.rules import rule_from
 from trtfarm_builder.reference.scales import scale_hex
 from trtfarm_builder.reference.shard import observe_shard
-from trtfarm_builder.reference.statistics import save_observation
 
 _FILE = "statistics.npz"
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from trtfarm_builder.failures import BadModelError
 from trtfarm_builder.reference.magnitudes import NOT_A_NUMBER
+from trtfarm_builder.reference.observation import Observation
 from trtfarm_builder.reference.rules import Rule
-from trtfarm_builder.reference.statistics import Observation
 
 #: Taken for a tensor that was zero throughout: TensorRT fails on a zero scale, and zero is exact on any other.
 ASSUMED_AMAX = 1.0

@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence, Tuple
 
 from trtfarm_builder.channel import Channel
-from trtfarm_builder.failures import BadRequestError
+from trtfarm_builder.failures import BadModelError, BadRequestError
 from trtfarm_builder.reference.network import load_network
-from trtfarm_builder.reference.observation import observe_batches
+from trtfarm_builder.reference.observation import STATISTICS, Observation, Subject
 from trtfarm_builder.reference.origins import scale_origins
 from trtfarm_builder.reference.plan import plan_runs
 from trtfarm_builder.reference.probe import profile_of
 from trtfarm_builder.reference.rules import REVISION, Rule
+from trtfarm_builder.reference.runs import observe_batches
 from trtfarm_builder.reference.samples import batch_bounds, check_batch_size, open_samples
-from trtfarm_builder.reference.statistics import STATISTICS, Observation, Subject
 from trtfarm_builder.sessions import engine
 
 
@@ -28,6 +28,8 @@ def observe_shard(args: Mapping[str, Any], rule: Rule, channel: Channel) -> Obse
     batches = _batches(args.get("samples", [0, samples.count]), samples.count, rule.batch_size)
     origins = scale_origins(network.nodes, network.tensors)
     observed = list(dict.fromkeys(origins.values()))
+    if not observed:
+        raise BadModelError("the model has no float tensors, so there is nothing to calibrate")
     # The plan is made on the first samples of all, not of the share, so that every share runs alike.
     plan = plan_runs(profile_of(network, observed, samples, rule.batch_size), rule.batch_size)
     bases = args.get("base_ranges", {})
