@@ -99,6 +99,7 @@ class JobMachine(RuleBasedStateMachine):
         job, made = self._submit(name, priority)
         if made:
             assert not live
+            assert newest is None or newest.state is not JobState.QUARANTINED
             self.expected[job.id] = Expected(name)
             return job.id
         if live:
@@ -121,6 +122,23 @@ class JobMachine(RuleBasedStateMachine):
         queued = [job for job in self.expected.values() if job.state is JobState.QUEUED]
         assert (claim is not None) == bool(queued)
         return multiple() if claim is None else self._started(claim, owner, overdue=False)
+
+    @rule(target=claims, job_id=jobs)
+    def lose_and_claim_again(self, job_id: str) -> Any:
+        """A likely story in one step, because stale claims are what fencing is for."""
+        if self.expected[job_id].state is not JobState.QUEUED:
+            return multiple()
+        stale = self.claim(job_id, "worker 1", dies=True)
+        self.expire()
+        if self.expected[job_id].state is not JobState.QUEUED:
+            return stale
+        return multiple(stale, self.claim(job_id, "worker 2", dies=False))
+
+    @rule(claim=claims)
+    def cancel_and_stop(self, claim: Claim) -> None:
+        """Another: the worker sees the request and ends the job."""
+        self.cancel(claim.job.id)
+        self.fail(claim, BuilderCancelledError("stopped"))
 
     def _started(self, claim: Claim, owner: str, *, overdue: bool) -> Claim:
         job = self.expected[claim.job.id]

@@ -14,5 +14,5 @@ def test_no_life_of_jobs_breaks_a_promise(database: Database) -> None:
 
     run_state_machine_as_test(
         Machine,
-        settings=settings(max_examples=40, stateful_step_count=25, suppress_health_check=[HealthCheck.too_slow]),
+        settings=settings(max_examples=50, stateful_step_count=25, suppress_health_check=[HealthCheck.too_slow]),
     )
