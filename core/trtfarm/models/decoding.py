@@ -15,8 +15,6 @@ from trtfarm.models.messages import Field, Kind, Message, Schema, Span, Value
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _FIXED_SIZES = {_FIXED64: 8, _FIXED32: 4}
-#: The wire type of a value that stands alone; numbers may also be packed into a length-delimited one.
-_WIRE_TYPES = {Kind.INTEGER: _VARINT, Kind.FIXED32: _FIXED32}
 _VARINT_BITS = 64
 _CONTINUES = 0x80
 _SIGN, _MODULUS = 1 << 63, 1 << 64
@@ -124,10 +122,8 @@ class Decoder:
     def _read(self, field: Field, wire: int, span: Span, values: list[Value], depth: int) -> None:
         """Adds what the span holds to `values`."""
         kind = field.kind
-        alone = field.element_wire if kind is Kind.ELEMENTS else _WIRE_TYPES.get(kind, _LENGTH)
-        packed = wire == _LENGTH and alone != _LENGTH
-        if wire != alone and not (packed and field.repeated):
-            raise MalformedError(f"{field.name} at byte {span.start:,} has the wire type {wire}, not {alone}")
+        if wire != field.wire and not (wire == _LENGTH and field.repeated):
+            raise MalformedError(f"{field.name} at byte {span.start:,} has the wire type {wire}, not {field.wire}")
         if kind is Kind.MESSAGE:
             values.append(self.message(field.message, span.start, span.end, depth + 1))
         elif kind is Kind.TEXT:

@@ -38,8 +38,8 @@ class Field:
     message: str = ""
     #: Fields of the same choice exclude each other (protobuf's oneof).
     choice: str = ""
-    #: For ELEMENTS: the wire type of one element that is not packed; 2 where only whole byte strings are possible.
-    element_wire: int = 2
+    #: The wire type of one value. Numbers that repeat may also be packed into a byte string, which has type 2.
+    wire: int = 2
 
 
 Schema = Mapping[int, Field]

@@ -11,7 +11,7 @@ _VARINT, _FIXED32, _FIXED64, _BYTES = 0, 5, 1, 2
 
 
 def _integer(name: str, *, repeated: bool = False, kept: bool = True, choice: str = "") -> Field:
-    return Field(name=name, kind=Kind.INTEGER, repeated=repeated, kept=kept, choice=choice)
+    return Field(name=name, kind=Kind.INTEGER, repeated=repeated, kept=kept, choice=choice, wire=_VARINT)
 
 
 def _text(name: str, *, repeated: bool = False, choice: str = "") -> Field:
@@ -35,7 +35,7 @@ def _many(name: str, message: str, *, kept: bool = True) -> Field:
 
 
 def _elements(name: str, wire: int) -> Field:
-    return Field(name=name, kind=Kind.ELEMENTS, repeated=name != "raw_data", element_wire=wire)
+    return Field(name=name, kind=Kind.ELEMENTS, repeated=name != "raw_data", wire=wire)
 
 
 def _skipped(name: str) -> Field:
@@ -133,12 +133,12 @@ SCHEMAS: dict[str, Schema] = {
     },
     "AttributeProto": {
         1: _text("name"),
-        2: Field(name="f", kind=Kind.FIXED32),
+        2: Field(name="f", kind=Kind.FIXED32, wire=_FIXED32),
         3: _integer("i"),
         4: _bytes("s"),
         5: _one("t", "TensorProto"),
         6: _one("g", "GraphProto"),
-        7: Field(name="floats", kind=Kind.FIXED32, repeated=True),
+        7: Field(name="floats", kind=Kind.FIXED32, repeated=True, wire=_FIXED32),
         8: _integer("ints", repeated=True),
         9: _bytes("strings", repeated=True),
         10: _many("tensors", "TensorProto"),

@@ -115,7 +115,7 @@ def test_a_file_of_tiny_fields_is_refused_soon(tmp_path: Path, monkeypatch: pyte
     path.write_bytes(b"\x08\x07" + field(7, tiny * 50_000_000))
     start = time.perf_counter()
     assert "more than 100,000" in _refused(path)
-    assert time.perf_counter() - start < 3
+    assert time.perf_counter() - start < 10
 
 
 def test_what_two_readers_could_read_differently(tmp_path: Path) -> None:
@@ -255,7 +255,7 @@ def test_one_large_region_is_hashed_once(tmp_path: Path) -> None:
         model.graph.initializer.append(weight)
     start = time.perf_counter()
     Model.read(saved(model, tmp_path / "model.onnx"))
-    assert time.perf_counter() - start < 5
+    assert time.perf_counter() - start < 10
 
 
 def test_tensors_everywhere_are_found(tmp_path: Path) -> None:
@@ -298,7 +298,7 @@ def _read_or_refuse(path: Path) -> None:
     model = None
     with contextlib.suppress(ModelError):
         model = Model.read(path)
-    assert time.perf_counter() - start < 5
+    assert time.perf_counter() - start < 10
     if model is not None:
         with tempfile.TemporaryDirectory() as folder:
             (copy,) = model.copy_to(Path(folder))
