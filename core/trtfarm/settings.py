@@ -5,10 +5,12 @@ A plain dataclass rather than pydantic-settings: importing that costs more than 
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import platformdirs
 
@@ -51,16 +53,16 @@ class Settings:
         home = Path(env.get("TRTFARM_HOME") or platformdirs.user_data_path("trtfarm")).expanduser().absolute()
         return cls(
             home=home,
-            database_url=env.get("TRTFARM_DATABASE_URL") or f"sqlite:///{home / 'farm.db'}",
+            database_url=env.get("TRTFARM_DATABASE_URL") or f"sqlite:///{quote(str(home / 'farm.db'))}",
             blob_url=env.get("TRTFARM_BLOB_URL") or (home / "blobs").as_uri(),
             broker_url=env.get("TRTFARM_BROKER_URL") or "filesystem://",
-            targets=_targets(env.get("TRTFARM_TARGETS") or "sm_86,sm_89"),
-            slots=int(_number(env, "TRTFARM_SLOTS", 2, least=1)),
+            targets=_targets(env, "TRTFARM_TARGETS", "sm_86,sm_89"),
+            slots=_count(env, "TRTFARM_SLOTS", 2),
             lease_seconds=_number(env, "TRTFARM_LEASE_SECONDS", 30, least=1),
             wall_seconds=_number(env, "TRTFARM_WALL_SECONDS", 4 * 3600, least=1),
             silent_seconds=_number(env, "TRTFARM_SILENT_SECONDS", 1800, least=1),
             memory_bytes=int(_number(env, "TRTFARM_MEMORY_GIB", 16, least=0.1) * _GIB),
-            max_attempts=int(_number(env, "TRTFARM_MAX_ATTEMPTS", 3, least=1)),
+            max_attempts=_count(env, "TRTFARM_MAX_ATTEMPTS", 3),
         )
 
     @property
@@ -77,10 +79,24 @@ def _number(env: Mapping[str, str], name: str, default: float, *, least: float) 
         value = float(text)
     except ValueError:
         value = float("nan")
-    if not value >= least:
+    if not least <= value < math.inf:
         raise UsageError(f"{name}={text} cannot be used", remedy=f"set {name} to a number of at least {least:g}")
     return value
 
 
-def _targets(text: str) -> tuple[ComputeCapability, ...]:
-    return tuple(ComputeCapability.parse(part.strip()) for part in text.split(",") if part.strip())
+def _count(env: Mapping[str, str], name: str, default: int) -> int:
+    value = _number(env, name, default, least=1)
+    if value != int(value):
+        raise UsageError(f"{name}={env[name]} cannot be used", remedy=f"set {name} to a whole number")
+    return int(value)
+
+
+def _targets(env: Mapping[str, str], name: str, default: str) -> tuple[ComputeCapability, ...]:
+    text = env.get(name) or default
+    try:
+        targets = tuple(ComputeCapability.parse(part.strip()) for part in text.split(",") if part.strip())
+    except UsageError as error:
+        raise UsageError(f"{name}={text} cannot be used", cause=error.message, remedy=error.remedy) from error
+    if not targets:
+        raise UsageError(f"{name}={text} names no target", remedy=f"set {name} as in {default}, or unset it")
+    return targets
