@@ -75,8 +75,12 @@ class CalibrationRule:
         if self.cutoff is not None and self.calibrator is not Calibrator.LEGACY:
             raise UsageError(f"{self.calibrator} has no cutoff", remedy="leave --cutoff out, or use legacy")
         for name, value in (("quantile", self.quantile), ("cutoff", self.cutoff)):
-            if value is not None and not 0 < value <= 1:
+            if value is None:
+                continue
+            if not 0 < value <= 1:
                 raise UsageError(f"a {name} of {value} is not possible", remedy="use a number above 0 and up to 1")
+            # 1 and 1.0 are equal and are written differently in JSON, which is what keys are made of.
+            object.__setattr__(self, name, float(value))
 
     @classmethod
     def of(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from trtfarm.errors import UsageError
 
-_FORMS = (re.compile(r"(?:sm_?|SM_?)?(\d{1,2})(\d)"), re.compile(r"(\d{1,2})\.(\d)"))
+_FORMS = (re.compile(r"(?:sm_?|SM_?)?(\d{1,2})(\d)", re.ASCII), re.compile(r"(\d{1,2})\.(\d)", re.ASCII))
 
 
 @dataclass(frozen=True, order=True)

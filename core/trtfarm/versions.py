@@ -8,7 +8,7 @@ from functools import total_ordering
 
 from trtfarm.errors import UsageError
 
-_TEXT = re.compile(r"\d{1,3}(\.\d{1,4}){1,3}")
+_TEXT = re.compile(r"\d{1,3}(\.\d{1,4}){1,3}", re.ASCII)
 # From TensorRT 10 on the major number counts 10,000 in NV_TENSORRT_VERSION, before it counted 1,000.
 _WIDE_FROM_MAJOR = 10
 _WIDE_DIGITS = _WIDE_FROM_MAJOR * 10_000
