@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from trtfarm.errors import GateError
+
+#: The measure of an output, floating-point or integer, that is 1 when nothing is lost.
+_AGREEMENT = ("cosine_mean", "equal_share")
 
 
 def drop(metrics: Mapping[str, Any]) -> float:
     """The share of accuracy lost to INT8: 0.01 is one percent.
 
     With labels, FP32's Top-1 less INT8's (negative when INT8 is better). Without, the largest over all outputs of one
-    less the mean cosine similarity to FP32's output.
+    less the mean cosine similarity to FP32's output, or for integers less the share of equal elements. NaN where any
+    output's measure is NaN, and where nothing was measured.
     """
     classification = metrics.get("classification")
     if classification:
         return float(classification["reference"]["top1"] - classification["candidate"]["top1"])
-    return max(
-        (1.0 - output["cosine_mean"] for output in metrics["outputs"].values() if "cosine_mean" in output), default=0.0
-    )
+    losses = [1.0 - output[word] for output in metrics["outputs"].values() for word in _AGREEMENT if word in output]
+    # max() skips a NaN that is not the first.
+    return math.nan if any(map(math.isnan, losses)) else max(losses, default=math.nan)
 
 
 def check_gate(metrics: Mapping[str, Any], max_drop: float) -> None:
@@ -32,7 +37,13 @@ def check_gate(metrics: Mapping[str, Any], max_drop: float) -> None:
             remedy="trtfarm tables show tells the ranges; try --calibrator minmax",
         )
     lost = drop(metrics)
-    if not lost <= max_drop:
+    if math.isnan(lost):
+        raise GateError(
+            "what INT8 loses against FP32 could not be measured",
+            cause="an output is not a number, or no output of the model can be compared",
+            remedy="look at the verification's metrics, or leave --max-drop out",
+        )
+    if lost > max_drop:
         raise GateError(
             f"INT8 loses {lost:.2%} against FP32, {max_drop:.2%} was allowed",
             cause="the calibrated ranges do not suit this model or this data",
