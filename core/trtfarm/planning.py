@@ -55,11 +55,48 @@ class SubmissionRequest:
             raise UsageError(f"no precision {self.precision!r}", remedy="use one of: " + ", ".join(PRECISIONS))
         if not self.targets:
             raise UsageError("no target to build for", remedy="name one with --target sm_89")
-        if self.max_drop is not None and self.test_dataset_id is None:
+        if len(set(self.targets)) < len(self.targets):
+            raise UsageError("a target is named twice", remedy="name each once")
+        if self.precision == "int8":
+            self._check_scales()
+        else:
+            self._check_unquantized()
+        if self.max_drop is not None:
+            self._check_gate(self.max_drop)
+
+    def _check_scales(self) -> None:
+        calibrates = self.dataset_id is not None and self.rule is not None
+        neither = self.dataset_id is None and self.rule is None
+        if not (calibrates and self.table_id is None) and not (neither and self.table_id is not None):
+            raise UsageError(
+                "int8 needs scales, from one place",
+                remedy="hand in calibration data and a calibrator, or a table",
+            )
+
+    def _check_unquantized(self) -> None:
+        given = [
+            what
+            for what, value in {
+                "calibration data": self.dataset_id,
+                "a calibrator": self.rule,
+                "a table": self.table_id,
+                "test data": self.test_dataset_id,
+            }.items()
+            if value is not None
+        ]
+        if given:
+            raise UsageError(
+                f"{self.precision} has no use for {', '.join(given)}", remedy="leave it out, or ask for int8"
+            )
+
+    def _check_gate(self, max_drop: float) -> None:
+        if self.test_dataset_id is None:
             raise UsageError(
                 "an accuracy gate needs data that was not used for calibration",
                 remedy="hand it in with --test-data, or leave --max-drop out",
             )
+        if not 0 <= max_drop <= 1:
+            raise UsageError(f"an accuracy gate of {max_drop:.2%} is not possible", remedy="use 0 to 100 percent")
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self) | {
@@ -103,7 +140,7 @@ def plan(request: SubmissionRequest) -> tuple[Step, ...]:
         )
         if request.test_dataset_id is not None:
             steps.append(Step(name="verify", kind=ActionKind.VERIFY, needs=("quantize",)))
-    gate = ("verify",) if request.max_drop is not None and request.precision == "int8" else ()
+    gate = ("verify",) if request.max_drop is not None else ()
     steps.extend(
         Step(name=f"build {target}", kind=ActionKind.BUILD, needs=onnx_from + gate, target=target)
         for target in request.targets
