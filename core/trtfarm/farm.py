@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -15,11 +16,14 @@ from trtfarm.catalog.lookup import find_one
 from trtfarm.database import migrate
 from trtfarm.database.schema import BlobRow, JobRow
 from trtfarm.database.session import Database, open_database
+from trtfarm.errors import InputError
 from trtfarm.jobs.job import Job
 from trtfarm.jobs.manager import JobManager
 from trtfarm.planning import SubmissionRequest
 from trtfarm.settings import Settings
 from trtfarm.submissions.manager import SubmissionManager
+
+_log = logging.getLogger(__name__)
 
 
 class Farm:
@@ -36,8 +40,12 @@ class Farm:
     def open(cls, settings: Settings) -> Self:
         """Opens the farm, making or upgrading its database if that is needed."""
         database = open_database(settings.database_url)
-        migrate.prepare(database)
-        return cls(settings, database, store_at(settings.blob_url))
+        try:
+            migrate.prepare(database)
+            return cls(settings, database, store_at(settings.blob_url))
+        except BaseException:
+            database.close()
+            raise
 
     def close(self) -> None:
         self.database.close()
@@ -55,11 +63,14 @@ class Farm:
 
     def advance(self) -> list[str]:
         """Moves every active submission on; returns the jobs that were queued."""
-        queued: list[str] = []
-        for submission_id in self.submissions.active():
-            with self.database.write() as session:
-                queued += self.submissions.advance(session, submission_id)
-        return queued
+        return self._advance(self.submissions.active())
+
+    def after_job(self, job_id: str) -> list[str]:
+        """Moves on the submissions that wait for a job whose end is committed; returns the jobs that were queued.
+
+        Should the process die before this, the next `advance` does it.
+        """
+        return self._advance(self.submissions.waiting_for(job_id))
 
     def job(self, text: str) -> Job:
         """The job whose id is or starts with `text`. Raises NotFoundError, UsageError when several start so."""
@@ -70,8 +81,7 @@ class Farm:
     def cancel(self, job_id: str) -> Job:
         """Cancels a job and moves on the submissions that wait for it."""
         job = self.jobs.cancel(job_id)
-        with self.database.write() as session:
-            self.submissions.after_job(session, job_id)
+        self.after_job(job_id)
         return job
 
     def complete(self, session: Session, digests: Sequence[str]) -> bool:
@@ -85,3 +95,14 @@ class Farm:
         folder = self.settings.home / "scratch"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def _advance(self, submission_ids: Iterable[str]) -> list[str]:
+        """Each in a transaction of its own, so that one that cannot be read does not hold up the others."""
+        queued: list[str] = []
+        for submission_id in submission_ids:
+            try:
+                with self.database.write() as session:
+                    queued += self.submissions.advance(session, submission_id)
+            except InputError as error:
+                _log.warning("%s", error)
+        return queued

@@ -10,16 +10,20 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from trtfarm.blobs.records import put_held, record
+from trtfarm.blobs.records import put_bytes_held, put_held, record
 from trtfarm.blobs.store import Blob
 from trtfarm.database.insert import insert_or_get
 from trtfarm.database.schema import DatasetRow, ModelRow, TableRow
 from trtfarm.datasets.dataset import Array, DataSet
+from trtfarm.errors import DataError
 from trtfarm.farm import Farm
 from trtfarm.ids import new_id
 from trtfarm.models.model import Model
 from trtfarm.origins import TableOrigin
 from trtfarm.tables.table import CalibrationTable
+
+#: Characters of a name that are kept.
+_NAME = 200
 
 
 def add_model(farm: Farm, model: Model) -> str:
@@ -31,24 +35,28 @@ def add_model(farm: Farm, model: Model) -> str:
     model_id = known.id if known else new_id("mod")
     with tempfile.TemporaryDirectory(prefix="model-", dir=farm.scratch()) as folder:
         blobs = [put_held(farm.database, farm.blobs, path, model_id) for path in model.copy_to(Path(folder))]
+    weights = blobs[1].digest if len(blobs) > 1 else None
     with farm.database.write() as session:
         record(session, blobs, holder=model_id)
-        return insert_or_get(
+        row, _ = insert_or_get(
             session,
             ModelRow,
             unique="digest",
             id=model_id,
-            name=model.name,
+            name=model.name[:_NAME],
             digest=model.digest,
             graph_digest=model.graph_digest,
             weights_digest=model.weights_digest,
             blob=blobs[0].digest,
-            weights_blob=blobs[1].digest if len(blobs) > 1 else None,
+            weights_blob=weights,
             inputs=[_tensor(tensor) for tensor in model.summary.inputs],
             outputs=[_tensor(tensor) for tensor in model.summary.outputs],
             nodes=model.summary.nodes,
             size=sum(blob.size for blob in blobs),
-        )[0].id
+        )
+        # Another release may have written its copy of an equal model otherwise; what is stored now is this one.
+        row.blob, row.weights_blob = blobs[0].digest, weights
+        return row.id
 
 
 def add_dataset(farm: Farm, dataset: DataSet) -> str:
@@ -66,7 +74,7 @@ def add_dataset(farm: Farm, dataset: DataSet) -> str:
             DatasetRow,
             unique="digest",
             id=dataset_id,
-            name=Path(dataset.source).name[:200],
+            name=Path(dataset.source).name[:_NAME],
             digest=dataset.digest,
             source=dataset.source,
             samples=dataset.samples,
@@ -91,14 +99,15 @@ def _stored(farm: Farm, dataset: DataSet) -> tuple[DatasetRow | None, bool]:
 def add_table(farm: Farm, table: CalibrationTable, model_id: str) -> str:
     """Stores a table that was handed in, already validated; equal scales for the same model are stored once."""
     rule = {"calibrator": table.calibrator.value if table.calibrator else None, "header": str(table.header)}
-    blob = farm.blobs.put_bytes(table.render())
+    table_id = new_id("tab")
+    blob = put_bytes_held(farm.database, farm.blobs, table.render(), table_id)
     with farm.database.write() as session:
+        record(session, [blob], holder=table_id)
         known = _same_table(session, model_id, blob.digest)
         if known:
             return known
-        record(session, [blob])
         row = TableRow(
-            id=new_id("tab"),
+            id=table_id,
             model_id=model_id,
             calibrator=table.calibrator.value if table.calibrator else "unknown",
             rule=rule,
@@ -121,6 +130,8 @@ def _same_table(session: Session, model_id: str, blob: str) -> str | None:
 
 def _keep(farm: Farm, array: Array, holder: str) -> tuple[Blob, dict[str, Any]]:
     blob = put_held(farm.database, farm.blobs, array.path, holder)
+    if blob.digest != array.digest:
+        raise DataError(f"{array.path} changed after it was read", remedy="submit again when nothing writes to it")
     return blob, {"blob": blob.digest, "dtype": array.dtype, "shape": list(array.shape)}
 
 

@@ -6,6 +6,8 @@ import threading
 from types import TracebackType
 from typing import Any, Self
 
+import structlog
+
 from trtfarm.database.session import Database
 from trtfarm.errors import ClaimLostError, StorageError
 from trtfarm.jobs.history import record
@@ -13,6 +15,8 @@ from trtfarm.jobs.job import Claim
 from trtfarm.jobs.manager import JobManager
 from trtfarm_worker.builder.cancellation import CancelToken
 from trtfarm_worker.builder.events import LogLine, Progress
+
+_log = structlog.get_logger()
 
 #: Events reach the database this often: every write there is a sync of the disk.
 _FLUSH_SECONDS = 0.5
@@ -50,7 +54,10 @@ class Heartbeat:
     ) -> None:
         self._ended.set()
         self._thread.join()
-        self._flush()
+        try:
+            self._flush()
+        except StorageError as failed:
+            _log.warning("the last log lines are lost", job=self._claim.job.id, error=failed.message)
 
     def tell(self, event: Progress | LogLine) -> None:
         """Takes an event of the builder; of progress, only the newest since the last write is kept."""
@@ -80,8 +87,14 @@ class Heartbeat:
     def _flush(self) -> None:
         with self._lock:
             lines, self._lines = self._lines, []
-        if lines:
+        if not lines:
+            return
+        try:
             record(self._database, self._claim.job.id, self._claim.attempt, lines)
+        except StorageError:
+            with self._lock:
+                self._lines[:0] = lines
+            raise
 
 
 def _line(event: Progress | LogLine) -> tuple[str, dict[str, Any]]:

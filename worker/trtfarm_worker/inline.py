@@ -36,7 +36,7 @@ def see_through(
     """The submission at its end. KeyboardInterrupt gives unfinished jobs back to the queue and passes through."""
     with Presence(farm, CLIENT) as presence:
         # Jobs that a finished job queued are found by the next look, so nobody needs to be told.
-        runner = Runner(farm, presence.owner, toolchains, publish=lambda _ids: None, listener=listener)
+        runner = Runner(farm, presence.owner, lambda: toolchains, publish=lambda _ids: None, listener=listener)
         return _Drive(farm, submission_id, runner, watcher=watcher, listener=listener).until_ended()
 
 
@@ -49,6 +49,8 @@ class _Drive:
         self._listener = listener
         self._changed = threading.Event()
         self._mine: dict[str, Future[None]] = {}
+        #: Jobs that run elsewhere, and the newest of their events that was passed on.
+        self._followed: dict[str, Job] = {}
         self._seen: dict[str, int] = {}
 
     def until_ended(self) -> Submission:
@@ -58,6 +60,7 @@ class _Drive:
                     self._changed.clear()
                     self._collect()
                     submission = self._farm.submissions.get(self._id)
+                    self._pass_on()
                     self._watcher(submission)
                     if submission.state is not SubmissionState.ACTIVE:
                         return submission
@@ -65,6 +68,7 @@ class _Drive:
                         self._changed.wait(_LOOK_SECONDS)
             except BaseException:
                 self._runner.stop()
+                pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
     def _look(self, submission: Submission, pool: ThreadPoolExecutor) -> bool:
@@ -74,16 +78,18 @@ class _Drive:
             for step in submission.steps
             if step.state is StepState.ACTIVE and step.job_id and step.job_id not in self._mine
         ]
-        if any(not job.state.live for job in jobs):
-            self._farm.advance()
-            return False
-        if any(job.state is JobState.QUEUED for job in jobs) and not workers_up(self._farm):
-            for job in jobs:
-                if job.state is JobState.QUEUED:
-                    self._mine[job.id] = pool.submit(self._run, job.id)
+        ended = [job for job in jobs if not job.state.live]
+        for job in ended:  # whoever ended it may have died before it could move the submission on
+            self._farm.after_job(job.id)
+        queued = [job for job in jobs if job.state is JobState.QUEUED]
+        if queued and not workers_up(self._farm):
+            for job in queued:
+                self._followed.pop(job.id, None)
+                self._mine[job.id] = pool.submit(self._run, job.id)
         elif jobs:
-            self._follow([job for job in jobs if job.state is JobState.RUNNING])
-        return True
+            self._free_the_dead()
+        self._followed |= {job.id: job for job in jobs if job.state is JobState.RUNNING}
+        return not ended
 
     def _run(self, job_id: str) -> None:
         try:
@@ -96,11 +102,16 @@ class _Drive:
         for job_id in [job_id for job_id, future in self._mine.items() if future.done()]:
             self._mine.pop(job_id).result()
 
-    def _follow(self, jobs: Sequence[Job]) -> None:
-        """Passes on what jobs that run elsewhere have said since the last look, and frees those of the dead."""
+    def _free_the_dead(self) -> None:
+        """Takes jobs away from processes that died, so that somebody else can do them."""
         forget_dead(self._farm)
         self._farm.jobs.expire()
-        for job in jobs:
+
+    def _pass_on(self) -> None:
+        """Tells what jobs that run elsewhere have said since the last look."""
+        for job in list(self._followed.values()):
+            if not self._farm.jobs.get(job.id).state.live:  # asked before its events: then none comes after them
+                del self._followed[job.id]
             for event in events_since(self._farm.database, job.id, self._seen.get(job.id, 0)):
                 self._seen[job.id] = event.id
                 if event.kind == "progress":

@@ -17,7 +17,8 @@ _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
 #: A program that ran this long is taken to be well; its next death counts as the first.
 _WELL_AFTER = 60.0
-_GRACE_SECONDS = 20.0
+GRACE_SECONDS = 20.0
+_LONGEST_WAIT = 3600.0
 _WATCHED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 
 
@@ -32,11 +33,15 @@ class _Program:
 
 
 def keep_running(
-    programs: Mapping[str, Sequence[str]], *, environment: Mapping[str, str], tell: Callable[[str], None]
+    programs: Mapping[str, Sequence[str]],
+    *,
+    environment: Mapping[str, str],
+    tell: Callable[[str], None],
+    grace_seconds: float = GRACE_SECONDS,
 ) -> None:
-    """Runs each program (name -> its arguments) and starts again what dies, with growing pauses.
+    """Runs each program (name -> Python's arguments) and starts again what dies, with growing pauses.
 
-    Returns after SIGTERM or SIGINT, when all have ended; what does not end within 20 s of SIGTERM is killed.
+    Returns after SIGTERM or SIGINT, when all have ended; what does not end within `grace_seconds` of SIGTERM is killed.
     """
     running = [_Program(name, arguments) for name, arguments in programs.items()]
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
@@ -50,7 +55,7 @@ def keep_running(
                 tell(f"{program.name} ended, again in {program.pause:g} s")
                 _put_off(program)
     finally:
-        _stop(running)
+        _stop(running, grace_seconds)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
@@ -68,7 +73,7 @@ def _start_due(programs: Sequence[_Program], environment: Mapping[str, str], tel
 
 def _until_next_start(programs: Sequence[_Program]) -> float:
     waits = [program.start_at - time.monotonic() for program in programs if not program.pid]
-    return max(0.0, min(waits, default=3600.0))
+    return max(0.0, min(waits, default=_LONGEST_WAIT))
 
 
 def _reap(programs: Sequence[_Program]) -> list[_Program]:
@@ -87,14 +92,14 @@ def _put_off(program: _Program) -> None:
     program.pause = min(program.pause * 2, _LONGEST_PAUSE)
 
 
-def _stop(programs: Sequence[_Program]) -> None:
+def _stop(programs: Sequence[_Program], grace_seconds: float) -> None:
     _send(programs, signal.SIGTERM)
-    deadline = time.monotonic() + _GRACE_SECONDS
+    deadline = time.monotonic() + grace_seconds
     while any(program.pid for program in programs):
         if time.monotonic() > deadline:
             _send(programs, signal.SIGKILL)
             deadline = math.inf
-        signal.sigtimedwait((signal.SIGCHLD,), min(_GRACE_SECONDS, max(0.0, deadline - time.monotonic())))
+        signal.sigtimedwait((signal.SIGCHLD,), min(_LONGEST_WAIT, max(0.0, deadline - time.monotonic())))
         _reap(programs)
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import structlog
 
 from trtfarm.actions import ActionKind
-from trtfarm.errors import BuilderCancelledError, ClaimLostError, TrtfarmError
+from trtfarm.blobs.folder import storage_errors
+from trtfarm.errors import BuilderCancelledError, ClaimLostError, DiskFullError, StorageError, TrtfarmError
 from trtfarm.farm import Farm
 from trtfarm.jobs.job import Claim, Job
 from trtfarm_worker.builder.cancellation import CancelToken
@@ -19,45 +22,60 @@ from trtfarm_worker.builder.request import BuilderRequest, Limits
 from trtfarm_worker.builder.supervisor import run_builder
 from trtfarm_worker.heartbeat import Heartbeat
 from trtfarm_worker.steps.registry import STEP_KINDS
-from trtfarm_worker.steps.step import Task
+from trtfarm_worker.steps.step import Commit, Task
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
 _log = structlog.get_logger()
 
-#: Hears of every event of a job that runs here, in the job's thread.
+#: Hears of every event of a job that runs here, in the job's thread; what it raises comes out of `Runner.run`.
 Listener = Callable[[Job, Progress | LogLine], None]
+#: Seconds between attempts to commit a result.
+_COMMIT_AGAIN_SECONDS = 1.0
+
+
+class _ListenerFailed(Exception):  # noqa: N818 - never leaves this module
+    """Whoever listened cannot any more, which says nothing about the job."""
 
 
 class Runner:
-    """Does jobs for one owner (a worker, or a client that works by itself); threads may share it."""
+    """Does jobs for one owner (a worker, or a client that works by itself); threads may share it.
+
+    `toolchains` is asked before each job, because they come and go while a worker runs.
+    """
 
     def __init__(
         self,
         farm: Farm,
         owner: str,
-        toolchains: Sequence[Toolchain],
+        toolchains: Callable[[], Sequence[Toolchain]],
         *,
         publish: Callable[[Sequence[str]], None],
         listener: Listener = lambda _job, _event: None,
     ) -> None:
         self._farm = farm
         self._owner = owner
-        self._toolchains = tuple(toolchains)
+        self._toolchains = toolchains
         self._publish = publish
         self._listener = listener
         self._lock = threading.Lock()
         self._tokens: set[CancelToken] = set()
-        self._stopping = False
+        self._stopping = threading.Event()
 
     def run(self, job_id: str) -> bool:
-        """Does the job if it can be claimed; False if it is not queued (any more)."""
+        """Does the job if it can be claimed; False if it is not queued (any more), or if this runner was stopped.
+
+        A job that fails is no error here. Raises StorageError when the database cannot be told how the job ended; then
+        its lease runs out.
+        """
+        if self._stopping.is_set():
+            return False
         claim = self._farm.jobs.claim(job_id, self._owner)
         if claim is None:
             return False
         token = CancelToken()
         with self._lock:
             self._tokens.add(token)
-            if self._stopping:
+            if self._stopping.is_set():
                 token.cancel()
         try:
             self._attempt(claim, token)
@@ -69,43 +87,52 @@ class Runner:
     def stop(self) -> None:
         """Ends the builders that run now; their jobs go back to the queue without having lost an attempt."""
         with self._lock:
-            self._stopping = True
+            self._stopping.set()
             for token in self._tokens:
                 token.cancel()
 
     def _attempt(self, claim: Claim, token: CancelToken) -> None:
-        farm, log = self._farm, _log.bind(job=claim.job.id, kind=claim.job.kind, attempt=claim.attempt)
+        log = _log.bind(job=claim.job.id, kind=claim.job.kind, attempt=claim.attempt)
         try:
-            queued = self._work(claim, token)
+            self._commit(claim, self._work(claim, token))
         except ClaimLostError:
             log.warning("claim lost, result discarded")
             return
         except TrtfarmError as error:
-            queued = self._fail(claim, error)
+            self._fail(claim, error)
+        except _ListenerFailed as failed:
+            self._farm.jobs.release(claim)
+            raise failed.__cause__ or failed from None
         except Exception as error:
             # The outermost edge of a job: a mistake of ours must end this job, not the worker.
             log.exception("job failed unexpectedly")
-            queued = self._fail(claim, TrtfarmError(f"{type(error).__name__}: {error}", cause="a defect of trtfarm"))
+            self._fail(claim, TrtfarmError(f"{type(error).__name__}: {error}", cause="a defect of trtfarm"))
         except BaseException:
-            farm.jobs.release(claim)
+            with suppress(TrtfarmError):
+                self._farm.jobs.release(claim)
             raise
-        self._publish(queued)
+        self._publish(self._farm.after_job(claim.job.id))
 
-    def _work(self, claim: Claim, token: CancelToken) -> list[str]:
+    def _work(self, claim: Claim, token: CancelToken) -> Commit:
+        """Has the builder do the job, and stores the files that it made; what remains is to write their rows."""
         farm, job = self._farm, claim.job
         kind = STEP_KINDS[ActionKind(job.kind)]
         with (
-            tempfile.TemporaryDirectory(prefix=f"{job.id}-", dir=farm.scratch(), ignore_cleanup_errors=True) as folder,
+            storage_errors(farm.settings.home),
+            _scratch(farm, claim) as folder,
             Heartbeat(farm.database, farm.jobs, claim, token, lease_seconds=farm.settings.lease_seconds) as heartbeat,
         ):
-            inputs, scratch = Path(folder, "inputs"), Path(folder, "scratch")
+            inputs, scratch = folder / "inputs", folder / "scratch"
             inputs.mkdir()
             scratch.mkdir()
-            task = Task(farm=farm, job=job, toolchains=self._toolchains, inputs=inputs, scratch=scratch)
+            task = Task(farm=farm, job=job, toolchains=tuple(self._toolchains()), inputs=inputs, scratch=scratch)
 
             def hear(event: Progress | LogLine) -> None:
                 heartbeat.tell(event)
-                self._listener(job, event)
+                try:
+                    self._listener(job, event)
+                except Exception as error:
+                    raise _ListenerFailed from error
 
             try:
                 invocation = kind.prepare(task)
@@ -120,23 +147,42 @@ class Runner:
                     on_event=hear,
                     should_stop=token,
                 )
-                commit = kind.keep(task, answer)
+                return kind.keep(task, answer)
             except BuilderCancelledError:
                 if heartbeat.lost:
                     raise ClaimLostError(f"job {job.id} is no longer this worker's") from None
                 raise
-            with farm.database.write() as session:
-                farm.jobs.finish(session, claim, commit(session))
-                return farm.submissions.after_job(session, job.id)
 
-    def _fail(self, claim: Claim, error: TrtfarmError) -> list[str]:
+    def _commit(self, claim: Claim, commit: Commit) -> None:
+        """Ends the job with the rows of its result, both or neither.
+
+        A database that is away for a moment is no reason to do hours of work again, so for as long as a lease this is
+        tried anew; whether the result still counts, the claim decides.
+        """
         farm = self._farm
-        try:
-            if self._stopping and isinstance(error, BuilderCancelledError):
-                farm.jobs.release(claim)
-                return []
-            farm.jobs.fail(claim, error)
-        except ClaimLostError:
-            return []
-        with farm.database.write() as session:
-            return farm.submissions.after_job(session, claim.job.id)
+        deadline = time.monotonic() + farm.settings.lease_seconds
+        while True:
+            try:
+                with farm.database.write() as session:
+                    farm.jobs.hold(session, claim)
+                    farm.jobs.finish(session, claim, commit(session))
+                    return
+            except DiskFullError:
+                raise
+            except StorageError as error:
+                if time.monotonic() > deadline or self._stopping.wait(_COMMIT_AGAIN_SECONDS):
+                    raise
+                _log.warning("result not committed, tried again", job=claim.job.id, error=error.message)
+
+    def _fail(self, claim: Claim, error: TrtfarmError) -> None:
+        with suppress(ClaimLostError):
+            self._farm.jobs.fail(claim, error)
+
+
+@contextmanager
+def _scratch(farm: Farm, claim: Claim) -> Iterator[Path]:
+    """A folder for one attempt, named after its owner: should that process die, it is known to be rubbish."""
+    with tempfile.TemporaryDirectory(
+        prefix=f"{claim.owner}-{claim.job.id}-", dir=farm.scratch(), ignore_cleanup_errors=True
+    ) as folder:
+        yield Path(folder)

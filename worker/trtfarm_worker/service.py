@@ -30,10 +30,10 @@ _RECONCILE_SECONDS = 5.0
 
 def work(settings: Settings) -> None:
     """Runs jobs as the broker names them, until SIGTERM; jobs that run then go back to the queue."""
-    toolchains = ToolchainRegistry(settings.home).toolchains()
+    toolchains = ToolchainRegistry(settings.home).toolchains
     with (
         Farm.open(settings) as farm,
-        Presence(farm, WORKER, toolchains=toolchains, slots=settings.slots) as presence,
+        Presence(farm, WORKER, toolchains=toolchains(), slots=settings.slots) as presence,
     ):
         app = make_app(settings)
         runner = Runner(farm, presence.owner, toolchains, publish=_publisher(farm, settings))

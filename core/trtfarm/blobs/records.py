@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sqlalchemy import delete
@@ -23,10 +23,19 @@ def put_held(database: Database, blobs: BlobStore, path: Path, holder: str) -> B
 
     Without this, a blob that is stored already but that no row names any more could be removed between the two.
     """
-    blob = blobs.put_file(path)
+    return _put_held(database, blobs, lambda: blobs.put_file(path), holder)
+
+
+def put_bytes_held(database: Database, blobs: BlobStore, data: bytes, holder: str) -> Blob:
+    """The same for a few bytes."""
+    return _put_held(database, blobs, lambda: blobs.put_bytes(data), holder)
+
+
+def _put_held(database: Database, blobs: BlobStore, put: Callable[[], Blob], holder: str) -> Blob:
+    blob = put()
     hold(database, holder, [blob.digest])
     if not blobs.has(blob):  # clean-up was faster; from now on it waits
-        blobs.put_file(path)
+        put()
     return blob
 
 
@@ -41,7 +50,8 @@ def hold(database: Database, holder: str, digests: Sequence[str], seconds: float
 
 def record(session: Session, blobs: Sequence[Blob], *, holder: str | None = None) -> None:
     """Notes blobs that are safely stored, in the transaction whose rows name them, and lets go of `holder`'s."""
-    for blob in blobs:
+    # In one order everywhere: on PostgreSQL the second writer of a row waits for the first one's commit.
+    for blob in sorted(blobs, key=lambda blob: blob.digest):
         insert = conflict_insert(session, BlobRow).values(digest=blob.digest, size=blob.size)
         session.execute(insert.on_conflict_do_nothing(index_elements=["digest"]))
     if holder is not None:

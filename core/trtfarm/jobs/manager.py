@@ -97,6 +97,13 @@ class JobManager:
             raise _claim_lost(claim)
         return bool(found.cancel_requested)
 
+    def hold(self, session: Session, claim: Claim) -> None:
+        """Keeps the claim as it is until the transaction ends, so that a result is not written in vain.
+
+        Raises ClaimLostError when the claim holds no more.
+        """
+        _held(session, claim)
+
     def finish(self, session: Session, claim: Claim, result: dict[str, Any]) -> Job:
         """Ends the job with its result, in the transaction that also writes the rows of the result.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import select
@@ -13,26 +13,26 @@ from trtfarm.actions import ActionKind
 from trtfarm.database.clock import now
 from trtfarm.database.schema import JobRow, StepRow, SubmissionRow, VerificationRow
 from trtfarm.database.session import Database
-from trtfarm.errors import GateError, NotFoundError, TrtfarmError
+from trtfarm.errors import CorruptBlobError, GateError, MissingBlobError, NotFoundError, TrtfarmError, UsageError
 from trtfarm.ids import new_id
 from trtfarm.jobs.manager import JobManager
 from trtfarm.jobs.state import JobState, StepState, SubmissionState
 from trtfarm.planning import Step, SubmissionRequest, plan
-from trtfarm.submissions.resolve import resolve
-from trtfarm.submissions.results import Completeness, find
+from trtfarm.submissions.resolve import Work, resolve
+from trtfarm.submissions.resolve import row as artifact
+from trtfarm.submissions.results import Completeness, find, whole
 from trtfarm.submissions.submission import StepStatus, Submission
 
 _MET = frozenset({StepState.HIT, StepState.DONE})
 _LOST = frozenset({StepState.FAILED, StepState.SKIPPED, StepState.CANCELLED})
-_AFTER_JOB = {
-    JobState.FAILED: StepState.FAILED,
-    JobState.QUARANTINED: StepState.FAILED,
-    JobState.CANCELLED: StepState.CANCELLED,
-}
 
 
 class SubmissionManager:
-    """Advancing is idempotent: it looks at what is there and does what is missing, whoever calls it, however often."""
+    """Advancing is idempotent: it looks at what is there and does what is missing, whoever calls it, however often.
+
+    A transaction advances one submission and submits its jobs in the order of their keys: two that want the same jobs
+    then wait for each other in that order, and neither can hold what the other one needs.
+    """
 
     def __init__(self, database: Database, jobs: JobManager, complete: Completeness) -> None:
         self._database = database
@@ -69,24 +69,27 @@ class SubmissionManager:
         if row is None or row.state is not SubmissionState.ACTIVE:
             return []
         request, fresh = _request(row)
-        steps = {step.name: step for step in plan(request)}
-        rows = self._steps(session, submission_id)
-        queued: list[str] = []
+        steps, rows = plan(request), self._steps(session, submission_id)
         for step_row in rows.values():
             if step_row.state is StepState.ACTIVE:
-                self._take_in(session, request, step_row)
-            if step_row.state is StepState.PENDING:
-                job_id = self._start(session, request, steps[step_row.name], rows, fresh=fresh)
-                queued += [job_id] if job_id else []
+                self._take_in(session, request, step_row, rows)
+        missing = [
+            (rows[step.name], work)
+            for step in steps
+            if rows[step.name].state is StepState.PENDING
+            and (work := self._look_up(session, request, step, rows, fresh=fresh)) is not None
+        ]
+        missing.sort(key=lambda found: found[1].action.key)
+        queued = [job_id for step_row, work in missing if (job_id := self._submit(session, step_row, work))]
+        _skip(steps, rows)
         _conclude(row, list(rows.values()))
         return queued
 
-    def after_job(self, session: Session, job_id: str) -> list[str]:
-        """Advances every submission that waits for this job; called in the transaction that ends the job."""
+    def waiting_for(self, job_id: str) -> list[str]:
+        """The submissions to advance when this job has ended."""
         waiting = select(StepRow.submission_id).where(StepRow.job_id == job_id, StepRow.state == StepState.ACTIVE)
-        session.flush()
-        ids = sorted(set(session.scalars(waiting)))
-        return [queued for submission_id in ids for queued in self.advance(session, submission_id)]
+        with self._database.read() as session:
+            return sorted(set(session.scalars(waiting)))
 
     def active(self) -> list[str]:
         """Submissions that are not at their end; the reconciler advances them all."""
@@ -113,7 +116,7 @@ class SubmissionManager:
         wanted = select(StepRow).where(StepRow.submission_id == submission_id).order_by(StepRow.position)
         return {row.name: row for row in session.scalars(wanted)}
 
-    def _take_in(self, session: Session, request: SubmissionRequest, row: StepRow) -> None:
+    def _take_in(self, session: Session, request: SubmissionRequest, row: StepRow, rows: Mapping[str, StepRow]) -> None:
         """The end of the step's job, if it has ended."""
         job = session.get(JobRow, row.job_id, populate_existing=True)
         if job is None or job.state.live:
@@ -121,18 +124,31 @@ class SubmissionManager:
         if job.state is JobState.DONE:
             row.state, row.result = StepState.DONE, job.result
             self._apply_gate(session, request, row)
+        elif job.state is JobState.CANCELLED:
+            row.state = StepState.CANCELLED
+        elif _blob_lost(job) and self._reopen(session, [rows[name] for name in row.needs]):
+            row.state, row.job_id = StepState.PENDING, None
         else:
-            row.state, row.error = _AFTER_JOB[job.state], job.error
+            row.state, row.error = StepState.FAILED, job.error
 
-    def _start(
-        self, session: Session, request: SubmissionRequest, step: Step, rows: dict[str, StepRow], *, fresh: bool
-    ) -> str | None:
-        """Finds the step's result, or gets its job on its way; the job's id if it was made now."""
-        row, needs = rows[step.name], [rows[name] for name in step.needs]
-        if any(need.state in _LOST for need in needs):
-            row.state = StepState.SKIPPED
-            return None
-        if not all(need.state in _MET for need in needs):
+    def _reopen(self, session: Session, needs: Iterable[StepRow]) -> bool:
+        """Takes back hits whose blobs turned out to be damaged or gone; whether any of the needs has to be done again.
+
+        Only hits: what this submission itself had done and lost again says that the store cannot be relied on.
+        """
+        again = False
+        for need in needs:
+            if need.state is StepState.HIT and not whole(session, ActionKind(need.kind), need.key, self._complete):
+                need.state, need.result = StepState.PENDING, None
+            again |= need.state not in _MET
+        return again
+
+    def _look_up(
+        self, session: Session, request: SubmissionRequest, step: Step, rows: Mapping[str, StepRow], *, fresh: bool
+    ) -> Work | None:
+        """What is to be done for the step now: nothing if its result is found, or if its needs are not met."""
+        row = rows[step.name]
+        if not all(rows[name].state in _MET for name in step.needs):
             return None
         try:
             work = resolve(session, request, step, {name: other.result or {} for name, other in rows.items()})
@@ -145,9 +161,13 @@ class SubmissionManager:
             row.state, row.result = StepState.HIT, result
             self._apply_gate(session, request, row)
             return None
+        return work
+
+    def _submit(self, session: Session, row: StepRow, work: Work) -> str | None:
+        """Gets the step's job on its way; the job's id if it was made now."""
         job, made = self._jobs.submit(
             session,
-            kind=step.kind.value,
+            kind=work.action.kind.value,
             key=work.action.key,
             request={**work.request, "fields": dict(work.action.fields)},
         )
@@ -160,17 +180,35 @@ class SubmissionManager:
         """Fails a verification step whose loss is more than the submission allows."""
         if row.kind != ActionKind.VERIFY or request.max_drop is None or row.result is None:
             return
-        verification = session.get(VerificationRow, row.result["verification_id"])
         try:
-            check_gate(verification.metrics if verification else {"outputs": {}}, request.max_drop)
-        except GateError as error:
+            check_gate(artifact(session, VerificationRow, row.result["verification_id"]).metrics, request.max_drop)
+        except (GateError, NotFoundError) as error:
             row.state, row.error = StepState.FAILED, error.as_dict()
 
 
 def _request(row: SubmissionRow) -> tuple[SubmissionRequest, bool]:
     data: dict[str, Any] = dict(row.request)
     fresh = bool(data.pop("fresh", False))
-    return SubmissionRequest.from_dict(data), fresh
+    try:
+        return SubmissionRequest.from_dict(data), fresh
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"submission {row.id} cannot be read",
+            cause=f"{type(error).__name__}: {error}; another release of trtfarm made it",
+            remedy="use that release, or submit again",
+        ) from error
+
+
+def _blob_lost(job: JobRow) -> bool:
+    """Whether the job failed for a damaged or missing blob, which doing another step again may mend."""
+    return job.error is not None and job.error["code"] in {CorruptBlobError.code, MissingBlobError.code}
+
+
+def _skip(steps: Iterable[Step], rows: Mapping[str, StepRow]) -> None:
+    """Marks the steps that wait for a step which will never be done."""
+    for step in steps:
+        if rows[step.name].state is StepState.PENDING and any(rows[name].state in _LOST for name in step.needs):
+            rows[step.name].state = StepState.SKIPPED
 
 
 def _conclude(row: SubmissionRow, steps: Collection[StepRow]) -> None:

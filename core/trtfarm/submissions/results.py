@@ -40,8 +40,22 @@ class Completeness(Protocol):
 
 def find(session: Session, action: Action, complete: Completeness) -> dict[str, Any] | None:
     """The result of an equal action, if all of it is still there."""
-    rows = _ROWS[action.kind]
-    found = session.scalars(select(rows).where(rows.key == action.key)).one_or_none()
-    if found is None or not complete(session, [blob for blob in _BLOBS[action.kind](found) if blob]):
+    found = _row(session, action.kind, action.key)
+    if found is None or not _complete(session, action.kind, found, complete):
         return None
     return {RESULT_ID[action.kind]: found.id}
+
+
+def whole(session: Session, kind: ActionKind, key: str | None, complete: Completeness) -> bool:
+    """Whether the result under a key is there with all its blobs."""
+    found = _row(session, kind, key)
+    return found is not None and _complete(session, kind, found, complete)
+
+
+def _row(session: Session, kind: ActionKind, key: str | None) -> Any:
+    rows = _ROWS[kind]
+    return session.scalars(select(rows).where(rows.key == key)).one_or_none()
+
+
+def _complete(session: Session, kind: ActionKind, row: Any, complete: Completeness) -> bool:
+    return complete(session, [blob for blob in _BLOBS[kind](row) if blob])

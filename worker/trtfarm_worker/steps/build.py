@@ -33,17 +33,23 @@ def prepare(task: Task) -> Invocation:
         toolchain=toolchain,
         step=_STEPS[toolchain.kind],
         args={
+            **request["options"],  # first: an option named `model` must not name another file
             "model": onnx,
             "compute_capability": request["compute_capability"],
             "precision": request["precision"],
             "profiles": request["profiles"],
-            **request["options"],
         },
     )
 
 
 def keep(task: Task, answer: BuilderAnswer) -> Commit:
     request = task.job.request
+    if answer.result["tensorrt"] != request["tensorrt"]:
+        raise ToolchainError(
+            f"toolchain {_toolchain(task).name} built with TensorRT {answer.result['tensorrt']}",
+            cause=f"it had {request['tensorrt']} when it was last probed, and the engine was asked for of that one",
+            remedy=f"trtfarm toolchain test {_toolchain(task).name}, then submit again",
+        )
     engine = keep_file(task, answer.file("engine"))
     log = keep_file(task, answer.file("log"))
 

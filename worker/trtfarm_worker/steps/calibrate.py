@@ -15,7 +15,7 @@ from trtfarm.tables.table import CalibrationTable
 from trtfarm.versions import TensorRTVersion
 from trtfarm_worker.builder.request import BuilderAnswer
 from trtfarm_worker.steps.inputs import arrays, model_file
-from trtfarm_worker.steps.rows import put
+from trtfarm_worker.steps.rows import keep_bytes, put
 from trtfarm_worker.steps.step import Commit, Invocation, Task
 from trtfarm_worker.toolchains.registry import reference_toolchain
 
@@ -43,7 +43,7 @@ def keep(task: Task, answer: BuilderAnswer) -> Commit:
     rule = CalibrationRule(**{**request["rule"], "calibrator": Calibrator(request["rule"]["calibrator"])})
     scales = answer.result["scales"]
     table = CalibrationTable.of(scales, rule, TensorRTVersion.parse(REFERENCE_TENSORRT))
-    blob = task.farm.blobs.put_bytes(table.render())
+    blob = keep_bytes(task, table.render())
 
     def commit(session: Session) -> dict[str, str]:
         stored = put(

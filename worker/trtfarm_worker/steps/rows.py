@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from trtfarm.blobs.records import put_held, record
+from trtfarm.blobs.records import put_bytes_held, put_held, record
 from trtfarm.blobs.store import Blob
 from trtfarm_worker.steps.step import Task
 
@@ -17,6 +17,11 @@ from trtfarm_worker.steps.step import Task
 def keep_file(task: Task, path: Path) -> Blob:
     """Stores a file that the builder wrote; clean-up leaves it alone until `put` names it."""
     return put_held(task.farm.database, task.farm.blobs, path, task.job.id)
+
+
+def keep_bytes(task: Task, data: bytes) -> Blob:
+    """The same for a few bytes."""
+    return put_bytes_held(task.farm.database, task.farm.blobs, data, task.job.id)
 
 
 def put(session: Session, task: Task, rows: Any, blobs: Sequence[Blob], **values: Any) -> str:
