@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self
 
@@ -20,10 +21,14 @@ from trtfarm.errors import InputError
 from trtfarm.jobs.job import Job
 from trtfarm.jobs.manager import JobManager
 from trtfarm.planning import SubmissionRequest
+from trtfarm.scratch import scratch_folder, sweep_scratch
 from trtfarm.settings import Settings
 from trtfarm.submissions.manager import SubmissionManager
 
 _log = logging.getLogger(__name__)
+
+#: A blob that nobody has written to for so long is not being written.
+_HALF_WRITTEN_SECONDS = 24 * 3600.0
 
 
 class Farm:
@@ -35,6 +40,7 @@ class Farm:
         self.blobs = blobs
         self.jobs = JobManager(database, lease_seconds=settings.lease_seconds, max_attempts=settings.max_attempts)
         self.submissions = SubmissionManager(database, self.jobs, self.complete)
+        self._scratch = settings.home / "scratch"
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -90,11 +96,14 @@ class Farm:
         blobs = [Blob(digest=digest, size=size) for digest, size in known]
         return len(blobs) == len(set(digests)) and not self.blobs.missing(blobs)
 
-    def scratch(self) -> Path:
-        """The folder for work in progress; what is left there by a process that died may be removed at any time."""
-        folder = self.settings.home / "scratch"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+    def scratch(self, prefix: str) -> AbstractContextManager[Path]:
+        """A folder of its own for work in progress; it goes when the block ends."""
+        return scratch_folder(self._scratch, prefix)
+
+    def sweep(self) -> None:
+        """Removes what processes of this host that died left behind: scratch folders, and blobs half written."""
+        sweep_scratch(self._scratch)
+        self.blobs.sweep(_HALF_WRITTEN_SECONDS)
 
     def _advance(self, submission_ids: Iterable[str]) -> list[str]:
         """Each in a transaction of its own, so that one that cannot be read does not hold up the others."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -33,8 +32,8 @@ def add_model(farm: Farm, model: Model) -> str:
         if known and farm.complete(session, [blob for blob in (known.blob, known.weights_blob) if blob]):
             return known.id
     model_id = known.id if known else new_id("mod")
-    with tempfile.TemporaryDirectory(prefix="model-", dir=farm.scratch()) as folder:
-        blobs = [put_held(farm.database, farm.blobs, path, model_id) for path in model.copy_to(Path(folder))]
+    with farm.scratch("model") as folder:
+        blobs = [put_held(farm.database, farm.blobs, path, model_id) for path in model.copy_to(folder)]
     weights = blobs[1].digest if len(blobs) > 1 else None
     with farm.database.write() as session:
         record(session, blobs, holder=model_id)

@@ -34,6 +34,7 @@ def see_through(
     listener: Listener,
 ) -> Submission:
     """The submission at its end. KeyboardInterrupt gives unfinished jobs back to the queue and passes through."""
+    farm.sweep()
     with Presence(farm, CLIENT) as presence:
         # Jobs that a finished job queued are found by the next look, so nobody needs to be told.
         runner = Runner(farm, presence.owner, lambda: toolchains, publish=lambda _ids: None, listener=listener)

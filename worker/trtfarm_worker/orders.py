@@ -74,8 +74,8 @@ def take(
     """
     targets = _targets(farm, order, toolchains)
     model = Model.read(order.model)
-    with tempfile.TemporaryDirectory(prefix="data-", dir=farm.scratch()) as folder:
-        reader = DataReader(farm.settings, model, Path(folder), tell=tell, listener=listener)
+    with farm.scratch("data") as folder:
+        reader = DataReader(farm.settings, model, folder, tell=tell, listener=listener)
         data = test = rule = table = None
         if order.precision == "int8":
             source = _calibration_source(order, model)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -119,7 +117,7 @@ class Runner:
         kind = STEP_KINDS[ActionKind(job.kind)]
         with (
             storage_errors(farm.settings.home),
-            _scratch(farm, claim) as folder,
+            farm.scratch(job.id) as folder,
             Heartbeat(farm.database, farm.jobs, claim, token, lease_seconds=farm.settings.lease_seconds) as heartbeat,
         ):
             inputs, scratch = folder / "inputs", folder / "scratch"
@@ -177,12 +175,3 @@ class Runner:
     def _fail(self, claim: Claim, error: TrtfarmError) -> None:
         with suppress(ClaimLostError):
             self._farm.jobs.fail(claim, error)
-
-
-@contextmanager
-def _scratch(farm: Farm, claim: Claim) -> Iterator[Path]:
-    """A folder for one attempt, named after its owner: should that process die, it is known to be rubbish."""
-    with tempfile.TemporaryDirectory(
-        prefix=f"{claim.owner}-{claim.job.id}-", dir=farm.scratch(), ignore_cleanup_errors=True
-    ) as folder:
-        yield Path(folder)

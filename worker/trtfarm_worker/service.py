@@ -80,6 +80,7 @@ def keep_reconciled(settings: Settings) -> None:
     tell = CeleryPublisher(settings)
     with Farm.open(settings) as farm:
         while True:
+            farm.sweep()
             forget_dead(farm)
             repairs = reconcile(farm.jobs, tell, advance=farm.advance)
             if repairs.expired or repairs.hinted:

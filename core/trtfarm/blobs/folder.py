@@ -77,10 +77,17 @@ class Folder:
 
     def sweep(self, seconds: float) -> int:
         with storage_errors(self._temporary):
-            old = [path for path in self._temporary.glob("*") if path.stat().st_mtime < time.time() - seconds]
-            for path in old:
-                path.unlink(missing_ok=True)
-            return len(old)
+            return sum(_removed_if_older(path, time.time() - seconds) for path in self._temporary.glob("*"))
+
+
+def _removed_if_older(path: Path, moment: float) -> bool:
+    try:
+        if path.stat().st_mtime >= moment:
+            return False
+        path.unlink()
+    except FileNotFoundError:  # its writer has just finished
+        return False
+    return True
 
 
 def write_durably(target: Path, chunks: Iterator[bytes], *, temporary: Path, mode: int) -> None:
@@ -109,13 +116,18 @@ def storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
-            raise DiskFullError(
-                f"no space left for {path}", cause=error.strerror, remedy="free some disk space and try again"
-            ) from error
-        raise StorageError(
-            f"{path} cannot be read or written", cause=str(error), remedy="check the disk and the permissions"
-        ) from error
+        raise storage_error(error, path) from error
+
+
+def storage_error(error: OSError, path: Path) -> StorageError:
+    """What an error of the file system at `path` is in the farm's words."""
+    if error.errno in _FULL:
+        return DiskFullError(
+            f"no space left for {path}", cause=error.strerror, remedy="free some disk space and try again"
+        )
+    return StorageError(
+        f"{path} cannot be read or written", cause=str(error), remedy="check the disk and the permissions"
+    )
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
