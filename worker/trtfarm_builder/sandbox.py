@@ -9,7 +9,6 @@ from pathlib import Path
 from trtfarm_builder.failures import ToolchainUnfitError
 
 _PR_SET_PDEATHSIG = 1
-_PR_SET_NO_NEW_PRIVS = 38
 _OPEN_FILES = 4096
 #: The kernel's out-of-memory killer takes the process with the highest score first: a builder, never the worker.
 _OOM_SCORE_ADJ = 800
@@ -34,9 +33,8 @@ def enter(supervisor: int, file_bytes: int) -> None:
 def _die_with(supervisor: int) -> None:
     """The kernel kills this process when the supervising thread ends, however it ends."""
     libc = ctypes.CDLL(None, use_errno=True)
-    for option, value in ((_PR_SET_PDEATHSIG, int(signal.SIGKILL)), (_PR_SET_NO_NEW_PRIVS, 1)):
-        if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0):
-            raise OSError(ctypes.get_errno(), "prctl")
+    if libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl")
     # A supervisor that died before prctl sends no signal any more; then this process has another parent by now.
     if os.getppid() != supervisor:
         raise ToolchainUnfitError(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
+import psutil
 import pytest
 
 from tests.acceptance.builder.conftest import Bench, generous
@@ -265,3 +267,46 @@ def test_what_a_listener_raises_passes_through_and_ends_the_builder(bench: Bench
     with pytest.raises(error):
         bench.run(bench.poser("progress(); time.sleep(600)"), on_event=raise_it)
     assert bench.processes() == []
+
+
+def test_a_listener_that_takes_long_does_not_make_the_builder_silent(bench: Bench) -> None:
+    """The next events wait in the pipe meanwhile."""
+    pipe, never = bench.folder / "pipe", threading.Event()
+    os.mkfifo(pipe)
+
+    def take_long(_event: Progress | LogLine) -> None:
+        pipe.write_text("go on")
+        never.wait(0.6)
+
+    answer = bench.run(
+        bench.poser(f"progress(1); open({str(pipe)!r}).read(); answer()"),
+        on_event=take_long,
+        limits=generous(silent_seconds=0.5),
+    )
+    assert answer.result == {}
+
+
+def test_processes_that_left_the_session_cannot_hold_the_supervisor(bench: Bench) -> None:
+    """They are out of reach, and write into the builder's pipe without end."""
+    bench.run(
+        bench.poser("""
+ready, said = os.pipe()
+for _ in range(4):
+    if not os.fork():
+        os.setsid()
+        os.write(said, b"x")
+        try:
+            while True:
+                os.write(1, b"x" * 65536)
+        except BrokenPipeError:
+            signal.pause()
+for _ in range(4):
+    os.read(ready, 1)
+answer()
+""")
+    )
+    escaped = bench.processes()
+    assert len(escaped) == 4
+    for process in escaped:
+        process.kill()
+    psutil.wait_procs(escaped)

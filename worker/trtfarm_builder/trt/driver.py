@@ -4,7 +4,8 @@ import ctypes
 from typing import Any, Dict, List
 
 _LIBRARY = "libcuda.so.1"
-# CUdevice_attribute in cuda.h.
+# CUresult and CUdevice_attribute in cuda.h.
+_NO_DEVICE = 100
 _COMPUTE_CAPABILITY_MAJOR = 75
 _COMPUTE_CAPABILITY_MINOR = 76
 _NAME_BYTES = 256
@@ -20,6 +21,9 @@ def gpus() -> List[Dict[str, Any]]:
         cuda = ctypes.CDLL(_LIBRARY)
     except OSError as error:
         raise NoDriverError("no NVIDIA driver here: {}".format(error)) from error
+    # With no GPU to show, cuInit already fails.
+    if cuda.cuInit(0) == _NO_DEVICE:
+        return []
     _call(cuda, "cuInit", 0)
     count = ctypes.c_int()
     _call(cuda, "cuDeviceGetCount", ctypes.byref(count))

@@ -27,6 +27,8 @@ NATIVE_LOG_NAME = "native.log"
 Listener = Callable[[Progress | LogLine], None]
 _MEMORY_SECONDS = 0.25
 _READ_BYTES = 1 << 16
+#: The most that an unprivileged process can make a pipe hold (fs.pipe-max-size).
+_PIPE_BYTES = 1 << 20
 #: A stack of Python calls, innermost first, is as long as that.
 _TAIL_LINES = 30
 
@@ -148,22 +150,22 @@ class _Watch:
         return data
 
     def _take(self, event: Event) -> None:
-        self.last_event = time.monotonic()
         if isinstance(event, Answer | Failure):
             if self.outcome is not None:
                 raise MalformedEventError("a second answer")
             self.outcome = event
         # Native threads may still log after the answer; nobody needs to hear that.
-        elif self.outcome is None and self.throttle.admits(event, self.last_event):
+        elif self.outcome is None and self.throttle.admits(event, time.monotonic()):
             self.on_event(event)
+        # Only now: while a listener waits for a database, the builder is not the silent one.
+        self.last_event = time.monotonic()
 
     def _conclude(self) -> BuilderAnswer:
         process = self.child.process
         # What the builder started could write for ever; the builder itself stays unreaped, so its id is still its own.
         session.kill(process.pid)
         returncode = _returncode(process.pid)
-        while self._read_printed():
-            pass
+        self._read_to_the_end(self._read_printed)
         self._read_last_events(returncode)
         for event in self.throttle.leftover():
             self.on_event(event)
@@ -183,10 +185,15 @@ class _Watch:
             peak_memory_bytes=self.peak_memory,
         )
 
+    def _read_to_the_end(self, read: Callable[[], bytes | None]) -> None:
+        """Reads what a pipe can hold and no more: a process that left the session could write for ever."""
+        for _ in range(_PIPE_BYTES // _READ_BYTES + 1):
+            if not read():
+                break
+
     def _read_last_events(self, returncode: int) -> None:
         try:
-            while self._read_events():
-                pass
+            self._read_to_the_end(self._read_events)
             self.decoder.end()
         except MalformedEventError:
             # A builder that died in mid-sentence is explained by its death.

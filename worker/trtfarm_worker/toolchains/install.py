@@ -36,32 +36,29 @@ def install_toolchain(
         if spec.exact_name in _names(registry):
             return test_toolchain(spec.exact_name, registry=registry)
         with tempfile.TemporaryDirectory(dir=registry.folder, prefix=_UNFINISHED) as folder:
-            made = _make(Path(folder) / "environment", spec, python or spec.default_python(), tell)
-            if made.name in _names(registry):
-                return test_toolchain(made.name, registry=registry)
-            return _keep(made, registry)
+            made = Path(folder) / "environment"
+            interpreter = make_environment(made, python=python or spec.default_python(), tell=tell)
+            install_packages(interpreter, spec.requirements(), tell=tell)
+            version = _installed_version(made, spec.distribution)
+            name = f"{spec.kind}-{version}"
+            if name in _names(registry):
+                return test_toolchain(name, registry=registry)
+            environment = registry.folder / name
+            # What is not registered is left over from an installation that was killed.
+            shutil.rmtree(environment, ignore_errors=True)
+            made.rename(environment)
+        try:
+            return _kept(name, spec.kind, environment, version, registry)
+        except BaseException:
+            # A full disk, Ctrl-C: not the toolchain's fault, and nobody would find it again.
+            shutil.rmtree(environment)
+            raise
 
 
-def _make(folder: Path, spec: ToolchainSpec, python: str, tell: Callable[[str], None]) -> Toolchain:
-    interpreter = make_environment(folder, python=python, tell=tell)
-    install_packages(interpreter, spec.requirements(), tell=tell)
-    version = _installed_version(folder, spec.distribution)
-    return Toolchain(
-        name=f"{spec.kind}-{version}", kind=spec.kind, python=interpreter, environment=folder, version=version
-    )
-
-
-def _keep(made: Toolchain, registry: ToolchainRegistry) -> Toolchain:
-    """Moves a new environment to where it stays; only there can it be probed, for facts hold paths."""
-    environment = registry.folder / made.name
-    shutil.rmtree(environment, ignore_errors=True)
-    (made.environment or environment).rename(environment)
-    try:
-        toolchain = probed(replace(made, environment=environment, python=environment / "bin" / "python"))
-        registry.put(toolchain)
-    except BaseException:
-        shutil.rmtree(environment)
-        raise
+def _kept(name: str, kind: ToolchainKind, environment: Path, version: str, registry: ToolchainRegistry) -> Toolchain:
+    python = environment / "bin" / "python"
+    toolchain = probed(Toolchain(name=name, kind=kind, python=python, environment=environment, version=version))
+    registry.put(toolchain)
     return toolchain
 
 
