@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from trtfarm.database.schema import DatasetRow, EngineRow, ModelRow, QuantizationRow, TableRow, VerificationRow
+from trtfarm.database.schema import DatasetRow, EngineRow, JobRow, ModelRow, QuantizationRow, TableRow, VerificationRow
 from trtfarm.digests import digest_of_json
+from trtfarm.jobs.state import JobState
 from trtfarm.origins import TableOrigin
 
 
@@ -73,3 +74,9 @@ def engine_row(**values: Any) -> EngineRow:
         "facts": {},
     }
     return EngineRow(**{**facts, **digests, **values})
+
+
+def job_row(**values: Any) -> JobRow:
+    facts = {"id": "job_1", "kind": "build", "key": digest_of_json("build"), "request": {}, "state": JobState.QUEUED}
+    numbers = {"attempt": 0, "max_attempts": 3, "priority": 0, "cancel_requested": False}
+    return JobRow(**{**facts, **numbers, **values})

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError, StatementError
 
-from tests.contracts.rows import model_row, table_row
+from tests.contracts.rows import job_row, model_row, table_row
 from trtfarm.database import migrate
 from trtfarm.database.clock import from_now, now
 from trtfarm.database.insert import insert_or_get
@@ -20,6 +20,7 @@ from trtfarm.database.session import Database
 from trtfarm.digests import digest_of_json
 from trtfarm.errors import SchemaError
 from trtfarm.ids import new_id
+from trtfarm.jobs.state import JobState
 
 
 class SchemaContract:
@@ -102,6 +103,14 @@ class SchemaContract:
                 session, ModelRow, unique="digest", **{**values, "id": new_id("mod"), "name": "other"}
             )
             assert (again.id, again.name, added) == (first.id, "lenet", False)
+
+    def test_the_database_itself_allows_one_live_job_of_a_key(self, database: Database) -> None:
+        for number, state in enumerate(["done", "failed", "done", "queued"]):
+            with database.write() as session:
+                session.add(job_row(id=f"job_{number}", state=JobState(state)))
+        for state in JobState.QUEUED, JobState.RUNNING:
+            with pytest.raises(IntegrityError), database.write() as session:
+                session.add(job_row(id="job_second", state=state))
 
     def test_nothing_stored_is_nothing_found(self, database: Database) -> None:
         with database.read() as session:

