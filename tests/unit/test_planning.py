@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trtfarm.actions import ActionKind
+from trtfarm.calibrators import CalibrationRule, Calibrator
+from trtfarm.errors import UsageError
+from trtfarm.planning import BuildTarget, SubmissionRequest, plan
+
+RULE = CalibrationRule.of(Calibrator.LEGACY, batch_size=50, quantile=0.999)
+TARGETS = tuple(
+    BuildTarget(compute_capability=capability, toolchain="tensorrt-rtx", tensorrt="1.7.1.116")
+    for capability in ("sm_86", "sm_89")
+)
+CALIBRATED: dict[str, Any] = {"precision": "int8", "rule": RULE, "dataset_id": "dat_1"}
+BUILDS = ["build sm_86 tensorrt-rtx-1.7.1.116", "build sm_89 tensorrt-rtx-1.7.1.116"]
+
+
+def request(**values: Any) -> SubmissionRequest:
+    return SubmissionRequest(**{"model_id": "mod_1", "targets": TARGETS, **CALIBRATED, **values})
+
+
+def table_request(**values: Any) -> SubmissionRequest:
+    return request(**{"rule": None, "dataset_id": None, "table_id": "tab_1", **values})
+
+
+def needs(wanted: SubmissionRequest) -> dict[str, tuple[str, ...]]:
+    return {step.name: step.needs for step in plan(wanted)}
+
+
+def test_int8_calibrates_once_and_builds_for_every_target() -> None:
+    assert needs(request()) == {"calibrate": (), "quantize": ("calibrate",), **dict.fromkeys(BUILDS, ("quantize",))}
+    builds = [step for step in plan(request()) if step.kind is ActionKind.BUILD]
+    assert tuple(step.target for step in builds) == TARGETS
+
+
+def test_a_table_stands_for_the_calibration() -> None:
+    assert needs(table_request()) == {"quantize": (), **dict.fromkeys(BUILDS, ("quantize",))}
+
+
+def test_test_data_is_used_beside_the_builds() -> None:
+    steps = needs(request(test_dataset_id="dat_2"))
+    assert steps["verify"] == ("quantize",)
+    assert {steps[name] for name in BUILDS} == {("quantize",)}
+
+
+def test_with_a_gate_the_builds_wait_for_the_verification() -> None:
+    steps = needs(request(test_dataset_id="dat_2", max_drop=0.01))
+    assert {steps[name] for name in BUILDS} == {("quantize", "verify")}
+
+
+def test_fp32_only_builds() -> None:
+    wanted = SubmissionRequest(model_id="mod_1", precision="fp32", targets=TARGETS)
+    assert needs(wanted) == dict.fromkeys(BUILDS, ())
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"precision": "fp4"}, "no precision 'fp4'"),
+        ({"targets": ()}, "no target"),
+        ({"targets": (*TARGETS, TARGETS[0])}, "named twice"),
+        ({"rule": None, "dataset_id": None}, "needs scales"),
+        ({"rule": None}, "needs scales"),
+        ({"dataset_id": None}, "needs scales"),
+        ({"table_id": "tab_1"}, "needs scales, from one place"),
+        ({"max_drop": 0.01}, "not used for calibration"),
+        ({"max_drop": -0.01, "test_dataset_id": "dat_2"}, "not possible"),
+        ({"max_drop": math.nan, "test_dataset_id": "dat_2"}, "not possible"),
+        ({"precision": "fp32"}, "fp32 has no use for calibration data, a calibrator"),
+        ({"precision": "fp32", "rule": None, "dataset_id": None, "table_id": "tab_1"}, "fp32 has no use for a table"),
+    ],
+)
+def test_contradictions_are_refused(values: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words) as caught:
+        request(**values)
+    assert caught.value.remedy
+
+
+@given(
+    st.sampled_from([{}, {"rule": None, "dataset_id": None, "table_id": "tab_1"}]),
+    st.sampled_from([{}, {"test_dataset_id": "dat_2"}, {"test_dataset_id": "dat_2", "max_drop": 0.01}]),
+    st.dictionaries(st.text(max_size=5), st.fixed_dictionaries({"min": st.lists(st.integers(0, 9))}), max_size=2),
+)
+def test_every_plan_can_be_followed_and_survives_being_data(
+    scales: dict[str, Any], check: dict[str, Any], profiles: dict[str, Any]
+) -> None:
+    wanted = request(**scales, **check, profiles=profiles, build_options={"workspace_bytes": 1})
+    assert SubmissionRequest.from_dict(json.loads(json.dumps(wanted.as_dict()))) == wanted
+    steps = plan(wanted)
+    names = [step.name for step in steps]
+    assert len(set(names)) == len(names)
+    for position, step in enumerate(steps):
+        assert set(step.needs) <= set(names[:position])
