@@ -139,7 +139,7 @@ def _toolchain_check(toolchain: Toolchain) -> Check:
         return Check(name=name, state=CheckState.WARN, detail=toolchain.broken, remedy=remedy)
     lacking = "; ".join(f"no {what}: {why}" for what, why in toolchain.capabilities.lacking.items())
     if lacking:
-        remedy = "another version may have it: trtfarm toolchain install …"
+        remedy = "use it on a host with a GPU" if "gpu" in toolchain.capabilities.lacking else "use another version"
         return Check(name=name, state=CheckState.WARN, detail=lacking, remedy=remedy)
     software = "ONNX Runtime" if toolchain.kind is ToolchainKind.REFERENCE else "TensorRT"
     return Check(name=name, state=CheckState.OK, detail=f"{software} {toolchain.version}")

@@ -10,7 +10,7 @@ from typing import Any
 
 from trtfarm.calibrators import Calibrator
 from trtfarm.compute_capability import ComputeCapability
-from trtfarm.errors import BuilderCancelledError, BuilderError, ToolchainError
+from trtfarm.errors import BuilderCancelledError, BuilderError, ToolchainError, TrtfarmError
 from trtfarm_worker.builder.cancellation import CancelToken
 from trtfarm_worker.builder.events import LogLine, Progress
 from trtfarm_worker.builder.request import BuilderRequest, Limits
@@ -33,8 +33,13 @@ def probed(toolchain: Toolchain, *, should_stop: CancelToken | None = None) -> T
     except BuilderCancelledError:
         raise
     except (ToolchainError, BuilderError) as error:
-        return replace(toolchain, capabilities=Capabilities(), broken=str(error))
+        return replace(toolchain, capabilities=Capabilities(), broken=_reason(error))
     return replace(toolchain, version=version, capabilities=capabilities, broken=None)
+
+
+def _reason(error: TrtfarmError) -> str:
+    """Without the error's remedy, which is for whoever builds a model."""
+    return f"{error.message}: {error.cause}" if error.cause else error.message
 
 
 def _ask(toolchain: Toolchain, step: str, should_stop: CancelToken | None) -> Facts:
