@@ -6,7 +6,7 @@ The engine inspector would say the same, but it needs a GPU.
 import re
 from typing import Any, Dict, List, Optional
 
-from trtfarm_builder.rtx.datatypes import numpy_word
+from trtfarm_builder.datatypes import numpy_word
 
 #: How the one log message that lists the engine's layers begins.
 HEADING = "Layers:\n"

@@ -1,62 +1,22 @@
-"""TensorRT's log: all of it into a file, warnings and errors to the supervisor, the last errors for the failure."""
+"""TensorRT-RTX's log, from which the layers of an engine are read."""
 
-from collections import deque
 from pathlib import Path
-from typing import Any, Deque, Optional
 
+from trtfarm_builder.build_log import BuildLog
 from trtfarm_builder.channel import Channel
 from trtfarm_builder.rtx.binding import trt
 from trtfarm_builder.rtx.layers import HEADING
 
-#: A builder at VERBOSE writes some hundred bytes per node and pass.
-_FILE_BYTES = 64 << 20
-_LEVELS = {
-    trt.ILogger.INTERNAL_ERROR: "error",
-    trt.ILogger.ERROR: "error",
-    trt.ILogger.WARNING: "warning",
-}
 
-
-class BuildLogger(trt.ILogger):  # type: ignore[misc]  # the bindings have no types
-    """Called from TensorRT's threads, which drop what a callback raises; so the first error is kept for `check`."""
+class BuildLogger(BuildLog, trt.ILogger):  # type: ignore[misc]  # the bindings have no types
+    """`layers` is the message that lists the engine's layers, once there was one."""
 
     def __init__(self, path: Path, channel: Channel) -> None:
         trt.ILogger.__init__(self)
-        self._file = path.open("w", encoding="utf-8", errors="replace")
-        self._room = _FILE_BYTES
-        self._channel = channel
-        self._last_errors: Deque[str] = deque(maxlen=8)
-        self._raised: Optional[BaseException] = None
-        #: The message that lists the engine's layers, once there was one.
+        BuildLog.__init__(self, path, channel)
         self.layers = ""
 
-    def log(self, severity: Any, msg: str) -> None:
-        try:
-            self._take(severity, msg)
-        except BaseException as error:  # noqa: BLE001 - would vanish in TensorRT; `check` raises it again
-            self._raised = self._raised or error
-
-    def _take(self, severity: Any, msg: str) -> None:
-        level = _LEVELS.get(severity)
+    def take(self, severity: str, msg: str) -> None:
         if msg.startswith(HEADING):
             self.layers = msg
-        if level == "error":
-            self._last_errors.append(msg)
-        if level:
-            self._channel.log(msg, level)
-        if level or self._room > 0:
-            self._room -= self._file.write("[{}] {}\n".format(severity.name, msg))
-
-    def last_errors(self) -> Optional[str]:
-        """TensorRT's own last words on what went wrong; None when it said nothing."""
-        return "\n".join(self._last_errors) or None
-
-    @property
-    def failed(self) -> bool:
-        return self._raised is not None
-
-    def check(self) -> None:
-        """Raises what a callback raised, and brings the file up to date."""
-        if self._raised is not None:
-            raise self._raised
-        self._file.flush()
+        super().take(severity, msg)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from trtfarm_builder.failures import BadRequestError
-from trtfarm_builder.rtx.profiles import profile_shapes
+from trtfarm_builder.profiles import profile_shapes
 
 _INPUTS = {"image": (-1, 3, 32, 32), "scale": (1,), "flag": ()}
 
