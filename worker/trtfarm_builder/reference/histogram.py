@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trtfarm_builder.failures import BadDataError
-from trtfarm_builder.reference.magnitudes import as_float32, fault_of, largest_magnitude
+from trtfarm_builder.reference.magnitudes import as_float32, fault_of
 
 BINS = 2048
 #: Doublings from the smallest to the largest float32.
@@ -64,19 +64,23 @@ class Histogram:
     def add(self, values: NDArray[Any]) -> None:
         """Adds values of the current batch, any shape, float16, float32 or float64 (taken as float32)."""
         flat = as_float32(values)
-        if self.fault or not flat.size:
-            return
-        amax = largest_magnitude(flat)
-        self.fault = fault_of(amax)
+        buffer = np.empty(min(flat.size, _CHUNK), np.float32)
+        for start in range(0, flat.size, _CHUNK):
+            chunk = flat[start : start + _CHUNK]
+            self._add_magnitudes(np.abs(chunk, out=buffer[: chunk.size]))
+
+    def _add_magnitudes(self, magnitudes: "NDArray[np.float32]") -> None:
+        amax = float(magnitudes.max())
+        self.fault = self.fault or fault_of(amax)
         if self.fault:
             return
         if not self.base:
             self._first_amax = max(self._first_amax, amax)
-            self._unplaced += flat.size
+            self._unplaced += magnitudes.size
             return
         while amax > self.range:
             self._double()
-        self._count(flat)
+        self._count(magnitudes)
 
     def recount(self) -> bool:
         """To be asked after each batch: True when it gave the range, and its values have to be added once more."""
@@ -98,23 +102,14 @@ class Histogram:
         self._on_edge = 0
         self.level += 1
 
-    def _count(self, flat: "NDArray[np.float32]") -> None:
+    def _count(self, magnitudes: "NDArray[np.float32]") -> None:
         # TensorRT computes in float32. Scaling by powers of two is exact there, so that bins merge as if they had
         # always been wide.
         real = np.float32 if self.base > _TINY else np.float64
-        factor = real(BINS / self.range)
-        scaled = np.empty(min(flat.size, _CHUNK), real)
-        index = np.empty(scaled.size, np.int32)
-        total = np.zeros(BINS + 1, np.int64)
-        for start in range(0, flat.size, _CHUNK):
-            chunk = flat[start : start + _CHUNK]
-            part = scaled[: chunk.size]
-            np.multiply(chunk, factor, out=part)
-            np.abs(part, out=part)
-            index[: chunk.size] = part
-            total += np.bincount(index[: chunk.size], minlength=BINS + 1)
-        self.counts += total[:BINS]
-        self._on_edge += int(total[BINS])
+        index = (magnitudes * real(BINS / self.range)).astype(np.int32)
+        found = np.bincount(index, minlength=BINS + 1)
+        self.counts += found[:BINS]
+        self._on_edge += int(found[BINS])
 
     def placed(self, level: int, before: int = -1) -> Counts:
         """The counts over [0, base * 2**level], edges and zeros included.
