@@ -1,0 +1,1 @@
+"""What is claimed to be fast or small, measured against what people use instead, both in one call."""

@@ -1,0 +1,1 @@
+"""Programs that other tools' users would run, one process each."""
