@@ -1,0 +1,114 @@
+"""Reading, locking and changing the rows of jobs within a transaction; the manager's tools, nobody else's."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, Select, Table, insert, select, update
+from sqlalchemy.orm import Session
+
+from trtfarm.database.clock import now
+from trtfarm.database.work import EventRow, JobRow
+from trtfarm.errors import BuilderCrashError, ClaimLostError, NotFoundError
+from trtfarm.jobs.history import STATE_CHANGED
+from trtfarm.jobs.job import Claim, Job
+from trtfarm.jobs.rules import after_lost_worker, after_release
+from trtfarm.jobs.state import LIVE, TRANSITIONS, JobState
+
+#: The table, not the mapped class: a session hands out mapped rows it read before, these statements read anew.
+JOBS = cast(Table, JobRow.__table__)
+
+
+def first(session: Session, statement: Any) -> Job | None:
+    row = session.execute(statement).mappings().first()
+    return None if row is None else Job(**row)
+
+
+def by_id(session: Session, job_id: str, *, lock: bool = False) -> Job:
+    """Raises NotFoundError."""
+    wanted = select(JOBS).where(JOBS.c.id == job_id)
+    job = first(session, wanted.with_for_update() if lock else wanted)
+    if job is None:
+        raise NotFoundError(f"there is no job {job_id}")
+    return job
+
+
+def live(key: str) -> Select[Any]:
+    return select(JOBS).where(JOBS.c.key == key, JOBS.c.state.in_(LIVE))
+
+
+def held_by(claim: Claim) -> tuple[ColumnElement[bool], ...]:
+    """The conditions under which a claim still holds."""
+    return (JOBS.c.id == claim.job.id, JOBS.c.attempt == claim.attempt, JOBS.c.state == JobState.RUNNING)
+
+
+def held(session: Session, claim: Claim) -> Job:
+    """The claim's job, locked. Raises ClaimLostError."""
+    job = first(session, select(JOBS).where(*held_by(claim)).with_for_update())
+    if job is None:
+        raise claim_lost(claim)
+    return job
+
+
+def running(session: Session, which: ColumnElement[bool]) -> list[Job]:
+    """Running jobs, locked; those that another process is changing right now are left to it."""
+    found = select(JOBS).where(JOBS.c.state == JobState.RUNNING, which).order_by(JOBS.c.id)
+    return [Job(**row) for row in session.execute(found.with_for_update(skip_locked=True)).mappings()]
+
+
+def move(session: Session, job: Job, to: JobState, **values: Any) -> Job:
+    """Brings a job, as it was read, to another state; the one that was read must still be the one that is."""
+    if to not in TRANSITIONS[job.state]:
+        raise ValueError(f"no way leads from {job.state} to {to}")
+    if to is JobState.QUEUED:
+        values |= {"owner": None, "queued_at": now(), "hinted_at": None, "finished": None}
+    else:
+        values |= {"finished": now()}
+    moved = _update(session, job, state=to, lease_until=None, **values)
+    note(session, moved, {"from": job.state, "to": to, "error": values.get("error")})
+    return moved
+
+
+def change(session: Session, job: Job, what: str, **values: Any) -> Job:
+    """Changes a job without changing its state."""
+    changed = _update(session, job, **values)
+    note(session, changed, {"to": changed.state, "note": what})
+    return changed
+
+
+def give_back(session: Session, job: Job) -> Job:
+    """Ends an attempt that does not count."""
+    # The attempt is the fencing token and never goes back, so the limit moves on instead.
+    return move(session, job, after_release(job), max_attempts=job.max_attempts + 1)
+
+
+def take_away(session: Session, job: Job) -> Job:
+    """Ends an attempt whose worker vanished."""
+    error = BuilderCrashError(
+        f"worker {job.owner} vanished in attempt {job.attempt}",
+        cause="it was killed, lost its machine, or could not reach the database",
+        remedy="look at the worker's log; a job that no worker survives is quarantined until it is retried",
+    )
+    return move(session, job, after_lost_worker(job), error=error.as_dict())
+
+
+def note(session: Session, job: Job, data: dict[str, Any]) -> None:
+    """Adds a change to the job's history; the change itself has locked the row."""
+    row = {"job_id": job.id, "attempt": job.attempt, "kind": STATE_CHANGED, "data": data}
+    session.execute(insert(EventRow), [row])
+
+
+def claim_lost(claim: Claim) -> ClaimLostError:
+    return ClaimLostError(
+        f"attempt {claim.attempt} of job {claim.job.id} is no longer {claim.owner}'s",
+        cause="its lease ran out, so the job was given to another worker or ended",
+        remedy="nothing is lost: the attempt that holds the job now decides",
+    )
+
+
+def _update(session: Session, job: Job, **values: Any) -> Job:
+    unchanged = (JOBS.c.id == job.id, JOBS.c.attempt == job.attempt, JOBS.c.state == job.state)
+    changed = first(session, update(JOBS).where(*unchanged).values(**values).returning(JOBS))
+    if changed is None:
+        raise ClaimLostError(f"job {job.id} changed while it was being changed", remedy="try again")
+    return changed
