@@ -13,6 +13,9 @@ from hypothesis import settings
 from trtfarm.database.migrate import prepare
 from trtfarm.database.session import Database, open_database, sqlite_url
 
+# Contracts hold assertions outside of test files; they should explain themselves just so when they fail.
+pytest.register_assert_rewrite("tests.contracts")
+
 # A busy machine takes longer than a property's deadline of 0.2 s, which says nothing about the code.
 settings.register_profile("trtfarm", deadline=None)
 settings.load_profile("trtfarm")

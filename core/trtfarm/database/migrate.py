@@ -52,12 +52,12 @@ def config(connection: Connection | None = None) -> Config:
 
     settings = Config()
     # Alembic interpolates its settings, so a per cent sign in the path has to be doubled.
-    settings.set_main_option("script_location", str(_scripts()).replace("%", "%%"))
+    settings.set_main_option("script_location", str(scripts_folder()).replace("%", "%%"))
     settings.attributes["connection"] = connection
     return settings
 
 
-def _scripts() -> Path:
+def scripts_folder() -> Path:
     """The folder of migrations: inside the package in a wheel, at the root of a checkout."""
     packaged = Path(__file__).with_name("migrations")
     return packaged if packaged.is_dir() else Path(__file__).parents[3] / "migrations"

@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+from tests.contracts.upgrades import UpgradeContract
+
+
+class TestUpgradesOnSqlite(UpgradeContract):
+    pass
