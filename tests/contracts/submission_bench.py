@@ -1,0 +1,188 @@
+"""Submissions without builders: jobs are done by hand, with the rows and blobs that a worker would write."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from tests.contracts.rows import dataset_row, model_row
+from trtfarm.actions import ActionKind
+from trtfarm.blobs.folder import Folder
+from trtfarm.blobs.store import Blob, BlobStore
+from trtfarm.calibrators import CalibrationRule, Calibrator
+from trtfarm.database.schema import EngineRow, QuantizationRow, StepRow, TableRow, VerificationRow
+from trtfarm.database.session import Database
+from trtfarm.digests import digest_of_json
+from trtfarm.errors import TrtfarmError
+from trtfarm.farm import Farm
+from trtfarm.ids import new_id
+from trtfarm.jobs.job import Job
+from trtfarm.jobs.queries import list_jobs
+from trtfarm.jobs.state import JobState
+from trtfarm.origins import TableOrigin
+from trtfarm.planning import BuildTarget, SubmissionRequest
+from trtfarm.settings import Settings
+from trtfarm.submissions.results import RESULT_ID
+from trtfarm.submissions.submission import Submission
+from trtfarm_worker.steps.rows import put
+from trtfarm_worker.steps.step import Task
+
+RULE = CalibrationRule.of(Calibrator.MINMAX, batch_size=50)
+#: What a verification measures that loses two percent.
+TWO_PERCENT: dict[str, Any] = {"classification": None, "outputs": {"prob": {"cosine_mean": 0.98}}}
+_ROWS: Mapping[ActionKind, Any] = {
+    ActionKind.CALIBRATE: TableRow,
+    ActionKind.QUANTIZE: QuantizationRow,
+    ActionKind.VERIFY: VerificationRow,
+    ActionKind.BUILD: EngineRow,
+}
+
+
+def target(capability: str) -> BuildTarget:
+    return BuildTarget(compute_capability=capability, toolchain="tensorrt-rtx", tensorrt="1.7.1.116")
+
+
+class Bench:
+    """A farm with data sets `dat_cal` and `dat_test`, and a hand that does its jobs."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        settings = Settings.from_environment({"TRTFARM_HOME": str(folder)})
+        self.folder = folder
+        self.farm = Farm(settings, database, BlobStore(Folder(folder / "blobs")))
+        self._numbers = itertools.count()
+        with database.write() as session:
+            session.add_all(dataset_row(id=name, digest=digest_of_json(name)) for name in ("dat_cal", "dat_test"))
+
+    def model(self) -> str:
+        """The id of a model that nothing was done for yet."""
+        model_id = f"mod_{next(self._numbers)}"
+        with self.farm.database.write() as session:
+            session.add(model_row(id=model_id, digest=digest_of_json([str(self.folder), model_id])))
+        return model_id
+
+    def request(self, model_id: str | None = None, *capabilities: str, **values: Any) -> SubmissionRequest:
+        """INT8 for sm_86 and sm_89, verified; of a new model unless one is named."""
+        wanted: dict[str, Any] = {
+            "model_id": model_id or self.model(),
+            "precision": "int8",
+            "targets": tuple(map(target, capabilities or ("sm_86", "sm_89"))),
+            "rule": RULE,
+            "dataset_id": "dat_cal",
+            "test_dataset_id": "dat_test",
+        }
+        return SubmissionRequest(**{**wanted, **values})
+
+    def submit(self, request: SubmissionRequest, *, fresh: bool = False) -> Submission:
+        return self.get(self.farm.submit(request, fresh=fresh)[0])
+
+    def get(self, submission: Submission | str) -> Submission:
+        return self.farm.submissions.get(submission if isinstance(submission, str) else submission.id)
+
+    def states(self, submission: Submission) -> dict[str, str]:
+        """Step -> state, builds by their compute capability alone."""
+        return {step.name.removesuffix(" tensorrt-rtx-1.7.1.116"): step.state for step in self.get(submission).steps}
+
+    def queued(self) -> list[Job]:
+        return list_jobs(self.farm.database, state=JobState.QUEUED)
+
+    def queued_of(self, kind: str) -> Job:
+        """The only queued job of a kind."""
+        (job,) = [job for job in self.queued() if job.kind == kind]
+        return job
+
+    def job_of(self, submission: Submission, step: str) -> Job:
+        (found,) = [status for status in self.get(submission).steps if status.name.startswith(step)]
+        assert found.job_id is not None
+        return self.farm.jobs.get(found.job_id)
+
+    def do(self, job: Job, *, metrics: Mapping[str, Any] = TWO_PERCENT) -> list[str]:
+        """Does a queued job as a worker does; returns the jobs that it queued."""
+        claim = self.farm.jobs.claim(job.id, "worker")
+        assert claim is not None
+        kind = ActionKind(job.kind)
+        task = Task(farm=self.farm, job=claim.job, toolchains=(), inputs=self.folder, scratch=self.folder)
+        blobs = [self.farm.blobs.put_bytes(f"{name} {job.key}".encode()) for name in _BLOBS[kind]]
+        with self.farm.database.write() as session:
+            values = {**_values(kind, claim.job, blobs), **({"metrics": metrics} if kind is ActionKind.VERIFY else {})}
+            stored = put(session, task, _ROWS[kind], blobs, **values)
+            self.farm.jobs.finish(session, claim, {RESULT_ID[kind]: stored})
+        return self.farm.after_job(job.id)
+
+    def do_all(self, *, metrics: Mapping[str, Any] = TWO_PERCENT) -> list[Job]:
+        """Does jobs until none is queued; returns them in order."""
+        done = []
+        while jobs := self.queued():
+            self.do(jobs[-1], metrics=metrics)
+            done.append(jobs[-1])
+        return done
+
+    def fail(self, job: Job, error: TrtfarmError) -> None:
+        """Claims a queued job and ends the attempt with an error, as a worker does."""
+        claim = self.farm.jobs.claim(job.id, "worker")
+        assert claim is not None
+        self.farm.jobs.fail(claim, error)
+        self.farm.after_job(job.id)
+
+    def lose_workers(self, job: Job) -> Job:
+        """Has worker after worker die of a job until it is quarantined."""
+        while (found := self.farm.jobs.get(job.id)).state is JobState.QUEUED:
+            assert self.farm.jobs.claim(job.id, "doomed") is not None
+            self.farm.jobs.abandon("doomed", counts=True)
+        return found
+
+    def blob_of(self, submission: Submission, step: str) -> str:
+        """Digest of the file that a step's result names."""
+        (found,) = [status for status in self.get(submission).steps if status.name.startswith(step)]
+        assert found.result is not None
+        with self.farm.database.read() as session:
+            row = session.get_one(_ROWS[ActionKind(found.kind)], next(iter(found.result.values())))
+        return str(row.blob)
+
+    def waiting_without_reason(self) -> list[str]:
+        """Active steps without a job: nobody would ever do them."""
+        with self.farm.database.read() as session:
+            lost = select(StepRow.name).where(StepRow.state == "active", StepRow.job_id.is_(None))
+            return list(session.scalars(lost))
+
+
+_BLOBS = {
+    ActionKind.CALIBRATE: ("table",),
+    ActionKind.QUANTIZE: ("model",),
+    ActionKind.VERIFY: (),
+    ActionKind.BUILD: ("engine", "log"),
+}
+
+
+def _values(kind: ActionKind, job: Job, blobs: list[Blob]) -> dict[str, Any]:
+    """The columns that a worker fills."""
+    request, digests = job.request, [blob.digest for blob in blobs]
+    if kind is ActionKind.CALIBRATE:
+        return {
+            "id": new_id("tab"),
+            "model_id": request["model_id"],
+            "dataset_id": request["dataset_id"],
+            "calibrator": "minmax",
+            "rule": request["rule"],
+            "batch_size": 50,
+            "before_fusion": True,
+            "tensorrt": "8.5.3.1",
+            "origin": TableOrigin.REFERENCE,
+            "portable": True,
+            "blob": digests[0],
+            "scales_digest": digest_of_json(["scales", job.key]),
+            "scales": {"data": "3c010204"},
+            "tensors": 1,
+        }
+    names = ("model_id", "quantization_id", "table_id", "dataset_id")
+    named: dict[str, Any] = {name: request[name] for name in names if name in request}
+    if kind is ActionKind.QUANTIZE:
+        return {"id": new_id("qdq"), **named, "options": request["options"], "blob": digests[0], "facts": {}}
+    if kind is ActionKind.VERIFY:
+        return {"id": new_id("ver"), **named, "simulated": True}
+    wanted = ("precision", "calibrator", "compute_capability", "profiles", "options", "tensorrt", "toolchain")
+    built = {"blob": digests[0], "log_blob": digests[1], "size": blobs[0].size, "facts": {}}
+    return {"id": new_id("eng"), **named, **{name: request[name] for name in wanted}, **built}
