@@ -91,6 +91,11 @@ def test_shards_without_a_common_base_are_refused() -> None:
         Histogram.merged([pieces([[0.0]], 1), pieces([[3.0]], 1), pieces([[5.0]], 1)])
 
 
+def test_a_fault_in_one_shard_is_the_whole_tensors() -> None:
+    shards = [pieces([[1.0]], 1), pieces([[2.0, np.inf]], 1), pieces([[5.0]], 1)]
+    assert Histogram.merged(shards).fault == "infinite"
+
+
 @pytest.mark.parametrize("scale", [2.0**-147, 1e-38, 1.0, 3e38])
 def test_extreme_magnitudes_fall_into_the_same_bins(scale: float) -> None:
     values = np.array([0.0, 0.25, 0.5, 0.75, 1.0]) * np.float32(scale)

@@ -66,14 +66,14 @@ def test_a_fixed_batch_is_run_whole(tmp_path: Path) -> None:
 
 def test_pieces_hold_about_as_many_bytes_as_aimed_at() -> None:
     plan = plan_runs(Profile(nbytes={"a": RUN_BYTES // 8, "b": RUN_BYTES // 8}, samples=1, separable=True), 10)
-    assert plan == Plan(samples_per_run=4, groups=(("a", "b"),))
-    assert plan.pieces(20, 30) == [(20, 24), (24, 28), (28, 30)]
+    assert plan == Plan(batch_size=10, samples_per_run=4, groups=(("a", "b"),))
+    assert plan.pieces(20) == [(20, 24), (24, 28), (28, 30)]
 
 
 def test_samples_too_large_for_one_run_are_run_for_some_tensors_at_a_time() -> None:
     nbytes = {"a": GROUP_BYTES // 2, "b": GROUP_BYTES // 2, "c": 2 * GROUP_BYTES, "d": 1}
     plan = plan_runs(Profile(nbytes=nbytes, samples=1, separable=True), 10)
-    assert plan == Plan(samples_per_run=1, groups=(("a", "b"), ("c",), ("d",)))
+    assert plan == Plan(batch_size=10, samples_per_run=1, groups=(("a", "b"), ("c",), ("d",)))
 
 
 @pytest.mark.parametrize(("run_bytes", "group_bytes"), [(1, 1 << 40), (1 << 40, 1 << 40), (1 << 18, 1 << 18)])

@@ -80,12 +80,18 @@ def test_what_is_left_of_the_last_shard_is_dropped(golden: Path, scratch: Path) 
     assert merged == run_calibrate(args)
 
 
-@pytest.mark.parametrize("share", [[5, 100], [0, 95], [0, 510], [100, 100], [-10, 100]])
+@pytest.mark.parametrize("share", [[5, 100], [0, 95], [0, 510], [100, 100], [100, 90], [-10, 100]])
 def test_shares_that_are_not_made_of_batches_are_refused(golden: Path, scratch: Path, share: list[int]) -> None:
     args = {**golden_request(golden, "lenet", "minmax", 10), "samples": share}
     with pytest.raises(BadRequestError, match="is not made of batches of 10"):
         run_observe(args, scratch, "never.npz")
     assert not list(scratch.iterdir())
+
+
+def test_a_share_without_a_full_batch_is_refused(golden: Path, scratch: Path) -> None:
+    args = {**golden_request(golden, "lenet", "minmax", 40), "samples": [480, 500]}
+    with pytest.raises(BadRequestError, match="is not made of batches of 40"):
+        run_observe(args, scratch, "never.npz")
 
 
 @pytest.mark.parametrize(("chosen", "hole"), [([0, 2], "100 to 350"), ([1, 2], "0 to 100"), ([0, 1, 1], "350 to 100")])

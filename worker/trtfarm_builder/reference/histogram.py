@@ -153,6 +153,10 @@ class Histogram:
 
         Raises BadDataError where their ranges have no common base.
         """
+        self = cls()
+        self.fault = next((part.fault for part in parts if part.fault), "")
+        if self.fault:
+            return self
         bases = sorted({part.base for part in parts if part.base})
         if len(bases) > 1:
             raise BadDataError(
@@ -160,7 +164,7 @@ class Histogram:
                 cause="a tensor that is all zero in the first shard has its range from different batches",
                 remedy="calibrate in one piece, or make the first shard larger",
             )
-        self = cls(*bases)
+        self.base = max(bases, default=0.0)
         self.level = max(part.level for part in parts)
         before = -1
         placed: List[Counts] = []
@@ -168,7 +172,6 @@ class Histogram:
             placed.append(part.placed(self.level, before))
             before = max(before, part.level if part.base else -1)
         self.counts = np.sum(placed, axis=0)
-        self.fault = next((part.fault for part in parts if part.fault), "")
         return self
 
 

@@ -15,11 +15,13 @@ GROUP_BYTES = 256 << 20
 class Plan:
     """`samples_per_run` divides batches into pieces; each of `groups` (tensor names) is a pass over all data."""
 
+    batch_size: int
     samples_per_run: int
     groups: Tuple[Tuple[str, ...], ...]
 
-    def pieces(self, start: int, stop: int) -> List[Tuple[int, int]]:
-        """Bounds of the runs that a batch is made of."""
+    def pieces(self, start: int) -> List[Tuple[int, int]]:
+        """Bounds, in samples, of the runs that the batch from `start` on is made of."""
+        stop = start + self.batch_size
         return [(at, min(at + self.samples_per_run, stop)) for at in range(start, stop, self.samples_per_run)]
 
 
@@ -36,4 +38,4 @@ def plan_runs(profile: Profile, batch_size: int) -> Plan:
             filled = 0.0
         groups[-1].append(name)
         filled += nbytes * scale
-    return Plan(samples_per_run=per_run, groups=tuple(tuple(group) for group in groups))
+    return Plan(batch_size=batch_size, samples_per_run=per_run, groups=tuple(tuple(group) for group in groups))

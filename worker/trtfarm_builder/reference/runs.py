@@ -3,7 +3,7 @@
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import Any, Callable, Collection, Deque, Dict, Iterator, Mapping, Optional, Protocol, Sequence, Tuple
+from typing import Any, Callable, Collection, Deque, Dict, Iterable, Iterator, Mapping, Optional, Protocol, Tuple
 
 import onnxruntime
 from numpy.typing import NDArray
@@ -39,31 +39,31 @@ def observe_batches(
     network: Network,
     samples: Samples,
     plan: Plan,
-    batches: Sequence[Bounds],
+    starts: range,
     statistics: Mapping[str, Statistic],
     on_batch: Callable[[int, int], None],
 ) -> None:
-    """Adds all batches (bounds in samples) to the statistics; `on_batch` hears the batches done and their number."""
-    total = len(batches) * len(plan.groups)
+    """Adds the batches that begin at `starts` to the statistics; `on_batch` hears the batches done and their number."""
+    total = len(starts) * len(plan.groups)
     for index, group in enumerate(plan.groups):
         chosen = {name: statistics[name] for name in group}
         run = partial(_run, _session(network, samples, group), samples)
         with ThreadPoolExecutor(max_workers=1) as pool:
-            for done in _observe_group(partial(_ahead, pool, run), plan, batches, chosen):
-                _check_inputs(samples, chosen, batches[done - 1])
-                on_batch(index * len(batches) + done, total)
+            for done in _observe_group(partial(_ahead, pool, run), plan, starts, chosen):
+                _check_inputs(samples, chosen, starts[done - 1], plan.batch_size)
+                on_batch(index * len(starts) + done, total)
 
 
 def _observe_group(
-    run_all: Callable[[Collection[str], Sequence[Bounds]], Iterator[Arrays]],
+    run_all: Callable[[Collection[str], Iterable[Bounds]], Iterator[Arrays]],
     plan: Plan,
-    batches: Sequence[Bounds],
+    starts: range,
     statistics: Mapping[str, Statistic],
 ) -> Iterator[int]:
     """Counts of batches done."""
-    runs = run_all(statistics.keys(), [piece for batch in batches for piece in plan.pieces(*batch)])
-    for done, batch in enumerate(batches, start=1):
-        pieces = plan.pieces(*batch)
+    runs = run_all(statistics.keys(), (piece for start in starts for piece in plan.pieces(start)))
+    for done, start in enumerate(starts, start=1):
+        pieces = plan.pieces(start)
         arrays: Arrays = {}
         for _ in pieces:
             arrays = next(runs)
@@ -103,7 +103,7 @@ def _ahead(
     pool: ThreadPoolExecutor,
     run: Callable[[Collection[str], Bounds], Arrays],
     names: Collection[str],
-    pieces: Sequence[Bounds],
+    pieces: Iterable[Bounds],
 ) -> Iterator[Arrays]:
     """The pieces' arrays in order, the next piece being computed while the caller counts one.
 
@@ -118,12 +118,12 @@ def _ahead(
         yield running.popleft().result()
 
 
-def _check_inputs(samples: Samples, statistics: Mapping[str, Statistic], batch: Bounds) -> None:
+def _check_inputs(samples: Samples, statistics: Mapping[str, Statistic], start: int, count: int) -> None:
     for name in samples.arrays:
         if name in statistics and statistics[name].fault:
             raise BadDataError(
                 "input {!r} holds a value that is {} among samples {} to {}".format(
-                    name, statistics[name].fault, batch[0], batch[1] - 1
+                    name, statistics[name].fault, start, start + count - 1
                 ),
                 remedy="leave such samples out, or prepare the data again",
             )

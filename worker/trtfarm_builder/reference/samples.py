@@ -1,7 +1,7 @@
 """The calibration data: one array per input of the model, cut into the batches that TensorRT would ask for."""
 
 from dataclasses import dataclass
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,9 +75,20 @@ def check_batch_size(inputs: Sequence[Input], batch_size: int, samples: int) -> 
         )
 
 
-def batch_bounds(start: int, stop: int, batch_size: int) -> Sequence[Tuple[int, int]]:
-    """Full batches from `start` on; what is left before `stop` is dropped, because TensorRT asks for full batches."""
-    return [(first, first + batch_size) for first in range(start, stop - batch_size + 1, batch_size)]
+def batch_starts(share: Sequence[int], count: int, batch_size: int) -> range:
+    """First samples of the full batches in a share [start, stop) of `count` samples.
+
+    What is left at the end of the samples is dropped, because TensorRT asks for full batches. Raises BadRequestError
+    where the share does not begin and end with batches.
+    """
+    start, stop = share
+    whole = start % batch_size == 0 and (stop % batch_size == 0 or stop == count)
+    if not whole or not 0 <= start <= stop - batch_size <= count - batch_size:
+        raise BadRequestError(
+            "a share from sample {} to {} of {} is not made of batches of {}".format(start, stop, count, batch_size),
+            remedy="cut the data where batches end",
+        )
+    return range(start, stop - batch_size + 1, batch_size)
 
 
 def _check_fit(item: Input, array: ArrayFile) -> None:

@@ -2,10 +2,10 @@
 
 import struct
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence, Tuple
+from typing import Any, Mapping, Optional
 
 from trtfarm_builder.channel import Channel
-from trtfarm_builder.failures import BadModelError, BadRequestError
+from trtfarm_builder.failures import BadModelError
 from trtfarm_builder.reference.network import load_network
 from trtfarm_builder.reference.observation import STATISTICS, Observation, Subject
 from trtfarm_builder.reference.origins import scale_origins
@@ -13,7 +13,7 @@ from trtfarm_builder.reference.plan import plan_runs
 from trtfarm_builder.reference.probe import profile_of
 from trtfarm_builder.reference.rules import REVISION, Rule
 from trtfarm_builder.reference.runs import observe_batches
-from trtfarm_builder.reference.samples import batch_bounds, check_batch_size, open_samples
+from trtfarm_builder.reference.samples import batch_starts, check_batch_size, open_samples
 from trtfarm_builder.sessions import engine
 
 
@@ -25,7 +25,7 @@ def observe_shard(args: Mapping[str, Any], rule: Rule, channel: Channel) -> Obse
     network = load_network(Path(args["model"]))
     samples = open_samples(network.inputs, args["inputs"])
     check_batch_size(network.inputs, rule.batch_size, samples.count)
-    batches = _batches(args.get("samples", [0, samples.count]), samples.count, rule.batch_size)
+    starts = batch_starts(args.get("samples", [0, samples.count]), samples.count, rule.batch_size)
     origins = scale_origins(network.nodes, network.tensors)
     observed = list(dict.fromkeys(origins.values()))
     if not observed:
@@ -38,7 +38,7 @@ def observe_shard(args: Mapping[str, Any], rule: Rule, channel: Channel) -> Obse
         network=network,
         samples=samples,
         plan=plan,
-        batches=batches,
+        starts=starts,
         statistics=statistics,
         on_batch=lambda done, total: channel.progress("calibrate", done, total, "batches"),
     )
@@ -53,20 +53,10 @@ def observe_shard(args: Mapping[str, Any], rule: Rule, channel: Channel) -> Obse
             revision=REVISION,
             engine=engine(),
         ),
-        start=batches[0][0],
-        stop=batches[-1][1],
+        start=starts[0],
+        stop=starts[-1] + rule.batch_size,
         statistics=statistics,
     )
-
-
-def _batches(share: Sequence[int], count: int, batch_size: int) -> Sequence[Tuple[int, int]]:
-    start, stop = share
-    if not 0 <= start < stop <= count or start % batch_size or (stop % batch_size and stop != count):
-        raise BadRequestError(
-            "a share from sample {} to {} of {} is not made of batches of {}".format(start, stop, count, batch_size),
-            remedy="cut the data where batches end",
-        )
-    return batch_bounds(start, stop, batch_size)
 
 
 def _base(digits: Optional[str]) -> float:
