@@ -27,13 +27,12 @@ def plain_type(kind: str, item: Any, _context: Any) -> str | Literal[False]:
 
 
 def migrate(connection: Connection) -> None:
-    # SQLite changes a table only by making a new one (batch), and can do so in a transaction, which Alembic doubts.
+    # SQLite changes a table only by making a new one (batch). The transaction is the caller's.
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
         render_as_batch=True,
         render_item=plain_type,
-        transactional_ddl=True,
     )
     with context.begin_transaction():
         context.run_migrations()
