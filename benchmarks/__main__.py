@@ -6,7 +6,7 @@ import importlib
 import sys
 
 #: Modules of this package with a function `run() -> None` that prints what it measured.
-BENCHMARKS = ("reference_calibrator",)
+BENCHMARKS = ("reference_calibrator", "commands")
 
 
 def main(names: list[str]) -> int:

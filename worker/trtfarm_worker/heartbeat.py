@@ -61,12 +61,15 @@ class Heartbeat:
 
     def tell(self, event: Progress | LogLine) -> None:
         """Takes an event of the builder; of progress, only the newest since the last write is kept."""
-        line = _line(event)
+        self.note(*_line(event))
+
+    def note(self, kind: str, data: dict[str, Any]) -> None:
+        """Adds a line to the job's history."""
         with self._lock:
-            if line[0] == "progress" and self._lines and self._lines[-1][0] == "progress":
-                self._lines[-1] = line
+            if kind == "progress" and self._lines and self._lines[-1][0] == "progress":
+                self._lines[-1] = kind, data
             else:
-                self._lines.append(line)
+                self._lines.append((kind, data))
 
     def _run(self) -> None:
         ticks = 0

@@ -145,6 +145,9 @@ class Runner:
                     on_event=hear,
                     should_stop=token,
                 )
+                heartbeat.note(
+                    "builder", {"seconds": round(answer.seconds, 3), "peak_memory_bytes": answer.peak_memory_bytes}
+                )
                 return kind.keep(task, answer)
             except BuilderCancelledError:
                 if heartbeat.lost:
