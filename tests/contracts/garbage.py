@@ -58,6 +58,8 @@ class GarbageContract:
         assert store.has(blob)
         hold(database, "job_1", [blob.digest], seconds=-1)
         assert remove_garbage(database, store, found) == found
+        with database.read() as session:
+            assert session.scalars(select(HolderRow)).all() == []
 
     def test_recording_notes_the_blob_once_and_lets_go(
         self, database: Database, store: BlobStore, tmp_path: Path

@@ -35,6 +35,8 @@ def remove_garbage(database: Database, blobs: BlobStore, garbage: Sequence[Store
     Looking again and removing happen while nobody can begin to hold a blob, so that a writer that finds a blob stored
     already can rely on it as soon as it holds it.
     """
+    with database.write() as session:
+        session.execute(delete(HolderRow).where(HolderRow.expires <= now()))
     removed: list[StoredBlob] = []
     for start in range(0, len(garbage), _AT_ONCE):
         batch = garbage[start : start + _AT_ONCE]

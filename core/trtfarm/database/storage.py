@@ -17,8 +17,6 @@ class BlobRow(Base):
     digest: Mapped[str] = mapped_column(Digest, primary_key=True)
     size: Mapped[int] = mapped_column(BigInteger)
     created: Mapped[Created]
-    #: When its bytes were last compared with its digest.
-    verified_at: Mapped[Time | None]
 
 
 class HolderRow(Base):
