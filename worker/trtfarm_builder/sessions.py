@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 import onnxruntime
 from numpy.typing import NDArray
@@ -45,14 +45,15 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def open_session(model: bytes, folder: Path) -> onnxruntime.InferenceSession:
+def open_session(model: bytes, folder: Path, *, threads: Optional[int] = None) -> onnxruntime.InferenceSession:
     """A session of the serialized model just as it is written, with no graph optimisation.
 
-    `folder` holds the model's external data. Raises BadModelError with ONNX Runtime's reason.
+    `folder` holds the model's external data; `threads` is all usable cores if not given. Raises BadModelError with ONNX
+    Runtime's reason.
     """
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = usable_cores()
+    options.intra_op_num_threads = threads or usable_cores()
     options.log_severity_level = _ERRORS_ONLY
     # Threads that spin while they wait would take the cores that the histograms need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -12,7 +12,7 @@ from trtfarm_builder.failures import BadDataError
 from trtfarm_builder.reference.network import Network
 from trtfarm_builder.reference.plan import Plan
 from trtfarm_builder.reference.samples import Samples
-from trtfarm_builder.sessions import open_session, run_session
+from trtfarm_builder.sessions import open_session, run_session, usable_cores
 
 Arrays = Dict[str, NDArray[Any]]
 Bounds = Tuple[int, int]
@@ -88,7 +88,10 @@ def _add(arrays: Arrays, statistics: Mapping[str, Statistic], *, keep: bool) -> 
 def _session(network: Network, samples: Samples, names: Collection[str]) -> Optional[onnxruntime.InferenceSession]:
     """A session for those of the tensors that are not inputs; none where all are."""
     computed = [name for name in names if name not in samples.arrays]
-    return open_session(network.cut(computed), network.folder) if computed else None
+    if not computed:
+        return None
+    # The core that is left counts what the others compute; waiting for each other would cost more than it brings.
+    return open_session(network.cut(computed), network.folder, threads=max(1, usable_cores() - 1))
 
 
 def _run(
