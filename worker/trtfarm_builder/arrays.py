@@ -34,14 +34,20 @@ class ArrayFile:
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Samples `start` to `stop` (exclusive), shape (stop - start, ...). Raises BadDataError on a short file."""
-        per_sample = math.prod(self.shape[1:])
-        count = (stop - start) * per_sample
-        with self.path.open("rb") as file:
-            file.seek(self.offset + start * per_sample * self.dtype.itemsize)
-            values = np.fromfile(file, self.dtype, count)
-        if values.size != count:
-            raise BadDataError("{} ends before sample {}".format(self.path.name, stop), remedy=_REMEDY)
-        return values.reshape((stop - start, *self.shape[1:]))
+        values = np.empty((stop - start, *self.shape[1:]), self.dtype)
+        self.read_into(start, stop, values)
+        return values
+
+    def read_into(self, start: int, stop: int, out: NDArray[Any]) -> None:
+        """The same into memory that is there already: `out` is contiguous, of that shape and of this dtype."""
+        with self.path.open("rb", buffering=0) as file:
+            file.seek(self.offset + start * math.prod(self.shape[1:]) * self.dtype.itemsize)
+            room = out.reshape(-1).view(np.uint8).data
+            while room:
+                read = file.readinto(room)
+                if not read:
+                    raise BadDataError("{} ends before sample {}".format(self.path.name, stop), remedy=_REMEDY)
+                room = room[read:]
 
 
 def open_array(name: str, spec: Dict[str, Any]) -> ArrayFile:

@@ -23,6 +23,11 @@ STEPS = {
     "images": "trtfarm_builder.images.prepare",
     "reference-probe": "trtfarm_builder.reference.versions",
     "trt-probe": "trtfarm_builder.trt.probe",
+    "trt-calibrate": "trtfarm_builder.trt.calibrate",
+    "trt-build": "trtfarm_builder.trt.build",
+    "trt-run": "trtfarm_builder.trt.run",
+    "trt-bench": "trtfarm_builder.trt.bench",
+    "trt-evaluate": "trtfarm_builder.trt.evaluate",
     "rtx-probe": "trtfarm_builder.rtx.probe",
     "rtx-build": "trtfarm_builder.rtx.build",
 }

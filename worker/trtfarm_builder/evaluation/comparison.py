@@ -6,10 +6,12 @@ import numpy as np
 
 from trtfarm_builder.evaluation.classification import TopAccuracy
 from trtfarm_builder.evaluation.metrics import Agreement, Array, FloatAgreement, IntegerAgreement
-from trtfarm_builder.evaluation.outputs import Arrays
 from trtfarm_builder.failures import BadDataError, BadModelError, BadRequestError
 
 _LEAST_CLASSES = 2
+
+#: Outputs by name.
+Arrays = Dict[str, Array]
 
 
 class Comparison:

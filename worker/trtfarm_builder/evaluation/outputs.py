@@ -1,16 +1,14 @@
 """A model's outputs on samples, batch by batch."""
 
 from pathlib import Path
-from typing import Any, Dict, Sequence, Tuple
+from typing import Sequence, Tuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from trtfarm_builder.evaluation.comparison import Arrays
 from trtfarm_builder.reference.network import Input
 from trtfarm_builder.reference.samples import fixed_batch
 from trtfarm_builder.sessions import open_session, run_session
-
-Arrays = Dict[str, NDArray[Any]]
 
 _FLOATING = ("tensor(float16)", "tensor(float)", "tensor(double)")
 _INTEGER = ("tensor(bool)", *("tensor({}int{})".format(sign, bits) for sign in ("", "u") for bits in (8, 16, 32, 64)))

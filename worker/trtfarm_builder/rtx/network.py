@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any, Dict, List
 
+from trtfarm_builder.datatypes import numpy_word
 from trtfarm_builder.failures import BadModelError
 from trtfarm_builder.rtx.binding import trt
-from trtfarm_builder.datatypes import numpy_word
 from trtfarm_builder.rtx.logger import BuildLogger
 
 _ERRORS_SHOWN = 5

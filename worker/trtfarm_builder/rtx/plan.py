@@ -4,10 +4,10 @@ from typing import Any, Mapping, Sequence
 
 from trtfarm_builder.channel import Channel
 from trtfarm_builder.failures import BadModelError, BadRequestError, ToolchainUnfitError
+from trtfarm_builder.profiles import profile_shapes
 from trtfarm_builder.rtx.binding import COMPUTE_CAPABILITIES, trt
 from trtfarm_builder.rtx.logger import BuildLogger
 from trtfarm_builder.rtx.options import apply_options
-from trtfarm_builder.profiles import profile_shapes
 from trtfarm_builder.rtx.progress import ProgressReporter
 
 

@@ -1,0 +1,153 @@
+"""What a table lacks of the parsed network: filled where it follows exactly, else judged by whether it costs INT8.
+
+A table from another place names the tensors of the ONNX file. TensorRT's own tables also name what its parser puts
+between them; and those `(Unnamed Layer* N)` entries are known only where the parsed network is.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, List, Mapping, Optional
+
+import numpy as np
+
+from trtfarm_builder.failures import BadTableError
+from trtfarm_builder.reference.observation import STATISTICS
+from trtfarm_builder.reference.rules import rule_from
+from trtfarm_builder.reference.scales import ASSUMED_AMAX, scale_hex
+from trtfarm_builder.trt.cache_text import CacheText
+from trtfarm_builder.trt.network import Layer, NetworkView
+
+_STEPS = np.float32(127)
+_SHOWN = 5
+#: The values of the constant layer with this index.
+Constants = Callable[[int], Any]
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """`scales` are the table's with those that were `completed` ({tensor, reason}) at the end.
+
+    What is still missing is `harmless` or `harmful` ({tensor, reason}); `unused` are entries for no tensor of the
+    network, which TensorRT ignores.
+    """
+
+    scales: Dict[str, str]
+    completed: List[Dict[str, str]]
+    harmless: List[Dict[str, str]]
+    harmful: List[Dict[str, str]]
+    unused: List[str]
+
+
+def cover(view: NetworkView, table: CacheText, constants: Constants) -> Coverage:
+    """Compares a table with the network that is to be built from it. Raises BadTableError where they share nothing."""
+    tensors = view.tensors
+    unused = [name for name in table.scales if name not in tensors]
+    if len(unused) == len(table.scales):
+        raise BadTableError(
+            "the table names no tensor of this model",
+            cause="it names {}; the model has {}".format(_shown(table.scales), _shown(tensors)),
+            remedy="use the table that was made for this model",
+        )
+    scales, completed = dict(table.scales), []
+    for tensor, scale, reason in _derived(view, table, constants):
+        scales[tensor] = scale
+        completed.append({"tensor": tensor, "reason": reason})
+    missing = [tensor.name for tensor in tensors.values() if tensor.is_float and tensor.name not in scales]
+    excuses = {name: _excuse(view, name, scales) for name in missing}
+    return Coverage(
+        scales=scales,
+        completed=completed,
+        harmless=[{"tensor": name, "reason": why} for name, why in excuses.items() if why],
+        harmful=[
+            {"tensor": name, "reason": "layers that read or give it cannot run in INT8"}
+            for name, why in excuses.items()
+            if not why
+        ],
+        unused=unused,
+    )
+
+
+def _derived(view: NetworkView, table: CacheText, constants: Constants) -> List[Any]:
+    """(tensor, scale, reason) of what follows from the table and the network, until nothing more does."""
+    known = dict(table.scales)
+    producers = {tensor.name: layer for layer in view.layers for tensor in layer.outputs}
+    found = []
+    for layer in view.layers:
+        for tensor in layer.outputs:
+            scale, reason = _scale_of_output(layer, known, table, constants)
+            if tensor.is_float and tensor.rank != 0 and tensor.name not in known and scale:
+                known[tensor.name] = scale
+                found.append((tensor.name, scale, reason))
+    for layer in reversed(view.layers):
+        source = _unscaled_source(layer, known, producers)
+        if source:
+            known[source] = known[layer.outputs[0].name]
+            found.append((source, known[source], "is reshaped to {!r}".format(layer.outputs[0].name)))
+    return found
+
+
+def _scale_of_output(layer: Layer, known: Mapping[str, str], table: CacheText, constants: Constants) -> Any:
+    """Scale and reason, or None and "" where it does not follow from what comes before."""
+    if layer.kind == "CONSTANT" and layer.outputs[0].is_float:
+        return _constant_scale(table, constants(layer.index)), "is a constant"
+    source = layer.inputs[0] if layer.inputs else ""
+    if layer.kind == "POOLING" and source in known:
+        return known[source], "is pooled from {!r}".format(source)
+    if layer.kind == "SHUFFLE" and source not in table.scales and source in known:
+        return known[source], "is reshaped from {!r}".format(source)
+    return None, ""
+
+
+def _unscaled_source(layer: Layer, known: Mapping[str, str], producers: Mapping[str, Layer]) -> Optional[str]:
+    """The input of a reshaping that lacks a scale while its output has one: they hold the same values.
+
+    Not so where the input comes from pooling: that carries the scale of what was pooled.
+    """
+    if layer.kind != "SHUFFLE" or not layer.outputs[0].is_float or layer.outputs[0].name not in known:
+        return None
+    source = layer.inputs[0]
+    producer = producers.get(source)
+    if source in known or producer is None or producer.kind in ("POOLING", "CONSTANT"):
+        return None
+    return source
+
+
+def _constant_scale(table: CacheText, values: Any) -> str:
+    """A constant's scale by the rule that made the table; the constant was seen unchanged in every batch."""
+    rule = rule_from({"calibrator": table.calibrator, "batch_size": 1, "quantile": table.quantile, "cutoff": 1.0})
+    statistic = STATISTICS[rule.statistic]()
+    statistic.add(np.asarray(values))
+    if statistic.recount():
+        statistic.add(np.asarray(values))
+    statistic.end_batch()
+    amax = rule.amax(statistic.summary()) if statistic.base and not statistic.fault else ASSUMED_AMAX
+    return scale_hex(float(np.float32(amax) / _STEPS))
+
+
+def _excuse(view: NetworkView, name: str, scales: Mapping[str, str]) -> str:
+    """Why it does no harm that tensor `name` has no scale; empty where it may."""
+    if view.tensors[name].rank == 0:
+        return "is a single number, which TensorRT gives no scale"
+    readers = [layer for layer in view.layers if name in layer.inputs]
+    producer = next((layer for layer in view.layers if any(t.name == name for t in layer.outputs)), None)
+    if producer and producer.kind == "SHUFFLE" and producer.inputs[0] in scales:
+        return "is reshaped from {!r}, which has one".format(producer.inputs[0])
+    constants = {tensor.name for layer in view.layers if layer.kind == "CONSTANT" for tensor in layer.outputs}
+    constants |= {
+        tensor.name
+        for layer in view.layers
+        if layer.kind == "SHUFFLE" and layer.inputs[0] in constants
+        for tensor in layer.outputs
+    }
+    if name in constants:
+        return "is a constant"
+    biased = [layer for layer in readers if layer.kind == "ELEMENTWISE" and constants.intersection(layer.inputs)]
+    if producer and producer.kind == "MATRIX_MULTIPLY" and readers and readers == biased:
+        return "is between a matrix product and its bias, which become one layer"
+    return ""
+
+
+def _shown(names: Any) -> str:
+    listed = list(names)
+    return ", ".join(map(repr, listed[:_SHOWN])) + (
+        " and {} more".format(len(listed) - _SHOWN) if listed[_SHOWN:] else ""
+    )

@@ -1,0 +1,141 @@
+"""A TensorRT network from an ONNX file, and what is in it as plain data."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from trtfarm_builder.datatypes import numpy_word
+from trtfarm_builder.failures import BadModelError
+from trtfarm_builder.trt.binding import trt
+from trtfarm_builder.trt.logger import TrtLogger
+
+_ERRORS_SHOWN = 5
+_FLOATS = ("FLOAT", "HALF", "BF16")
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor that a layer gives or the network takes; `rank` is None while TensorRT does not know it."""
+
+    name: str
+    dtype: str
+    rank: Optional[int]
+
+    @property
+    def is_float(self) -> bool:
+        return self.dtype in _FLOATS
+
+
+@dataclass(frozen=True)
+class Layer:
+    """`kind` is TensorRT's LayerType; an input that is left out has an empty name."""
+
+    index: int
+    name: str
+    kind: str
+    inputs: Tuple[str, ...]
+    outputs: Tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class NetworkView:
+    """A parsed network as plain data, in TensorRT's order."""
+
+    inputs: Tuple[Tensor, ...]
+    layers: Tuple[Layer, ...]
+
+    @property
+    def tensors(self) -> Dict[str, Tensor]:
+        """All tensors by name, inputs first."""
+        outputs = (tensor for layer in self.layers for tensor in layer.outputs)
+        return {tensor.name: tensor for tensor in (*self.inputs, *outputs)}
+
+    @property
+    def quantized(self) -> bool:
+        """Whether Q/DQ nodes say what runs in INT8."""
+        return any(layer.kind in ("QUANTIZE", "DEQUANTIZE") for layer in self.layers)
+
+
+def network_from_onnx(builder: Any, path: Path, logger: TrtLogger, *, strongly_typed: bool = False) -> Any:
+    """The parsed network; raises BadModelError with the nodes that the parser stumbled over.
+
+    The parser refers to the model's weights, which stay its own: both come back, and must be kept for the build.
+    """
+    network = builder.create_network(_creation_flags(strongly_typed=strongly_typed))
+    parser = trt.OnnxParser(network, logger)
+    parsed = parser.parse_from_file(str(path))
+    logger.check()
+    if not parsed:
+        errors = [parser.get_error(index) for index in range(min(parser.num_errors, _ERRORS_SHOWN))]
+        raise BadModelError(
+            "TensorRT {} cannot parse the model".format(trt.__version__),
+            cause="\n".join(map(_describe, errors)) or logger.last_errors(),
+            remedy="export the model without these nodes, or with another opset",
+        )
+    if network.num_outputs == 0:
+        raise BadModelError("the model has no outputs")
+    return network, parser
+
+
+def _creation_flags(*, strongly_typed: bool) -> int:
+    """From 10 on networks have explicit batches anyway; from 11 on all are strongly typed."""
+    flags: Mapping[str, Any] = trt.NetworkDefinitionCreationFlag.__members__
+    wanted = ["EXPLICIT_BATCH", *(["STRONGLY_TYPED"] if strongly_typed else [])]
+    return sum(1 << int(flags[name]) for name in wanted if name in flags)
+
+
+def _describe(error: Any) -> str:
+    """One parser error; before 10 it names its node by number only."""
+    if not hasattr(error, "node_name"):
+        return "node {}: {}".format(error.node(), error.desc())
+    name, operator = error.node_name(), error.node_operator()
+    where = "node {!r} ({}): ".format(name, operator) if name or operator else ""
+    return where + str(error.desc())
+
+
+def view_of(network: Any) -> NetworkView:
+    layers = (network.get_layer(index) for index in range(network.num_layers))
+    return NetworkView(
+        inputs=tuple(_tensor(network.get_input(index)) for index in range(network.num_inputs)),
+        layers=tuple(_layer(index, layer) for index, layer in enumerate(layers)),
+    )
+
+
+def _layer(index: int, layer: Any) -> Layer:
+    inputs = [layer.get_input(position) for position in range(layer.num_inputs)]
+    outputs = [layer.get_output(position) for position in range(layer.num_outputs)]
+    return Layer(
+        index=index,
+        name=layer.name,
+        kind=layer.type.name,
+        inputs=tuple("" if tensor is None else tensor.name for tensor in inputs),
+        outputs=tuple(_tensor(tensor) for tensor in outputs if tensor is not None),
+    )
+
+
+def _tensor(tensor: Any) -> Tensor:
+    try:
+        rank = len(tensor.shape)
+    # The length of a shape that TensorRT cannot tell is negative.
+    except ValueError:
+        rank = None
+    return Tensor(name=tensor.name, dtype=tensor.dtype.name, rank=rank)
+
+
+def tensors_of(network: Any) -> List[Dict[str, Any]]:
+    """Inputs and outputs as {name, mode, dtype, shape}; -1 is a free dimension."""
+    inputs = [(network.get_input(index), "input") for index in range(network.num_inputs)]
+    outputs = [(network.get_output(index), "output") for index in range(network.num_outputs)]
+    return [
+        {"name": tensor.name, "mode": mode, "dtype": numpy_word(tensor.dtype.name), "shape": list(tensor.shape)}
+        for tensor, mode in inputs + outputs
+    ]
+
+
+def constant_values(network: Any, index: int) -> Any:
+    """The values of the constant layer `index`, as an array."""
+    layer = network.get_layer(index)
+    if not isinstance(layer, trt.IConstantLayer):
+        # Bindings before 10 hand out every layer as its base class.
+        layer.__class__ = trt.IConstantLayer
+    return layer.weights

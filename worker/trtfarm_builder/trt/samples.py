@@ -1,0 +1,37 @@
+"""Prepared arrays as an engine's inputs."""
+
+from typing import Any, Dict, Mapping
+
+import numpy as np
+
+from trtfarm_builder.arrays import open_array
+from trtfarm_builder.failures import BadDataError
+from trtfarm_builder.trt.calibration_data import Feed, read_as
+from trtfarm_builder.trt.engine import Arrays, Engine
+
+
+class EngineSamples:
+    """The samples of all inputs, read a batch at a time."""
+
+    def __init__(self, engine: Engine, specs: Mapping[str, Dict[str, Any]]) -> None:
+        """Raises BadDataError where the data do not fit the engine's inputs."""
+        wanted = {port.name: port for port in engine.inputs}
+        if set(wanted) != set(specs):
+            raise BadDataError(
+                "the data are for inputs {}, the engine has {}".format(sorted(specs), sorted(wanted)),
+                remedy="name each array after the input it is for",
+            )
+        self._feeds = {
+            name: Feed(array=open_array(name, specs[name]), dtype=port.dtype) for name, port in wanted.items()
+        }
+        counts = {feed.array.samples for feed in self._feeds.values()}
+        if len(counts) > 1 or counts == {0}:
+            raise BadDataError("the inputs have {} samples".format(" and ".join(map(str, sorted(counts)))))
+        self.count = min(counts)
+
+    def read(self, start: int, stop: int) -> Arrays:
+        found = {}
+        for name, feed in self._feeds.items():
+            found[name] = np.empty((stop - start, *feed.array.shape[1:]), feed.dtype)
+            read_as(feed, start, stop, found[name])
+        return found
