@@ -21,12 +21,11 @@ def distribution_of(values: NDArray[np.float64]) -> Distribution:
 
 
 @given(st.floats(0.01, 1.0))
-def test_percentile_is_numpys_within_a_bin(quantile: float) -> None:
-    values = np.random.default_rng(1).standard_normal(20_000)
+def test_percentile_is_that_of_the_values_within_a_bin(quantile: float) -> None:
+    values = np.abs(np.random.default_rng(1).standard_normal(20_000))
     seen = distribution_of(values)
-    assert Percentile(quantile).amax(seen) == pytest.approx(
-        float(np.quantile(np.abs(values), quantile)), abs=2 * seen.width
-    )
+    amax = Percentile(quantile).amax(seen)
+    assert (values <= amax - seen.width).mean() <= quantile <= (values <= amax + seen.width).mean()
 
 
 def test_percentile_interpolates_where_legacy_takes_whole_bins() -> None:
