@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,17 @@ def read_bytes(path: Path) -> bytes:
         raise NotFoundError(f"there is no file {path}") from error
     except OSError as error:
         raise UsageError(f"{path} cannot be read", cause=error.strerror) from error
+
+
+def writable(path: Path) -> Path:
+    """The path, if a file can be written there; told before long work is done for it. Raises UsageError."""
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder", remedy="name a file in it")
+    if not path.parent.is_dir():
+        raise UsageError(f"there is no folder {path.parent}", remedy="make it, or name another file")
+    if not os.access(path.parent, os.W_OK):
+        raise UsageError(f"the folder {path.parent} cannot be written", remedy="name a file elsewhere")
+    return path
 
 
 def write_new(path: Path, data: bytes) -> None:

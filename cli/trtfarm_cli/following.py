@@ -32,6 +32,7 @@ class Following:
         self._view = view
         self._names: dict[str, str] = {}
         self._states: dict[str, StepState] = {}
+        self._attempts: set[tuple[str, int]] = set()
 
     def watch(self, submission: Submission) -> None:
         for step in submission.steps:
@@ -45,6 +46,9 @@ class Following:
         from trtfarm_worker.builder.events import Progress
 
         name = self._names.get(job.id, job.kind)
+        if (job.id, job.attempt) not in self._attempts:
+            self._attempts.add((job.id, job.attempt))
+            self._view.state(name, "running" if job.attempt == 1 else f"running, attempt {job.attempt}")
         if isinstance(event, Progress):
             self._view.progress(name, event.stage, event.done, event.total, event.unit)
         elif event.level in {"warning", "error"}:

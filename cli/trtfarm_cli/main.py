@@ -1,4 +1,4 @@
-"""The program `trtfarm`: its commands, and the one place where an error becomes an exit code.
+"""The program `trtfarm`: its commands, and the one place where an error becomes a message and an exit code.
 
 Commands import what they need when they run: `trtfarm --help` must not pay for a database.
 """
@@ -6,13 +6,11 @@ Commands import what they need when they run: `trtfarm --help` must not pay for 
 from __future__ import annotations
 
 import gc
-import os
 import sys
+from typing import Annotated
 
 import typer
-from typer.exceptions import TyperException
 
-from trtfarm.errors import TrtfarmError
 from trtfarm_cli import exits, output
 from trtfarm_cli.commands import (
     calibrate,
@@ -27,18 +25,31 @@ from trtfarm_cli.commands import (
     toolchain,
     version,
 )
+from trtfarm_cli.failures import DELIBERATE, Failure, failure_of
 
 # Plain help instead of rich's: the colours would cost three times what the rest of the program does.
 app = typer.Typer(
     name="trtfarm",
-    help="Calibrate an ONNX model once, build INT8 engines for every GPU, keep and find them again.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (submit, calibrate, quantize, explain, doctor, version):
+
+
+@app.callback()
+def trtfarm(
+    *,
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=version.show_and_exit, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    """Calibrate an ONNX model once, build INT8 engines for every GPU, keep and find them again."""
+
+
+for command in (submit, calibrate, quantize, explain, doctor, version, services):
     command.register(app)
-services.register(app)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(engines.app, name="engines")
 app.add_typer(tables.app, name="tables")
@@ -49,22 +60,25 @@ def main() -> None:
     """Runs a command and ends the process with its exit code."""
     # A command makes little garbage; looking for it takes a tenth of a hit. Processes that stay switch it on again.
     gc.disable()
+    output.prepare()
     sys.exit(_run())
 
 
 def _run() -> int:
     try:
-        return int(app(standalone_mode=False) or exits.OK)
-    except TrtfarmError as error:
-        output.say(f"error: {error}")
-        return exits.code_of(error)
-    except TyperException as error:
-        error.show()  # type: ignore[attr-defined]  # its base lacks what all have
-        return error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        output.say("interrupted")
-        return exits.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has had enough; a second error while Python flushes stdout would be noise.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = int(app(standalone_mode=False) or exits.OK)
+        output.flush()
+    except output.ReaderGoneError:
         return exits.OK
+    except (*DELIBERATE, OSError, typer.Abort, KeyboardInterrupt) as error:
+        return _fail(failure_of(error))
+    # Typer keeps Ctrl-C to itself and hands on its code.
+    return _fail(failure_of(KeyboardInterrupt())) if code == exits.INTERRUPTED else code
+
+
+def _fail(failure: Failure) -> int:
+    if "--json" in sys.argv:
+        output.say_json(failure.as_dict())
+    else:
+        output.say(failure.text)
+    return failure.exit_code

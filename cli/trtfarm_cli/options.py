@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from trtfarm.calibrators import Calibrator
 from trtfarm.errors import UsageError
 
 Json = Annotated[bool, typer.Option("--json", help="Write JSON on standard output.")]
 Tensorrt = Annotated[
     str | None, typer.Option("--tensorrt", metavar="VERSION", help="TensorRT version; 10.13 stands for every 10.13.x.")
 ]
-Target = Annotated[str | None, typer.Option("--target", metavar="SM", help="Compute capability, such as sm_89.")]
-Model = Annotated[str | None, typer.Option("--model", metavar="NAME", help="Model name, or the start of its digest.")]
-Precision = Annotated[str | None, typer.Option("--precision", help="int8 or fp32.")]
+Target = Annotated[
+    str | None, typer.Option("--target", metavar="SM", help="Only for this compute capability: sm_89 or 8.9.")
+]
+Model = Annotated[
+    str | None, typer.Option("--model", metavar="NAME", help="Only of the model of this name, id or digest.")
+]
+PrecisionName = Literal["int8", "fp32"]
+Precision = Annotated[PrecisionName | None, typer.Option("--precision", help="Only of this precision.")]
 CalibratorName = Annotated[
-    str | None,
-    typer.Option("--calibrator", help="minmax, entropy2, entropy, legacy, percentile or mse."),
+    Calibrator | None,
+    typer.Option("--calibrator", case_sensitive=False, help="Only those of this calibrator."),
 ]
 ExcludeNodes = Annotated[
     list[str] | None,

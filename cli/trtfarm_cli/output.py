@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import cache
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _KIB = 1024
+
+
+class ReaderGoneError(Exception):
+    """Whoever read our output has had enough (`| head`): no error, but nobody is left to tell anything."""
+
+
+#: Names of tensors and files come from models and tables that nobody vouches for: on a terminal they must not move the
+#: cursor or hide lines.
+_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+
+
+def prepare() -> None:
+    """Lets stdout write any text: a file's name need not be valid UTF-8."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 @cache
@@ -24,20 +42,31 @@ def console() -> Console:
 
 
 def say(text: str) -> None:
-    """One line on stderr, without markup."""
-    sys.stderr.write(text + "\n")
+    """A line on stderr, without markup; work goes on when nobody reads it any more."""
+    with suppress(BrokenPipeError):
+        sys.stderr.write(text.translate(_CONTROL) + "\n")
+
+
+def say_json(value: Any) -> None:
+    """A JSON document on one line of stderr."""
+    with suppress(BrokenPipeError):
+        sys.stderr.write(json.dumps(value, ensure_ascii=False, default=_plain) + "\n")
+
+
+def emit(text: str = "") -> None:
+    """A line on stdout."""
+    _write(text.translate(_CONTROL) + "\n")
 
 
 def emit_json(value: Any) -> None:
     """A JSON document on stdout; times in ISO 8601."""
-    json.dump(value, sys.stdout, indent=2, ensure_ascii=False, default=_plain)
-    sys.stdout.write("\n")
+    _write(json.dumps(value, indent=2, ensure_ascii=False, default=_plain) + "\n")
 
 
 def emit_json_line(value: Any) -> None:
     """One JSON document on one line of stdout, for streams."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=_plain) + "\n")
-    sys.stdout.flush()
+    _write(json.dumps(value, ensure_ascii=False, default=_plain) + "\n")
+    flush()
 
 
 def emit_fields(fields: Mapping[str, Any]) -> None:
@@ -45,13 +74,7 @@ def emit_fields(fields: Mapping[str, Any]) -> None:
     shown = {name.replace("_", " "): value for name, value in fields.items() if value not in (None, "", {}, [])}
     width = max(map(len, shown), default=0)
     for name, value in shown.items():
-        if isinstance(value, datetime):
-            text = moment(value)
-        elif isinstance(value, Mapping | list | tuple):
-            text = json.dumps(value, ensure_ascii=False, default=_plain)
-        else:
-            text = str(value)
-        sys.stdout.write(f"{name.ljust(width)}  {text}\n")
+        emit(f"{name.ljust(width)}  {_field(value)}")
 
 
 def emit_table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Callable[[Any], str] | None]) -> None:
@@ -60,7 +83,28 @@ def emit_table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Callable
     cells += [[_cell(row.get(name), form) for name, form in columns.items()] for row in rows]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
     for line in cells:
-        sys.stdout.write("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() + "\n")
+        emit("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+
+
+def flush() -> None:
+    """Hands on what was emitted. Raises ReaderGoneError."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise _reader_gone() from None
+
+
+def _write(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+    except BrokenPipeError:
+        raise _reader_gone() from None
+
+
+def _reader_gone() -> ReaderGoneError:
+    # Python flushes stdout once more at its end; a second error then would be noise.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ReaderGoneError()
 
 
 def size(count: int) -> str:
@@ -86,10 +130,24 @@ def share(value: float) -> str:
     return f"{value:.2%}"
 
 
+def yes_or_no(value: bool) -> str:  # noqa: FBT001 - a column's values come without a name
+    return "yes" if value else "no"
+
+
 def _cell(value: Any, form: Callable[[Any], str] | None) -> str:
     if value is None:
         return "-"
     return form(value) if form else str(value)
+
+
+def _field(value: Any) -> str:
+    if isinstance(value, datetime):
+        return moment(value)
+    if isinstance(value, bool):
+        return yes_or_no(value)
+    if isinstance(value, Mapping | list | tuple):
+        return json.dumps(value, ensure_ascii=False, default=_plain)
+    return str(value)
 
 
 def _plain(value: Any) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -56,29 +58,29 @@ class LineView:
 
 
 class BarView:
-    """For terminals: a bar per piece of work."""
+    """For terminals: a bar per piece of work. A command that finds nothing to do never pays for rich."""
 
     def __init__(self) -> None:
-        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-        from rich.progress import Progress as Bars
-
         self._tasks: dict[str, TaskID] = {}
-        self._bars: Bars = Bars(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[text]}"),
-            TimeElapsedColumn(),
-            console=output.console(),
-        )
+        self._ending = ExitStack()
 
     def __enter__(self) -> Self:
-        self._bars.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bars.stop()
+        self._ending.close()
+
+    @cached_property
+    def _bars(self) -> Bars:
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bars
+
+        # A name may look like rich's markup.
+        words = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[text]}", markup=False)
+        bars = Bars(words[0], BarColumn(bar_width=24), words[1], TimeElapsedColumn(), console=output.console())
+        return self._ending.enter_context(bars)
 
     def state(self, name: str, text: str, *, ended: bool = False) -> None:
         task = self._task(name)
@@ -100,7 +102,6 @@ class BarView:
 
 def listener(shown: View, name: str) -> Callable[[Progress | LogLine], None]:
     """What a builder says, shown as one piece of work; its warnings and errors are lines of their own."""
-
     from trtfarm_worker.builder.events import Progress
 
     def hear(event: Progress | LogLine) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from trtfarm.jobs.state import StepState, SubmissionState
-from trtfarm_cli import output
+from trtfarm_cli import accuracy, output
 
 if TYPE_CHECKING:
+    from trtfarm.errors import TrtfarmError
     from trtfarm.farm import Farm
     from trtfarm.submissions.submission import Submission
 
@@ -50,60 +49,45 @@ def facts_of(farm: Farm, submission: Submission, *, seconds: float) -> dict[str,
         }
 
 
-def show(facts: Mapping[str, Any]) -> None:
-    """The facts for a person, on stdout."""
+def lines(facts: Mapping[str, Any]) -> Iterator[str]:
+    """The facts for a person."""
     how = "hit: everything was there already" if facts["hit"] else facts["state"]
-    typer.echo(f"{facts['submission']}  {facts['model']['name']}  {how}  ({facts['seconds']:.2f} s)")
+    yield f"{facts['submission']}  {facts['model']['name']}  {how}  ({facts['seconds']:.2f} s)"
     if table := facts["table"]:
         portable = "portable" if table["portable"] else "tied to its device"
-        typer.echo(
+        made_for = f"TensorRT {table['tensorrt']}, " if table["tensorrt"] else ""
+        yield (
             f"table     {table['id']}  {table['calibrator']}, {table['tensors']} tensors, "
-            f"TensorRT {table['tensorrt']}, {table['origin']}, {portable}"
+            f"{made_for}{table['origin']}, {portable}"
         )
     for engine in facts["engines"]:
-        typer.echo(
+        yield (
             f"engine    {engine['id']}  {engine['precision']} {engine['compute_capability']}  {engine['toolchain']}  "
             f"{output.size(engine['size'])}, {engine['int8_layers']} of {engine['layer_count']} layers in INT8"
         )
     if checks := facts["verification"]:
-        _show_accuracy(checks)
-    typer.echo(f"kept in   {facts['home']}")
+        yield from (f"accuracy  {line}" for line in accuracy.lines(checks))
+    yield f"kept in   {facts['home']}"
 
 
-def raise_failure(submission: Submission) -> None:
-    """Raises the error of the first step that failed, so that it decides the exit code; nothing for a success."""
+def failure(submission: Submission) -> TrtfarmError | None:
+    """What a submission failed of: the error of its first failed step, so that it decides the exit code."""
     from trtfarm.errors import JobFailedError, error_from_dict
 
     if submission.state in {SubmissionState.DONE, SubmissionState.ACTIVE}:
-        return
-    skipped = [step.name for step in submission.steps if step.state is StepState.SKIPPED]
-    for step in submission.steps:
-        if step.error:
-            error = error_from_dict(dict(step.error))
-            error.message = f"{step.name}: {error.message}"
-            if skipped:
-                error.message += f" (not done because of it: {', '.join(skipped)})"
-            raise error
-    raise JobFailedError(f"{submission.id} is {submission.state}", remedy="submit again, or trtfarm jobs retry")
-
-
-def _show_accuracy(checks: Mapping[str, Any]) -> None:
-    how = "simulated on the CPU" if checks["simulated"] else "on the engine"
-    classes = checks["classification"]
-    if classes:
-        reference, candidate = classes["reference"], classes["candidate"]
-        typer.echo(
-            f"accuracy  FP32 Top1: {reference['top1']:.4f}, Top5: {reference['top5']:.4f}  "
-            f"INT8 Top1: {candidate['top1']:.4f}, Top5: {candidate['top5']:.4f}  ({checks['samples']} samples, {how})"
+        return None
+    failed = [step for step in submission.steps if step.error]
+    if not failed:
+        return JobFailedError(
+            f"{submission.id} was {submission.state}", remedy="submit again, which goes on where it was stopped"
         )
-        return
-    for name, output_facts in checks["outputs"].items():
-        if "cosine_mean" in output_facts:
-            typer.echo(
-                f"accuracy  {name}: cosine {output_facts['cosine_mean']:.5f} (worst {output_facts['cosine_min']:.5f}), "
-                f"SNR {output_facts['snr_db']:.1f} dB, largest error {output_facts['max_abs_error']:.4g}  "
-                f"({checks['samples']} samples, {how})"
-            )
+    error = error_from_dict(dict(failed[0].error or {}))
+    error.message = f"{failed[0].name}: {error.message}"
+    for other in failed[1:]:
+        error.message += f"\n{other.name}: {(other.error or {})['message']}"
+    if skipped := [step.name for step in submission.steps if step.state is StepState.SKIPPED]:
+        error.message += f"\nnot done because of it: {', '.join(skipped)}"
+    return error
 
 
 def _layers(facts: Mapping[str, Any]) -> dict[str, int]:

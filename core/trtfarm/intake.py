@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,15 +26,23 @@ from trtfarm.tables.table import CalibrationTable
 _NAME = 200
 
 
-def add_model(farm: Farm, model: Model) -> str:
-    """Stores the farm's copy of a model, unless an equal one is there whole; returns the id of its row."""
-    with farm.database.read() as session:
-        known = session.scalars(select(ModelRow).where(ModelRow.digest == model.digest)).one_or_none()
-        if known and farm.complete(session, [blob for blob in (known.blob, known.weights_blob) if blob]):
-            return known.id
+def model_stored(farm: Farm, model: Model) -> bool:
+    """Whether an equal model is in the farm already, whole."""
+    return _stored_model(farm, model)[1]
+
+
+def add_model(farm: Farm, model: Model, copy: Sequence[Path] = ()) -> str:
+    """Stores the farm's copy of a model, unless an equal one is there whole; returns the id of its row.
+
+    `copy` are the files that `model.copy_to` gave, where the caller has them already.
+    """
+    known, complete = _stored_model(farm, model)
+    if known and complete:
+        return known.id
     model_id = known.id if known else new_id("mod")
     with farm.scratch("model") as folder:
-        blobs = [put_held(farm.database, farm.blobs, path, model_id) for path in model.copy_to(folder)]
+        files = copy or model.copy_to(folder)
+        blobs = [put_held(farm.database, farm.blobs, path, model_id) for path in files]
     weights = blobs[1].digest if len(blobs) > 1 else None
     with farm.database.write() as session:
         record(session, blobs, holder=model_id)
@@ -58,9 +67,17 @@ def add_model(farm: Farm, model: Model) -> str:
         return row.id
 
 
+def _stored_model(farm: Farm, model: Model) -> tuple[ModelRow | None, bool]:
+    """The row of an equal model, and whether all its files are there."""
+    with farm.database.read() as session:
+        known = session.scalars(select(ModelRow).where(ModelRow.digest == model.digest)).one_or_none()
+        blobs = [blob for blob in (known.blob, known.weights_blob) if blob] if known else []
+        return known, known is not None and farm.complete(session, blobs)
+
+
 def add_dataset(farm: Farm, dataset: DataSet) -> str:
     """Stores prepared data, unless equal data are there whole; returns the id of the row."""
-    known, complete = _stored(farm, dataset)
+    known, complete = _stored_dataset(farm, dataset)
     if known and complete:
         return known.id
     dataset_id = known.id if known else new_id("dat")
@@ -85,10 +102,10 @@ def add_dataset(farm: Farm, dataset: DataSet) -> str:
 
 def dataset_stored(farm: Farm, dataset: DataSet) -> bool:
     """Whether equal data are in the farm already, whole."""
-    return _stored(farm, dataset)[1]
+    return _stored_dataset(farm, dataset)[1]
 
 
-def _stored(farm: Farm, dataset: DataSet) -> tuple[DatasetRow | None, bool]:
+def _stored_dataset(farm: Farm, dataset: DataSet) -> tuple[DatasetRow | None, bool]:
     """The row of equal data, and whether all its files are there."""
     with farm.database.read() as session:
         known = session.scalars(select(DatasetRow).where(DatasetRow.digest == dataset.digest)).one_or_none()

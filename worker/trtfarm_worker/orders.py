@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,29 +12,27 @@ from trtfarm.catalog.lookup import find_one
 from trtfarm.compute_capability import ComputeCapability
 from trtfarm.database.schema import TableRow
 from trtfarm.datasets.dataset import DataSet
-from trtfarm.datasets.fit import check_batches, check_held_out, check_profile
+from trtfarm.datasets.fit import check_held_out, check_profile
 from trtfarm.datasets.held_out import held_out
 from trtfarm.datasets.locate import locate
-from trtfarm.datasets.prepare import prepare
 from trtfarm.datasets.sources import Source
-from trtfarm.errors import DataError
+from trtfarm.errors import DataError, NotFoundError, UsageError
 from trtfarm.farm import Farm
-from trtfarm.intake import add_dataset, add_model, add_table, dataset_stored
+from trtfarm.intake import add_dataset, add_model, add_table, dataset_stored, model_stored
 from trtfarm.models.model import Model
 from trtfarm.models.shapes import OptimizationProfile, profile_of
 from trtfarm.planning import BuildTarget, SubmissionRequest
-from trtfarm.settings import Settings
+from trtfarm.tables.table import CalibrationTable
 from trtfarm.tables.validation import load
 from trtfarm.versions import TensorRTVersion
 from trtfarm_worker.builder.supervisor import Listener
-from trtfarm_worker.decoding import image_decoder
+from trtfarm_worker.data_reader import DataReader, Tell
+from trtfarm_worker.inspection import inspected_copy
 from trtfarm_worker.toolchains.choice import choose
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
-#: Samples in a batch when nobody says: TensorRT's samples use 50.
-DEFAULT_BATCH_SIZE = 50
-
-Tell = Callable[[str], None]
+#: Stands for the id of a row that is made only when all of a request was found fit.
+_LATER = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +44,7 @@ class Order:
     test_data: Sequence[str] = ()
     labels: str | None = None
     table: str | None = None
-    calibrator: Calibrator = Calibrator.MINMAX
+    calibrator: Calibrator | None = None
     batch_size: int | None = None
     quantile: float | None = None
     cutoff: float | None = None
@@ -69,83 +66,96 @@ def take(
 ) -> SubmissionRequest:
     """Reads and checks all that an order names, stores it, and returns the request.
 
-    `tell` hears what was decided, `listener` the builder that decodes images. Nothing is stored before everything has
-    been found fit. Raises ModelError, DataError, TableError, UsageError, ToolchainError.
+    `tell` hears what was decided, `listener` the builders that look into a new model and decode images. Nothing is
+    stored before everything has been found fit. Raises ModelError, DataError, TableError, UsageError, ToolchainError.
     """
+    _check_options(order)
     targets = _targets(farm, order, toolchains)
     model = Model.read(order.model)
-    with farm.scratch("data") as folder:
-        reader = DataReader(farm.settings, model, folder, tell=tell, listener=listener)
-        data = test = rule = table = None
-        if order.precision == "int8":
-            source = _calibration_source(order, model)
-            if source and not order.table:
-                data = reader.read(source)
-                rule = _rule(order, model, data, tell)
-            elif order.table and Path(order.table).is_file():
-                table = load(Path(order.table).read_bytes(), name=order.table, tensors=model.summary.tensors)
-            test = _test_data(farm, order, reader, source, data)
-        profile = _profile(order, model, [found for found in (data, test) if found])
-        model_id = add_model(farm, model)
-        return SubmissionRequest(
-            model_id=model_id,
+    with farm.scratch("order") as folder:
+        copy = () if model_stored(farm, model) else inspected_copy(farm.settings, model, folder, listener)
+        goods = _goods(farm, order, DataReader(farm.settings, model, folder, tell=tell, listener=listener))
+        request = SubmissionRequest(
+            model_id=_LATER,
             precision=order.precision,
             targets=targets,
-            rule=rule,
-            dataset_id=add_dataset(farm, data) if data else None,
-            table_id=add_table(farm, table, model_id) if table else _stored_table(farm, order, model),
-            test_dataset_id=add_dataset(farm, test) if test else None,
+            rule=goods.rule,
+            dataset_id=_LATER if goods.data else None,
+            table_id=_LATER if goods.table else None,
+            test_dataset_id=_LATER if goods.test else None,
             max_drop=order.max_drop,
-            profiles=profile.as_dict(),
+            profiles=_profile(order, model, [found for found in (goods.data, goods.test) if found]).as_dict(),
             quantizer_options=order.quantizer_options(),
             build_options=order.build_options,
         )
+        return _stored(farm, request, model, copy, goods)
 
 
-class DataReader:
-    """Prepares data sets for one model in a folder that the caller removes."""
+@dataclass(frozen=True, kw_only=True)
+class _Goods:
+    """What an order names beside its model, read and found fit; `table` is an id for a table of the farm."""
 
-    def __init__(self, settings: Settings, model: Model, folder: Path, *, tell: Tell, listener: Listener) -> None:
-        self.model = model
-        self._folder = folder
-        self._tell = tell
-        self._decode = image_decoder(settings, folder, listener)
-
-    def read(self, source: Source, *, labels: bool = False) -> DataSet:
-        """The data set of a source, checked; says what was taken."""
-        into = Path(tempfile.mkdtemp(dir=self._folder))
-        data = prepare(source, self.model.summary.inputs, into, decode_images=self._decode, labels=labels, copy=False)
-        purpose = "verification" if labels else "calibration"
-        labelled = ", labelled" if data.labels else ""
-        self._tell(f"{purpose} data: {data.samples} samples{labelled} from {data.source}")
-        for notice in data.notices:
-            self._tell(notice)
-        return data
-
-    def tell_all(self, notices: Sequence[str]) -> None:
-        for notice in notices:
-            self._tell(notice)
+    data: DataSet | None = None
+    rule: CalibrationRule | None = None
+    table: CalibrationTable | str | None = None
+    test: DataSet | None = None
 
 
-def batch_size_for(wanted: int | None, model: Model, data: DataSet, tell: Tell) -> int:
-    """Samples in a calibration batch: what was asked for, else the model's own where it is fixed, else 50 or less.
-
-    Raises UsageError for a size that the model does not take, DataError for fewer samples than one batch.
-    """
-    fixed = next((t.dims[0] for t in model.summary.inputs if t.dims and isinstance(t.dims[0], int)), None)
-    batch_size = wanted or fixed or min(DEFAULT_BATCH_SIZE, data.samples)
-    for notice in check_batches(data, model.summary.inputs, batch_size):
-        tell(notice)
-    return batch_size
-
-
-def _rule(order: Order, model: Model, data: DataSet, tell: Tell) -> CalibrationRule:
-    return CalibrationRule.of(
-        order.calibrator,
-        batch_size=batch_size_for(order.batch_size, model, data, tell),
+def _goods(farm: Farm, order: Order, reader: DataReader) -> _Goods:
+    if order.precision != "int8":
+        return _Goods()
+    table = _table(farm, order, reader.model)
+    source = _calibration_source(order, reader.model)
+    if table is not None or source is None:
+        if order.data:
+            reader.tell_all(["the ranges are those of the table: the calibration data is not read"])
+        return _Goods(table=table, test=_test_data(farm, order, reader, source, None))
+    data = reader.read(source)
+    rule = CalibrationRule.of(
+        order.calibrator or Calibrator.MINMAX,
+        batch_size=reader.batch_size(order.batch_size, data),
         quantile=order.quantile,
         cutoff=order.cutoff,
     )
+    return _Goods(data=data, rule=rule, test=_test_data(farm, order, reader, source, data))
+
+
+def _stored(
+    farm: Farm, request: SubmissionRequest, model: Model, copy: Sequence[Path], goods: _Goods
+) -> SubmissionRequest:
+    """The request with the ids of its rows."""
+    model_id = add_model(farm, model, copy)
+    return replace(
+        request,
+        model_id=model_id,
+        dataset_id=add_dataset(farm, goods.data) if goods.data else None,
+        table_id=add_table(farm, goods.table, model_id) if isinstance(goods.table, CalibrationTable) else goods.table,
+        test_dataset_id=add_dataset(farm, goods.test) if goods.test else None,
+    )
+
+
+def _check_options(order: Order) -> None:
+    """Raises UsageError for options that nothing would be done with: whoever gives one expects otherwise."""
+    calibration = {"--batch-size": order.batch_size, "--quantile": order.quantile, "--cutoff": order.cutoff}
+    if order.precision != "int8":
+        int8 = {"--calibrator": order.calibrator, "--data": order.data, "--table": order.table}
+        verification = {"--test-data": order.test_data, "--labels": order.labels, "--max-drop": order.max_drop}
+        exclusions = {"--exclude": order.exclude_nodes, "--exclude-op": order.exclude_op_types}
+        _refuse(
+            {**int8, **calibration, **verification, **exclusions},
+            f"{order.precision} is neither quantised nor measured",
+        )
+    elif order.table:
+        _refuse(calibration, "with --table nothing is calibrated")
+    else:
+        rule = order.calibrator or Calibrator.MINMAX
+        CalibrationRule.of(rule, batch_size=order.batch_size or 1, quantile=order.quantile, cutoff=order.cutoff)
+
+
+def _refuse(options: Mapping[str, object], why: str) -> None:
+    given = [name for name, value in options.items() if value not in (None, (), [])]
+    if given:
+        raise UsageError(f"{', '.join(given)} cannot be used here", cause=why, remedy="leave it out")
 
 
 def _calibration_source(order: Order, model: Model) -> Source | None:
@@ -195,11 +205,16 @@ def _targets(farm: Farm, order: Order, toolchains: Sequence[Toolchain]) -> tuple
     )
 
 
-def _stored_table(farm: Farm, order: Order, model: Model) -> str | None:
-    """The id of a table of the farm that the order names; its tensors must be this model's."""
-    if not order.table or Path(order.table).is_file():
+def _table(farm: Farm, order: Order, model: Model) -> CalibrationTable | str | None:
+    """The table that the order names: one of a file, or the id of one of the farm. It must fit model and calibrator."""
+    if not order.table:
         return None
+    path = Path(order.table)
+    if path.is_file():
+        return load(path.read_bytes(), name=order.table, expected=order.calibrator, tensors=model.summary.tensors)
+    if "/" in order.table:
+        raise NotFoundError(f"there is no file {order.table}", remedy="name a table's file, or its id in the farm")
     with farm.database.read() as session:
         row = find_one(session, TableRow, order.table)
-    load(farm.blobs.read(row.blob), name=row.id, tensors=model.summary.tensors)
+    load(farm.blobs.read(row.blob), name=row.id, expected=order.calibrator, tensors=model.summary.tensors)
     return row.id

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from trtfarm.calibrators import Calibrator
 from trtfarm_cli import output
-from trtfarm_cli.files import write_new
+from trtfarm_cli.files import writable, write_new
 from trtfarm_cli.options import BatchSize, Cutoff, Data, Json, ModelFile, Quantile
 from trtfarm_cli.progress import listener, view
 
@@ -22,7 +23,9 @@ def calibrate(
     model: ModelFile,
     *,
     destination: Annotated[Path, typer.Option("--output", "-o", help="Table to write.", show_default=False)],
-    calibrator: Annotated[str, typer.Option(help="minmax, entropy2, entropy, legacy, percentile or mse.")] = "minmax",
+    calibrator: Annotated[
+        Calibrator, typer.Option(case_sensitive=False, help="Rule that chooses the ranges.")
+    ] = Calibrator.MINMAX,
     data: Data = None,
     batch_size: BatchSize = None,
     quantile: Quantile = None,
@@ -35,27 +38,33 @@ def calibrate(
     ] = "8.5.3",
     json: Json = False,
 ) -> None:
-    """Writes the table that TensorRT's calibrator would write, computed on the CPU with ONNX Runtime."""
-    from trtfarm.calibrators import CalibrationRule, Calibrator
+    """Writes a model's calibration table to a file.
+
+    The table that TensorRT's calibrator would write, computed on the CPU with ONNX Runtime, without the farm. Data is
+    found as for submit.
+    """
+    from trtfarm.calibrators import CalibrationRule
     from trtfarm.datasets.locate import locate
     from trtfarm.models.model import Model
     from trtfarm.settings import Settings
+    from trtfarm.tables.headers import header_for
     from trtfarm.tables.table import CalibrationTable
     from trtfarm.versions import TensorRTVersion
+    from trtfarm_worker.data_reader import DataReader
     from trtfarm_worker.direct import reference_step
-    from trtfarm_worker.orders import DataReader, batch_size_for
 
-    settings, kind, version = Settings.from_environment(), Calibrator.parse(calibrator), TensorRTVersion.parse(tensorrt)
+    settings, version = Settings.from_environment(), TensorRTVersion.parse(tensorrt)
     # Bad options are told before the data are read.
-    CalibrationRule.of(kind, batch_size=batch_size or 1, quantile=quantile, cutoff=cutoff)
+    writable(destination)
+    header_for(CalibrationRule.of(calibrator, batch_size=batch_size or 1, quantile=quantile, cutoff=cutoff), version)
     read = Model.read(model)
     with tempfile.TemporaryDirectory(prefix="trtfarm-") as folder, view() as shown:
         hear = listener(shown, "calibrate")
         reader = DataReader(settings, read, Path(folder), tell=output.say, listener=hear)
         samples = reader.read(locate(data or (), read))
         rule = CalibrationRule.of(
-            kind,
-            batch_size=batch_size_for(batch_size, read, samples, output.say),
+            calibrator,
+            batch_size=reader.batch_size(batch_size, samples),
             before_fusion=before_fusion,
             quantile=quantile,
             cutoff=cutoff,
@@ -72,7 +81,7 @@ def calibrate(
         return
     for skipped in result["skipped"]:
         output.say(f"no scale for {skipped['tensor']}: {skipped['reason']}")
-    typer.echo(
+    output.emit(
         f"{destination}: {table.header}, {len(table.scales)} tensors, "
         f"{result['batches']} batches of {rule.batch_size}, {result['engine']}"
     )

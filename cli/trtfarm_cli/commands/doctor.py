@@ -15,7 +15,10 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(*, json: Json = False) -> None:
-    """Checks what this host has: Python, disk, uv, driver, toolchains, database. Exit code 1 when anything fails."""
+    """Checks what this host has and what it lacks.
+
+    Python, disk, uv, driver, toolchains, database. Exit code 1 when anything fails.
+    """
     from trtfarm.farm import Farm
     from trtfarm.settings import Settings
     from trtfarm_worker.doctor import CheckState, examine
@@ -32,8 +35,8 @@ def doctor(*, json: Json = False) -> None:
         output.emit_json([asdict(check) for check in checks])
     else:
         for check in checks:
-            typer.echo(f"{check.state:4}  {check.name}: {check.detail}")
+            output.emit(f"{check.state:4}  {check.name}: {check.detail}")
             if check.remedy:
-                typer.echo(f"      {check.remedy}")
+                output.emit(f"      {check.remedy}")
     if any(check.state is CheckState.FAIL for check in checks):
         raise typer.Exit(exits.FAILED)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from trtfarm_cli import output
+from trtfarm_cli import accuracy, output
+from trtfarm_cli.files import writable
 from trtfarm_cli.opening import open_farm
 from trtfarm_cli.options import CalibratorName, Json, Model, Precision, Target, Tensorrt
 
@@ -29,7 +31,10 @@ def list_(
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 100,
     json: Json = False,
 ) -> None:
-    """Engines, newest first: `--tensorrt 10.13 --target sm_89` answers which there are for those."""
+    """Lists engines, newest first.
+
+    `--tensorrt 10.13 --target sm_89` answers which there are for those.
+    """
     from trtfarm.catalog.filters import Filter
     from trtfarm.catalog.search import find_engines
 
@@ -42,7 +47,7 @@ def list_(
         output.emit_json([engine.as_dict() for engine in engines])
         return
     output.emit_table(
-        [vars(engine) | {"accuracy": accuracy(engine.metrics)} for engine in engines],
+        [vars(engine) | {"accuracy": accuracy.brief(engine.metrics)} for engine in engines],
         {
             "id": None,
             "model": None,
@@ -59,15 +64,17 @@ def list_(
 
 @app.command()
 def show(engine: EngineId, *, json: Json = False) -> None:
-    """One engine with its inputs and outputs, layers and measurements."""
+    """Shows one engine: inputs and outputs, layers, accuracy, origin."""
     from trtfarm.catalog.details import engine_details
 
     with open_farm() as farm, farm.database.read() as session:
         details = engine_details(session, engine)
     if json:
         output.emit_json(details)
-    else:
-        output.emit_fields({name: value for name, value in details.items() if name != "layers"})
+        return
+    shown = {name: value for name, value in details.items() if name not in {"layers", "metrics"}}
+    shown |= {"size": output.size(details["size"]), "created": datetime.fromisoformat(details["created"])}
+    output.emit_fields(shown | {"accuracy": accuracy.brief(details["metrics"])})
 
 
 @app.command()
@@ -75,11 +82,12 @@ def pull(
     engine: EngineId,
     *,
     destination: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write.", show_default=False)
+        Path | None,
+        typer.Option("--output", "-o", help="File to write; <model>-<precision>-<target>.engine here unless given."),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Writes an engine to a file, after checking its bytes against their digest."""
+    """Writes an engine to a file, checked against its digest."""
     from trtfarm.catalog.lookup import find_one
     from trtfarm.database.schema import EngineRow, ModelRow
     from trtfarm.submissions.resolve import row
@@ -88,17 +96,26 @@ def pull(
         with farm.database.read() as session:
             found = find_one(session, EngineRow, engine)
             name = f"{row(session, ModelRow, found.model_id).name}-{found.precision}-{found.compute_capability}.engine"
-        path = destination or Path(name)
+        path = writable(destination or Path(name))
         farm.blobs.materialize(found.blob, path)
     if json:
         output.emit_json({"id": found.id, "path": str(path), "size": found.size, "digest": found.blob})
     else:
-        typer.echo(f"{path} ({output.size(found.size)}, {found.blob})")
+        output.emit(f"{path} ({output.size(found.size)}, {found.blob})")
 
 
 @app.command()
-def rm(engines: Annotated[list[str], typer.Argument(metavar="ENGINE…")], *, json: Json = False) -> None:
-    """Forgets engines and removes what no other row names. Pinned engines stay."""
+def rm(
+    engines: Annotated[
+        list[str], typer.Argument(metavar="ENGINE", help="Ids or digests of engines, or their starts; all or none go.")
+    ],
+    *,
+    json: Json = False,
+) -> None:
+    """Removes engines, and the bytes that nothing else needs.
+
+    Pinned engines stay.
+    """
     from trtfarm.catalog.removal import remove_engines
 
     with open_farm() as farm:
@@ -107,15 +124,4 @@ def rm(engines: Annotated[list[str], typer.Argument(metavar="ENGINE…")], *, js
         output.emit_json({"removed": removed})
     else:
         for engine_id in removed:
-            typer.echo(f"{engine_id} removed")
-
-
-def accuracy(metrics: dict[str, Any] | None) -> str | None:
-    """INT8 against FP32 in a few words, or None where nothing was measured."""
-    if metrics is None:
-        return None
-    classes = metrics.get("classification")
-    if classes:
-        return f"top-1 {classes['candidate']['top1']:.2%} (FP32 {classes['reference']['top1']:.2%})"
-    cosines = [facts["cosine_mean"] for facts in metrics["outputs"].values() if "cosine_mean" in facts]
-    return f"cosine {min(cosines):.4f}" if cosines else None
+            output.emit(f"{engine_id} removed")

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trtfarm_cli import output
+from trtfarm.errors import UsageError
+from trtfarm_cli import exits, output
 from trtfarm_cli.opening import open_farm
+from trtfarm_cli.options import Json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,16 +25,21 @@ def register(app: typer.Typer) -> None:
         subject: Annotated[
             str, typer.Argument(metavar="JOB|MODEL", help="A job's id; or a model, then submit's options.")
         ],
+        *,
+        json: Json = False,
     ) -> None:
-        """Which key fields differ between what was asked and the nearest stored result.
+        """Says why a job ran, or what a submission would run.
 
-        With a job's id: why it ran instead of being a hit. With a model and the options of `submit`: what each step
-        would be, as `submit --dry-run` says.
+        With a job's id: which fields of its key differ from the nearest result that was stored, so that it was no hit.
+        With a model and the options of `submit`: what each step would be, as `submit --dry-run` says.
         """
         if subject.startswith("job_") and not Path(subject).exists():
-            _explain_job(subject, json="--json" in context.args)
-        else:
-            app(["submit", subject, *context.args, "--dry-run"], standalone_mode=False)
+            if context.args:
+                raise UsageError(f"a job takes no options: {' '.join(context.args)}", remedy="leave them out")
+            _explain_job(subject, json=json)
+            return
+        options = [*context.args, *(["--json"] if json else [])]
+        raise typer.Exit(app(["submit", subject, *options, "--dry-run"], standalone_mode=False) or exits.OK)
 
 
 def _explain_job(name: str, *, json: bool) -> None:
@@ -47,19 +54,19 @@ def _explain_job(name: str, *, json: bool) -> None:
     if json:
         output.emit_json({"job": job.id, "key": job.key, "fields": action.fields, "nearest": found and vars(found)})
         return
-    typer.echo(f"{job.id} ({job.kind}, {job.state}), key {output.short_digest(job.key)}")
+    output.emit(f"{job.id} ({job.kind}, {job.state}), key {output.short_digest(job.key)}")
     if found is None:
-        typer.echo(f"it was the first {job.kind} of this farm")
+        output.emit(f"it was the first {job.kind} of this farm")
     elif not found.differs:
-        typer.echo(f"equal to {found.job_id}, whose result was gone or not to be used again")
+        output.emit(f"equal to {found.job_id}, whose result was gone or not to be used again")
     else:
-        typer.echo(f"nearest: {found.job_id}")
+        output.emit(f"nearest: {found.job_id}")
         print_differences(found.differs)
 
 
 def print_differences(differs: Mapping[str, tuple[Any, Any]], indent: str = "") -> None:
     for field, (asked, stored) in differs.items():
-        typer.echo(f"{indent}  {field}: {_shown(asked)} was asked for, {_shown(stored)} is stored")
+        output.emit(f"{indent}  {field}: {_shown(asked)} was asked for, {_shown(stored)} is stored")
 
 
 def _shown(value: Any) -> str:

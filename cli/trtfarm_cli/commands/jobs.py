@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trtfarm.actions import ActionKind
+from trtfarm.jobs.state import JobState
 from trtfarm_cli import exits, output
 from trtfarm_cli.opening import open_farm
 from trtfarm_cli.options import Json
 
 if TYPE_CHECKING:
+    from trtfarm.database.session import Database
     from trtfarm.jobs.job import Event, Job
 
 app = typer.Typer(help="Jobs: what runs, what ran, and why something did not.", no_args_is_help=True)
+
+#: For those who queue a job and do not see it through.
+NO_WORKER = "no worker is up: trtfarm up starts one, and trtfarm submit does the jobs of its submission itself"
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="Id of the job, or its start.")]
 
@@ -22,57 +29,56 @@ JobId = Annotated[str, typer.Argument(metavar="JOB", help="Id of the job, or its
 @app.command("list")
 def list_(
     *,
-    state: Annotated[str | None, typer.Option(help="queued, running, done, failed, cancelled or quarantined.")] = None,
-    kind: Annotated[str | None, typer.Option(help="calibrate, quantize, verify or build.")] = None,
+    state: Annotated[JobState | None, typer.Option(help="Only jobs in this state.")] = None,
+    kind: Annotated[ActionKind | None, typer.Option(help="Only jobs of this kind.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
     json: Json = False,
 ) -> None:
-    """The newest jobs, newest first."""
-    from trtfarm.errors import UsageError
+    """Lists jobs, newest first."""
     from trtfarm.jobs.queries import list_jobs
-    from trtfarm.jobs.state import JobState
 
-    if state is not None and state not in list(JobState):
-        raise UsageError(f"no state {state!r}", remedy="use one of: " + ", ".join(JobState))
     with open_farm() as farm:
-        jobs = list_jobs(farm.database, state=JobState(state) if state else None, kind=kind, limit=limit)
+        jobs = list_jobs(farm.database, state=state, kind=kind.value if kind else None, limit=limit)
+        found = as_plain(farm.database, jobs)
     if json:
-        output.emit_json([as_plain(job) for job in jobs])
-    else:
-        output.emit_table(
-            [as_plain(job) for job in jobs],
-            {"id": None, "kind": None, "state": None, "attempt": None, "created": output.moment, "what": None},
-        )
+        output.emit_json(found)
+        return
+    columns = {"id": None, "kind": None, "model": None, "what": None, "state": None, "attempt": None}
+    output.emit_table(found, columns | {"created": output.moment, "seconds": "{:.1f}".format})
 
 
 @app.command()
 def show(job: JobId, *, json: Json = False) -> None:
-    """One job with all that is known of it."""
+    """Shows all that is known of one job."""
     with open_farm() as farm:
-        found = as_plain(farm.job(job))
+        [found] = as_plain(farm.database, [farm.job(job)])
     if json:
         output.emit_json(found)
-    else:
-        output.emit_fields(found)
+        return
+    output.emit_fields({name: value for name, value in found.items() if name != "error"})
+    if found["error"]:
+        from trtfarm.errors import error_from_dict
+
+        output.emit(f"\nerror: {error_from_dict(found['error'])}")
 
 
 @app.command()
 def logs(job: JobId, *, json: Json = False) -> None:
-    """What the builder of a job said, line by line."""
+    """Prints the history of a job: its states, and what its builder said."""
     with open_farm() as farm:
         _print_events(_events_after(farm.database, farm.job(job).id, 0), json=json)
 
 
 @app.command()
 def watch(job: JobId, *, json: Json = False) -> None:
-    """Follows a job until it has ended. Ctrl-C stops watching, not the job."""
+    """Follows a job to its end. Ctrl-C stops watching, not the job. Exit code 1 when the job fails."""
     from trtfarm.jobs.watching import until_ended
 
     with open_farm() as farm:
         found = farm.job(job)
         ended = until_ended(farm.database, farm.jobs, found.id, lambda events: _print_events(events, json=json))
     output.say(f"{ended.id} is {ended.state}")
-    if ended.state != "done":
+    if ended.state is not JobState.DONE:
         raise typer.Exit(exits.FAILED)
 
 
@@ -81,27 +87,52 @@ def cancel(job: JobId, *, json: Json = False) -> None:
     """Ends a queued job, and asks the worker of a running one to stop."""
     with open_farm() as farm:
         now = farm.cancel(farm.job(job).id)
-    _say_state(now, json=json)
+        [found] = as_plain(farm.database, [now])
+    _say_state(found, json=json)
 
 
 @app.command()
 def retry(job: JobId, *, json: Json = False) -> None:
-    """Queues a job that failed, was cancelled or quarantined again."""
+    """Queues a job again that failed, was cancelled or quarantined."""
+    from trtfarm_worker.inline import announce
+    from trtfarm_worker.presence import workers_up
+
     with open_farm() as farm:
         now = farm.jobs.retry(farm.job(job).id)
-    _say_state(now, json=json)
+        announce(farm, [now.id])
+        [found] = as_plain(farm.database, [now])
+        if not workers_up(farm):
+            output.say(NO_WORKER)
+    _say_state(found, json=json)
 
 
-def as_plain(job: Job) -> dict[str, Any]:
-    """A job for `--json`; `what` says in a few words what it is about."""
-    request = job.request
-    about = [request.get("compute_capability"), request.get("toolchain"), request.get("tensorrt")]
+def as_plain(database: Database, jobs: Collection[Job]) -> list[dict[str, Any]]:
+    """Jobs for `--json`: with the name of the model, in `what` what it is about, in `seconds` how long it ran."""
+    from sqlalchemy import select
+
+    from trtfarm.database.schema import ModelRow
+
+    ids = {job.request.get("model_id") for job in jobs}
+    with database.read() as session:
+        names = dict(session.execute(select(ModelRow.id, ModelRow.name).where(ModelRow.id.in_(ids))).tuples().all())
+    return [
+        {
+            **asdict(job),
+            "model": names.get(str(job.request.get("model_id"))),
+            "what": _what(job.request),
+            "seconds": (job.finished - job.started).total_seconds() if job.finished and job.started else None,
+        }
+        for job in jobs
+    ]
+
+
+def _what(request: Mapping[str, Any]) -> str:
+    words = [request.get(name) for name in ("precision", "compute_capability", "toolchain", "tensorrt")]
     rule = request.get("rule") or {}
-    about += [rule.get("calibrator")]
-    return {**asdict(job), "state": job.state.value, "what": " ".join(str(word) for word in about if word)}
+    return " ".join(str(word) for word in [rule.get("calibrator"), *words] if word)
 
 
-def _events_after(database: Any, job_id: str, after: int) -> list[Event]:
+def _events_after(database: Database, job_id: str, after: int) -> list[Event]:
     from trtfarm.jobs.history import events_since
 
     events: list[Event] = []
@@ -116,7 +147,8 @@ def _print_events(events: list[Event], *, json: bool) -> None:
         if json:
             output.emit_json_line(asdict(event))
         else:
-            typer.echo(f"{output.moment(event.at)}  {event.attempt}  {_words(event)}")
+            output.emit(f"{output.moment(event.at)}  attempt {event.attempt}  {_words(event)}")
+    output.flush()
 
 
 def _words(event: Event) -> str:
@@ -126,12 +158,16 @@ def _words(event: Event) -> str:
     if event.kind == "progress":
         total = "" if data["total"] is None else f"/{data['total']}"
         return f"{data['stage']} {data['done']}{total} {data['unit']}"
-    return f"{event.kind}: " + ", ".join(f"{key} {value}" for key, value in data.items())
+    words = [str(data["to"])]
+    words += [str(data["note"])] if data.get("note") else []
+    words += [f"by {data['owner']}"] if data.get("owner") else []
+    words += [f"after an error: {data['error']['message']}"] if data.get("error") else []
+    return ", ".join(words)
 
 
-def _say_state(job: Job, *, json: bool) -> None:
+def _say_state(job: Mapping[str, Any], *, json: bool) -> None:
     if json:
-        output.emit_json(as_plain(job))
+        output.emit_json(job)
     else:
-        asked = ", asked to stop" if job.cancel_requested and job.state.live else ""
-        typer.echo(f"{job.id} is {job.state}{asked}")
+        asked = ", asked to stop" if job["cancel_requested"] and job["state"].live else ""
+        output.emit(f"{job['id']} is {job['state']}{asked}")

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from trtfarm_cli import output
-from trtfarm_cli.files import copy_new, read_bytes
-from trtfarm_cli.options import ExcludeNodes, ExcludeOps, Json
+from trtfarm_cli.files import copy_new, read_bytes, writable
+from trtfarm_cli.options import ExcludeNodes, ExcludeOps, Json, ModelFile
 from trtfarm_cli.progress import listener, view
 
 
@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def quantize(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="The FP32 model, ONNX.")],
+    model: ModelFile,
     *,
     table: Annotated[Path, typer.Option("--table", help="Calibration table whose scales to use.")],
     destination: Annotated[Path, typer.Option("--output", "-o", help="File to write.")],
@@ -27,12 +27,16 @@ def quantize(
     exclude_op: ExcludeOps = None,
     json: Json = False,
 ) -> None:
-    """Writes the model with Q/DQ nodes, which TensorRT takes as explicit INT8."""
+    """Writes a model with Q/DQ nodes to a file.
+
+    TensorRT takes them as explicit INT8.
+    """
     from trtfarm.models.model import Model
     from trtfarm.settings import Settings
     from trtfarm.tables.validation import load
     from trtfarm_worker.direct import reference_step
 
+    writable(destination)
     read = Model.read(model)
     scales = load(read_bytes(table), name=str(table), tensors=read.summary.tensors).scales
     options = {"exclude_nodes": exclude or [], "exclude_op_types": exclude_op or []}
@@ -48,6 +52,6 @@ def quantize(
             {"path": str(destination), **{name: result[name] for name in ("quantized", "left", "missing_scales")}}
         )
         return
-    typer.echo(f"{destination}: {len(result['quantized'])} nodes quantised, {len(result['left'])} left in float")
+    output.emit(f"{destination}: {len(result['quantized'])} nodes quantised, {len(result['left'])} left in float")
     for left in result["left"]:
-        typer.echo(f"  {left['node']} ({left['op_type']}): {left['reason']}")
+        output.emit(f"  {left['node']} ({left['op_type']}): {left['reason']}")

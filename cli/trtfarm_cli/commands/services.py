@@ -14,7 +14,10 @@ def register(app: typer.Typer) -> None:
 
 
 def up() -> None:
-    """Keeps a worker and the reconciler running on this machine, until Ctrl-C or SIGTERM."""
+    """Keeps a worker and the reconciler running here.
+
+    Until Ctrl-C or SIGTERM; what dies is started again.
+    """
     from trtfarm.settings import Settings
     from trtfarm_worker import service
 
@@ -23,7 +26,10 @@ def up() -> None:
 
 
 def worker() -> None:
-    """Runs jobs as the broker names them, until Ctrl-C or SIGTERM; unfinished ones go back to the queue."""
+    """Runs jobs as the broker names them.
+
+    Until Ctrl-C or SIGTERM; unfinished jobs go back to the queue.
+    """
     from trtfarm.settings import Settings
     from trtfarm_worker import service
 
@@ -32,7 +38,10 @@ def worker() -> None:
 
 
 def reconciler() -> None:
-    """Puts right what crashes and lost messages leave behind, until Ctrl-C or SIGTERM."""
+    """Puts right what crashes and lost messages leave behind.
+
+    Until Ctrl-C or SIGTERM.
+    """
     from trtfarm.settings import Settings
     from trtfarm_worker import service
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trtfarm.calibrators import Calibrator
 from trtfarm_cli import output
 from trtfarm_cli.opening import open_farm
 from trtfarm_cli.options import (
@@ -17,11 +18,12 @@ from trtfarm_cli.options import (
     ExcludeOps,
     Json,
     ModelFile,
+    PrecisionName,
     Quantile,
     Tensorrt,
     percentage,
 )
-from trtfarm_cli.progress import view
+from trtfarm_cli.progress import listener, view
 
 if TYPE_CHECKING:
     from trtfarm.farm import Farm
@@ -39,7 +41,9 @@ def register(app: typer.Typer) -> None:
 def submit(
     model: ModelFile,
     *,
-    calibrator: Annotated[str, typer.Option(help="minmax, entropy2, entropy, legacy, percentile or mse.")] = "minmax",
+    calibrator: Annotated[
+        Calibrator | None, typer.Option(case_sensitive=False, help="Rule that chooses the ranges; minmax unless given.")
+    ] = None,
     data: Data = None,
     test_data: Annotated[
         list[str] | None,
@@ -56,7 +60,7 @@ def submit(
         list[str] | None, typer.Option(metavar="SM", help="Compute capability to build for; repeatable.")
     ] = None,
     tensorrt: Tensorrt = None,
-    precision: Annotated[str, typer.Option(help="int8 or fp32.")] = "int8",
+    precision: Annotated[PrecisionName, typer.Option(help="Precision of the engines.")] = "int8",
     shape: Annotated[
         list[str] | None, typer.Option(metavar="INPUT=MIN:OPT:MAX", help="Shapes to build for, such as x=1x3x32x32:…")
     ] = None,
@@ -72,12 +76,12 @@ def submit(
     detach: Annotated[bool, typer.Option("--detach", help="Leave it to the workers and return at once.")] = False,
     json: Json = False,
 ) -> None:
-    """Calibrates a model once, builds INT8 engines for every target, and verifies them against FP32.
+    """Calibrates, builds and verifies a model's INT8 engines.
 
-    What was done before is found again. Without --data, <input>.npy is looked for in calib_data/<model>/, calib_data/
-    and beside the model. Ctrl-C gives unfinished work back; the same command goes on with it.
+    Calibrates once, builds for every target, and compares with FP32 on data that calibration did not see. What was
+    done before is found again. Without --data, <input>.npy is looked for in calib_data/<model>/, calib_data/ and beside
+    the model. Ctrl-C gives unfinished work back; the same command goes on with it.
     """
-    from trtfarm.calibrators import Calibrator
     from trtfarm.compute_capability import ComputeCapability
     from trtfarm.versions import TensorRTVersion
     from trtfarm_worker.orders import Order
@@ -88,7 +92,7 @@ def submit(
         test_data=test_data or (),
         labels=labels,
         table=table,
-        calibrator=Calibrator.parse(calibrator),
+        calibrator=calibrator,
         batch_size=batch_size,
         quantile=quantile,
         cutoff=cutoff,
@@ -109,6 +113,7 @@ def submit(
 
 def _submit(farm: Farm, order: Order, *, fresh: bool, detach: bool, json: bool) -> None:
     from trtfarm_cli import summary
+    from trtfarm_cli.failures import SubmissionFailedError
 
     begun = time.monotonic()
     toolchains = _toolchains(farm)
@@ -119,14 +124,29 @@ def _submit(farm: Farm, order: Order, *, fresh: bool, detach: bool, json: bool) 
         from trtfarm_worker.inline import announce
 
         announce(farm, queued, wanted=detach)
-        if not detach:
+        if detach:
+            _say_detached(farm)
+        else:
             submission = _see_through(farm, submission_id, toolchains)
     facts = summary.facts_of(farm, submission, seconds=time.monotonic() - begun)
+    error = summary.failure(submission)
+    if not json:
+        write = output.say if error else output.emit
+        for line in summary.lines(facts):
+            write(line)
+    if error:
+        raise SubmissionFailedError(error, facts)
     if json:
         output.emit_json(facts)
-    else:
-        summary.show(facts)
-    summary.raise_failure(submission)
+
+
+def _say_detached(farm: Farm) -> None:
+    from trtfarm_cli.commands.jobs import NO_WORKER
+    from trtfarm_worker.presence import workers_up
+
+    output.say("left to the workers: trtfarm jobs list, or the same command without --detach, tells how it goes")
+    if not workers_up(farm):
+        output.say(NO_WORKER)
 
 
 def _see_through(farm: Farm, submission_id: str, toolchains: list[Toolchain]) -> Submission:
@@ -145,7 +165,8 @@ def _see_through(farm: Farm, submission_id: str, toolchains: list[Toolchain]) ->
 def _request(farm: Farm, order: Order, toolchains: list[Toolchain]) -> SubmissionRequest:
     from trtfarm_worker.orders import take
 
-    return take(farm, order, toolchains, tell=output.say, listener=lambda _event: None)
+    with view() as shown:
+        return take(farm, order, toolchains, tell=output.say, listener=listener(shown, "reading"))
 
 
 def _toolchains(farm: Farm) -> list[Toolchain]:
@@ -171,13 +192,13 @@ def _show_explanation(explanation: Explanation) -> None:
     from trtfarm_cli.commands.explain import print_differences
 
     if explanation.hit:
-        typer.echo(f"{explanation.step}: hit, {', '.join(map(str, (explanation.result or {}).values()))}")
+        output.emit(f"{explanation.step}: hit, {', '.join(map(str, (explanation.result or {}).values()))}")
     elif explanation.key is None:
-        typer.echo(f"{explanation.step}: not known before the steps that it needs have run")
+        output.emit(f"{explanation.step}: not known before the steps that it needs have run")
     elif explanation.nearest is None:
-        typer.echo(f"{explanation.step}: miss, nothing of the kind is stored")
+        output.emit(f"{explanation.step}: miss, nothing of the kind is stored")
     elif not explanation.nearest.differs:
-        typer.echo(f"{explanation.step}: miss, {explanation.nearest.job_id} did the same but its result is incomplete")
+        output.emit(f"{explanation.step}: miss, {explanation.nearest.job_id} did the same but its result is incomplete")
     else:
-        typer.echo(f"{explanation.step}: miss; the nearest is of {explanation.nearest.job_id}, where")
+        output.emit(f"{explanation.step}: miss; the nearest is of {explanation.nearest.job_id}, where")
         print_differences(explanation.nearest.differs)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trtfarm_cli import exits, output
-from trtfarm_cli.files import read_bytes, write_new
+from trtfarm_cli.files import read_bytes, writable, write_new
 from trtfarm_cli.opening import open_farm
 from trtfarm_cli.options import CalibratorName, Json, Model, Target, Tensorrt
 
@@ -34,7 +35,10 @@ def list_(
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 100,
     json: Json = False,
 ) -> None:
-    """Tables, newest first; `--target` leaves out those tied to another device."""
+    """Lists tables, newest first.
+
+    `--target` leaves out tables tied to another device.
+    """
     from trtfarm.catalog.filters import Filter
     from trtfarm.catalog.search import find_tables
 
@@ -44,13 +48,15 @@ def list_(
     if json:
         output.emit_json([table.as_dict() for table in tables])
         return
-    columns = ("id", "model", "calibrator", "tensorrt", "batch_size", "tensors", "origin", "portable")
-    output.emit_table([vars(table) for table in tables], dict.fromkeys(columns) | {"created": output.moment})
+    columns = dict.fromkeys(("id", "model", "calibrator", "tensorrt", "batch_size", "tensors", "origin"))
+    output.emit_table(
+        [vars(table) for table in tables], columns | {"portable": output.yes_or_no, "created": output.moment}
+    )
 
 
 @app.command()
 def show(table: TableId, *, json: Json = False) -> None:
-    """One table with its rule, its data and its scales."""
+    """Shows one table: its rule, its data, its scales."""
     from trtfarm.catalog.details import table_details
     from trtfarm.tables.scales import amax_from_hex
 
@@ -60,8 +66,8 @@ def show(table: TableId, *, json: Json = False) -> None:
         output.emit_json(details)
         return
     scales = details.pop("scales")
-    output.emit_fields(details)
-    typer.echo()
+    output.emit_fields(details | {"created": datetime.fromisoformat(details["created"])})
+    output.emit()
     output.emit_table(
         [{"tensor": name, "scale": scale, "amax": f"{amax_from_hex(scale):.6g}"} for name, scale in scales.items()],
         {"tensor": None, "scale": None, "amax": None},
@@ -70,7 +76,10 @@ def show(table: TableId, *, json: Json = False) -> None:
 
 @app.command()
 def diff(left: TableOrFile, right: TableOrFile, *, json: Json = False) -> None:
-    """How two tables differ, tensor by tensor. Exit code 1 when any scale does."""
+    """Compares two tables, tensor by tensor.
+
+    Exit code 1 when any scale differs.
+    """
     from trtfarm.tables.differences import diff as differences
 
     found = differences(_table(left), _table(right))
@@ -78,14 +87,14 @@ def diff(left: TableOrFile, right: TableOrFile, *, json: Json = False) -> None:
         output.emit_json(found.as_dict())
     else:
         if found.headers:
-            typer.echo(f"header: {found.headers[0]} -> {found.headers[1]}")
-        typer.echo(
+            output.emit(f"header: {found.headers[0]} -> {found.headers[1]}")
+        output.emit(
             f"equal scales: {found.equal}, changed: {len(found.changed)}, largest change {found.max_relative:.3g}"
         )
         for name in found.only_left:
-            typer.echo(f"only in the first: {name}")
+            output.emit(f"only in the first: {name}")
         for name in found.only_right:
-            typer.echo(f"only in the second: {name}")
+            output.emit(f"only in the second: {name}")
         output.emit_table(
             [
                 {"tensor": c.tensor, "left": c.left, "right": c.right, "ratio": f"{c.ratio:.6g}"}
@@ -99,7 +108,7 @@ def diff(left: TableOrFile, right: TableOrFile, *, json: Json = False) -> None:
 
 @app.command()
 def validate(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Tables; as many as you like.")],
     *,
     calibrator: CalibratorName = None,
     tensorrt: Tensorrt = None,
@@ -108,37 +117,42 @@ def validate(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Checks tables as TensorRT would read them. Exit code 0 only when every one is sound."""
-    from trtfarm.calibrators import Calibrator
+    """Checks tables as TensorRT would read them.
+
+    Exit code 0 only when every one is sound.
+    """
     from trtfarm.tables.table import CalibrationTable
     from trtfarm.tables.validation import validate as problems_of
     from trtfarm.versions import TensorRTVersion
 
-    expected = Calibrator.parse(calibrator) if calibrator else None
     version = TensorRTVersion.parse(tensorrt) if tensorrt else None
     tensors = _tensors_of(model) if model else None
     found: dict[str, list[Problem]] = {}
     for file in files:
         table = CalibrationTable.parse(read_bytes(file))
-        found[str(file)] = problems_of(table, expected=expected, tensorrt=version, tensors=tensors)
+        found[str(file)] = problems_of(table, expected=calibrator, tensorrt=version, tensors=tensors)
     sound = not any(problem.is_error for problems in found.values() for problem in problems)
     if json:
         output.emit_json({name: [problem.as_dict() for problem in problems] for name, problems in found.items()})
     else:
         for name, problems in found.items():
             for problem in problems:
-                typer.echo(f"{name}: {problem.severity}: {problem}; {problem.remedy}")
+                output.emit(f"{name}: {problem.severity}: {problem}; {problem.remedy}")
             if not any(problem.is_error for problem in problems):
-                typer.echo(f"{name}: sound")
+                output.emit(f"{name}: sound")
     if not sound:
         raise typer.Exit(exits.BAD_TABLE)
 
 
 @app.command()
 def export(table: TableId, *, destination: Output, tensorrt: Tensorrt = None, json: Json = False) -> None:
-    """Writes a table to a file as TensorRT reads it, re-stamped for another version when `--tensorrt` says so."""
+    """Writes a table of the farm to a file.
+
+    With `--tensorrt` its header is that version's.
+    """
     from trtfarm.versions import TensorRTVersion
 
+    writable(destination)
     found = _stored(table)
     if tensorrt:
         found = found.restamp(TensorRTVersion.parse(tensorrt))
@@ -148,12 +162,12 @@ def export(table: TableId, *, destination: Output, tensorrt: Tensorrt = None, js
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A table that TensorRT wrote.")],
     *,
     model: Annotated[Path, typer.Option("--model", help="The ONNX model that the table belongs to.")],
     json: Json = False,
 ) -> None:
-    """Takes a table that TensorRT wrote elsewhere into the farm, after checking it against its model."""
+    """Takes a table into the farm, checked against its model."""
     from trtfarm.intake import add_model, add_table
     from trtfarm.models.model import Model
     from trtfarm.tables.validation import load
@@ -165,16 +179,21 @@ def import_(
     if json:
         output.emit_json({"id": table_id, "model": read.name, "tensors": len(table.scales)})
     else:
-        typer.echo(f"{table_id} ({len(table.scales)} tensors of {read.name})")
+        output.emit(f"{table_id} ({len(table.scales)} tensors of {read.name})")
 
 
 @app.command()
 def restamp(
-    table: TableOrFile, *, tensorrt: Annotated[str, typer.Option("--tensorrt")], destination: Output, json: Json = False
+    table: TableOrFile,
+    *,
+    tensorrt: Annotated[str, typer.Option("--tensorrt", metavar="VERSION", help="The version to write.")],
+    destination: Output,
+    json: Json = False,
 ) -> None:
-    """The same scales under the header of another TensorRT version, in a new file."""
+    """Writes a table with the header of another TensorRT."""
     from trtfarm.versions import TensorRTVersion
 
+    writable(destination)
     stamped = _table(table).restamp(TensorRTVersion.parse(tensorrt))
     write_new(destination, stamped.render())
     _say_written(destination, stamped, json=json)
@@ -209,4 +228,4 @@ def _say_written(path: Path, table: CalibrationTable, *, json: bool) -> None:
     if json:
         output.emit_json({"path": str(path), "header": str(table.header), "tensors": len(table.scales)})
     else:
-        typer.echo(f"{path}: {table.header}, {len(table.scales)} tensors")
+        output.emit(f"{path}: {table.header}, {len(table.scales)} tensors")

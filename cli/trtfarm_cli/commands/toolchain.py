@@ -21,7 +21,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a toolchain, 
 
 @app.command("list")
 def list_(*, json: Json = False) -> None:
-    """The toolchains of this host and what they were found to do."""
+    """Lists the toolchains of this host and what they can do."""
     toolchains = _registry().toolchains()
     if json:
         output.emit_json([toolchain.as_dict() for toolchain in toolchains])
@@ -41,7 +41,7 @@ def install(
     python: Annotated[str | None, typer.Option(help="Python version or interpreter, as uv takes it.")] = None,
     json: Json = False,
 ) -> None:
-    """Installs a TensorRT into an environment of its own and tests what it can do."""
+    """Installs a TensorRT and tests what it can do."""
     from trtfarm_worker.toolchains.install import install_toolchain
     from trtfarm_worker.toolchains.spec import ToolchainSpec
 
@@ -59,7 +59,7 @@ def add(
     python_path: Annotated[list[Path] | None, typer.Option(help="Folder for PYTHONPATH; repeatable.")] = None,
     json: Json = False,
 ) -> None:
-    """Takes an interpreter with a TensorRT that is on this host already."""
+    """Takes an interpreter that has a TensorRT already."""
     from trtfarm_worker.toolchains.install import add_toolchain
 
     added = add_toolchain(
@@ -70,7 +70,7 @@ def add(
 
 @app.command("test")
 def probe(name: Name, *, json: Json = False) -> None:
-    """Builds a tiny INT8 network with a toolchain and keeps what came out."""
+    """Tests a toolchain by building a tiny INT8 network."""
     from trtfarm_worker.toolchains.install import test_toolchain
 
     _report(test_toolchain(name, registry=_registry()), json=json)
@@ -78,12 +78,15 @@ def probe(name: Name, *, json: Json = False) -> None:
 
 @app.command()
 def remove(name: Name, *, json: Json = False) -> None:
-    """Forgets a toolchain; its environment is deleted if the farm installed it."""
+    """Forgets a toolchain.
+
+    Its environment is deleted if the farm installed it.
+    """
     _registry().remove(name)
     if json:
         output.emit_json({"removed": name})
     else:
-        typer.echo(f"{name} removed")
+        output.emit(f"{name} removed")
 
 
 def _registry() -> ToolchainRegistry:

@@ -1,4 +1,4 @@
-"""`trtfarm version`."""
+"""`trtfarm version`, and `trtfarm --version`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,15 @@ def register(app: typer.Typer) -> None:
 
 
 def version(*, json: Json = False) -> None:
-    """The versions of trtfarm and of the Python that runs it."""
+    """Tells the versions of trtfarm and of the Python that runs it."""
     if json:
         output.emit_json({"trtfarm": trtfarm.__version__, "python": platform.python_version()})
     else:
-        typer.echo(f"trtfarm {trtfarm.__version__} (Python {platform.python_version()})")
+        output.emit(f"trtfarm {trtfarm.__version__} (Python {platform.python_version()})")
+
+
+def show_and_exit(*, wanted: bool) -> None:
+    """What `--version` does."""
+    if wanted:
+        version()
+        raise typer.Exit

@@ -25,7 +25,7 @@ class Array:
 
     def as_spec(self) -> dict[str, Any]:
         """The form in which builder children get it."""
-        return {"path": str(self.path), "dtype": self.dtype, "shape": list(self.shape)}
+        return {"path": str(self.path.absolute()), "dtype": self.dtype, "shape": list(self.shape)}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,44 @@
+"""What a verification measured, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+def brief(metrics: Mapping[str, Any] | None) -> str | None:
+    """INT8 against FP32 in a few words; None where nothing was measured."""
+    if metrics is None:
+        return None
+    if classes := metrics.get("classification"):
+        return f"top-1 {classes['candidate']['top1']:.2%} (FP32 {classes['reference']['top1']:.2%})"
+    cosines = [measured["cosine_mean"] for measured in metrics["outputs"].values() if "cosine_mean" in measured]
+    return f"cosine {min(cosines):.4f}" if cosines else None
+
+
+def lines(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """Top-1 and Top-5 where there were labels, else a line for each output; and on what it was measured."""
+    where = f"{metrics['samples']} samples, {'simulated on the CPU' if metrics['simulated'] else 'on the engine'}"
+    if classes := metrics["classification"]:
+        reference, candidate = classes["reference"], classes["candidate"]
+        yield (
+            f"FP32 Top1: {reference['top1']:.4f}, Top5: {reference['top5']:.4f}  "
+            f"INT8 Top1: {candidate['top1']:.4f}, Top5: {candidate['top5']:.4f}  ({where})"
+        )
+        return
+    for name, measured in metrics["outputs"].items():
+        yield f"{name}: {', '.join(_measures(measured))}  ({where})"
+
+
+def _measures(measured: Mapping[str, Any]) -> Iterator[str]:
+    if "equal_share" in measured:
+        yield f"{measured['equal_share']:.2%} of the integers are equal"
+        return
+    yield f"cosine {measured['cosine_mean']:.5f} (worst {measured['cosine_min']:.5f})"
+    # Neither is told where it has no value: no error at all, or values that are not numbers.
+    if measured["snr_db"] is not None:
+        yield f"SNR {measured['snr_db']:.1f} dB"
+    if measured["max_abs_error"] is not None:
+        yield f"largest error {measured['max_abs_error']:.4g}"
+    if measured["broken_samples"]:
+        yield f"{measured['broken_samples']} samples with values that are not numbers"

@@ -1,0 +1,56 @@
+"""Reading data sets from files on this machine, for one model, before anything of them is stored."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from trtfarm.datasets.dataset import DataSet
+from trtfarm.datasets.fit import check_batches
+from trtfarm.datasets.prepare import prepare
+from trtfarm.datasets.sources import Source
+from trtfarm.models.model import Model
+from trtfarm.settings import Settings
+from trtfarm_worker.builder.supervisor import Listener
+from trtfarm_worker.decoding import image_decoder
+
+#: Samples in a batch when nobody says: TensorRT's samples use 50.
+DEFAULT_BATCH_SIZE = 50
+
+Tell = Callable[[str], None]
+
+
+class DataReader:
+    """Prepares data sets for one model in a folder that the caller removes."""
+
+    def __init__(self, settings: Settings, model: Model, folder: Path, *, tell: Tell, listener: Listener) -> None:
+        self.model = model
+        self._folder = folder
+        self._tell = tell
+        self._decode = image_decoder(settings, folder, listener)
+
+    def read(self, source: Source, *, labels: bool = False) -> DataSet:
+        """The data set of a source, checked; says what was taken."""
+        into = Path(tempfile.mkdtemp(dir=self._folder))
+        data = prepare(source, self.model.summary.inputs, into, decode_images=self._decode, labels=labels, copy=False)
+        purpose = "verification" if labels else "calibration"
+        labelled = ", labelled" if data.labels else ""
+        self._tell(f"{purpose} data: {data.samples} samples{labelled} from {data.source}")
+        self.tell_all(data.notices)
+        return data
+
+    def tell_all(self, notices: Sequence[str]) -> None:
+        for notice in notices:
+            self._tell(notice)
+
+    def batch_size(self, wanted: int | None, data: DataSet) -> int:
+        """Samples in a calibration batch: what was asked for, else the model's own where it is fixed, else 50 or less.
+
+        Raises UsageError for a size that the model does not take, DataError for fewer samples than one batch.
+        """
+        inputs = self.model.summary.inputs
+        fixed = next((tensor.dims[0] for tensor in inputs if tensor.dims and isinstance(tensor.dims[0], int)), None)
+        batch_size = wanted or fixed or min(DEFAULT_BATCH_SIZE, data.samples)
+        self.tell_all(check_batches(data, inputs, batch_size))
+        return batch_size
