@@ -20,8 +20,10 @@ from trtfarm.versions import TensorRTVersion
 _NO_CALIBRATORS_FROM = 11
 #: From this major number on, TensorRT is reported to refuse 4 version digits.
 _WIDE_DIGITS_FROM = 10
-#: Names that TensorRT's parser gives to layers without one; no ONNX model has them.
+#: How names begin that TensorRT's parser makes up for layers of its own; no ONNX model has them. The second is what
+#: its newer releases are reported to write.
 _UNNAMED = "(Unnamed Layer*"
+_MADE_UP = (_UNNAMED, "ONNXTRT_")
 _RECALIBRATES = "TensorRT would drop the table and calibrate again, and tell so at INFO only"
 _CALIBRATE_AGAIN = "calibrate again with data that reaches this tensor"
 
@@ -172,17 +174,15 @@ def _version_problems(table: CalibrationTable, tensorrt: TensorRTVersion) -> Ite
 
 def _coverage_problems(table: CalibrationTable, tensors: Collection[str]) -> Iterator[Problem]:
     model = set(tensors)
-    named = [tensor for tensor in table.scales if not tensor.startswith(_UNNAMED)]
+    named = [tensor for tensor in table.scales if not tensor.startswith(_MADE_UP)]
     strangers = [tensor for tensor in named if tensor not in model]
     missing = [tensor for tensor in tensors if tensor not in table.scales]
     if strangers:
-        none_fits = len(strangers) == len(named)
-        yield Problem(
-            severity=Severity.ERROR if none_fits else Severity.WARNING,
-            what=f"{len(strangers)} of {len(named)} named tensors are not in the model: {shown_names(strangers)}",
-            why="the table belongs to another model" if none_fits else "TensorRT ignores them; is it the same model?",
-            remedy="use the table of this very model, or calibrate it",
-        )
+        what = f"{len(strangers)} of {len(named)} named tensors are not in the model: {shown_names(strangers)}"
+        # TensorRT passes over them, and runs the tensors that they were meant for in FP32.
+        why = "the table belongs to another model, or to another export of this one"
+        remedy = "calibrate this very model; if the table is its own, take those lines out"
+        yield _error(what, why, remedy)
     if missing:
         what = f"{len(missing)} of {len(model)} of the model's tensors have no scale: {shown_names(missing)}"
         why = "TensorRT runs them in FP32 and says so in one warning: a slower, larger engine"

@@ -225,14 +225,20 @@ def test_a_tensor_without_a_scale_is_a_warning(golden: Path) -> None:
     assert "'/forgotten'" in problem.what
 
 
-def test_names_that_the_model_lacks_are_a_warning_unless_none_fits(golden: Path) -> None:
+def test_names_that_the_model_lacks_are_an_error(golden: Path) -> None:
     table = load((golden / "lenet" / "entropy2-bs50.table").read_bytes())
     some = only(validate(table, tensors=["data", "prob"]))
-    assert some.severity is Severity.WARNING
+    assert some.severity is Severity.ERROR
     assert some.what.startswith("8 of 10 named tensors")
     strangers, _ = validate(table, tensors=network_tensors(golden, "zoo")[:1])
     assert strangers.severity is Severity.ERROR
     assert "another model" in strangers.why
+
+
+@pytest.mark.parametrize("name", ["(Unnamed Layer* 10) [Shuffle]_output", "ONNXTRT_Broadcast_12_output"])
+def test_names_that_tensorrt_made_up_belong_to_no_model(name: str) -> None:
+    table = load(f"{HEADER}x: 3c010204\n{name}: 3c010204\n".encode())
+    assert validate(table, tensors=["x"]) == []
 
 
 def test_load_tells_every_error_and_each_remedy_once(golden: Path) -> None:
