@@ -12,7 +12,7 @@ from trtfarm_builder.quantization.constants import Constants
 from trtfarm_builder.quantization.exclusions import exclusions_for
 from trtfarm_builder.quantization.graph import Graph
 from trtfarm_builder.quantization.operators import QUANTIZED_OPERATORS
-from trtfarm_builder.quantization.opset import opset_of, with_per_channel_opset
+from trtfarm_builder.quantization.opset import PER_CHANNEL_OPSET, opset_of, with_opset
 from trtfarm_builder.quantization.placement import Plan, plan_placement
 from trtfarm_builder.quantization.rewrite import insert_pairs
 from trtfarm_builder.quantization.scales import read_scales
@@ -36,7 +36,7 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     model = load_model(path)
     _refuse_quantized(model)
     exclusions = exclusions_for(model.graph.node, options.get("exclude_nodes", ()), options.get("exclude_op_types", ()))
-    model = with_per_channel_opset(model)
+    model = with_opset(model, PER_CHANNEL_OPSET, why="INT8")
     graph = Graph(model)
     plan = plan_placement(model, graph, Constants(graph, path.parent), scales, exclusions)
     if not plan.pairs:
