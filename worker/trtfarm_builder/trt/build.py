@@ -26,6 +26,7 @@ from trtfarm_builder.trt.results import answer_of_build
 from trtfarm_builder.trt.timing_cache import set_timing_cache
 from trtfarm_builder.trt.workshop import Workshop, add_profile, config_for, open_workshop, plan_from_network, refused
 
+_SCALES = ("table", "scales", "dynamic_ranges")
 #: What is no builder option.
 _ARGS = frozenset(
     {
@@ -59,11 +60,11 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     """
     begun = time.monotonic()
     _check_names(args)
-    _check_device(args.get("compute_capability"))
     words = words_of(args["precision"])
+    table = _table_of(args) if any(args.get(name) for name in _SCALES) else None
+    _check_device(args.get("compute_capability"))
     shop = open_workshop(Path(args["model"]), channel, strongly_typed=_strongly_typed(args))
     _check_precision(shop, words, args)
-    table = _table_of(args) if "int8" in words and not shop.view.quantized else None
     config, sources = config_for(shop, args)
     if not _strongly_typed(args):
         allow_precisions(config, args["precision"])
@@ -112,7 +113,7 @@ def _strongly_typed(args: Mapping[str, Any]) -> bool:
 
 def _check_precision(shop: Workshop, words: Any, args: Mapping[str, Any]) -> None:
     """Raises for what TensorRT would ignore or get wrong in silence."""
-    given = [name for name in ("table", "scales", "dynamic_ranges") if args.get(name)]
+    given = [name for name in _SCALES if args.get(name)]
     if given and (shop.view.quantized or "int8" not in words):
         raise BadRequestError(
             "{} would not be used".format(given[0]),

@@ -3,7 +3,7 @@
 from typing import Any, Dict
 
 from trtfarm_builder.failures import ToolchainUnfitError
-from trtfarm_builder.trt.driver import NoDriverError, gpus
+from trtfarm_builder.trt.driver import NoDriverError, driver_version, gpus
 
 
 def current_device() -> Dict[str, Any]:
@@ -14,4 +14,4 @@ def current_device() -> Dict[str, Any]:
         raise ToolchainUnfitError("there is no usable GPU here", cause=str(error)) from error
     if not found:
         raise ToolchainUnfitError("there is no GPU here", cause="the driver shows none (see CUDA_VISIBLE_DEVICES)")
-    return found[0]
+    return dict(found[0], driver=driver_version())

@@ -1,14 +1,18 @@
 """The GPUs that NVIDIA's driver shows, asked of the driver itself: no CUDA toolkit and no package is needed."""
 
 import ctypes
+import uuid
 from typing import Any, Dict, List
 
 _LIBRARY = "libcuda.so.1"
+_MANAGEMENT_LIBRARY = "libnvidia-ml.so.1"
 # CUresult and CUdevice_attribute in cuda.h.
 _NO_DEVICE = 100
 _COMPUTE_CAPABILITY_MAJOR = 75
 _COMPUTE_CAPABILITY_MINOR = 76
 _NAME_BYTES = 256
+_UUID_BYTES = 16
+_VERSION_BYTES = 80
 
 
 class NoDriverError(Exception):
@@ -16,7 +20,7 @@ class NoDriverError(Exception):
 
 
 def gpus() -> List[Dict[str, Any]]:
-    """Each visible GPU as {name, compute_capability: `sm_90`}; raises NoDriverError."""
+    """Each visible GPU as {name, uuid, compute_capability: `sm_90`, memory_bytes}; raises NoDriverError."""
     try:
         cuda = ctypes.CDLL(_LIBRARY)
     except OSError as error:
@@ -38,7 +42,28 @@ def _gpu(cuda: Any, index: int) -> Dict[str, Any]:
     major, minor = (
         _attribute(cuda, device, number) for number in (_COMPUTE_CAPABILITY_MAJOR, _COMPUTE_CAPABILITY_MINOR)
     )
-    return {"name": name.value.decode("utf-8", "replace"), "compute_capability": "sm_{}{}".format(major, minor)}
+    identity = ctypes.create_string_buffer(_UUID_BYTES)
+    _call(cuda, "cuDeviceGetUuid", identity, device)
+    memory = ctypes.c_size_t()
+    _call(cuda, "cuDeviceTotalMem_v2", ctypes.byref(memory), device)
+    return {
+        "name": name.value.decode("utf-8", "replace"),
+        "uuid": "GPU-{}".format(uuid.UUID(bytes=identity.raw)),
+        "compute_capability": "sm_{}{}".format(major, minor),
+        "memory_bytes": memory.value,
+    }
+
+
+def driver_version() -> str:
+    """Such as 580.159.04; empty where the management library does not say."""
+    try:
+        management = ctypes.CDLL(_MANAGEMENT_LIBRARY)
+    except OSError:
+        return ""
+    version = ctypes.create_string_buffer(_VERSION_BYTES)
+    if management.nvmlInit_v2() or management.nvmlSystemGetDriverVersion(version, _VERSION_BYTES):
+        return ""
+    return version.value.decode("utf-8", "replace")
 
 
 def _attribute(cuda: Any, device: ctypes.c_int, number: int) -> int:

@@ -24,7 +24,7 @@ _INT8 = "int8"
 def layers_of(engine: Any) -> List[Dict[str, Any]]:
     """Each layer as {name, type, dtype, inputs, outputs, tactic, idle}; see `layers_from_json`."""
     information = engine.create_engine_inspector().get_engine_information(trt.LayerInformationFormat.JSON)
-    return layers_from_json(json.loads(information))
+    return layers_from_json(json.loads(information, strict=False))
 
 
 def layers_from_json(information: Mapping[str, Any]) -> List[Dict[str, Any]]:

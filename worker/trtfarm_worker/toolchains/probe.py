@@ -68,8 +68,9 @@ def _tensorrt_rtx(facts: Facts) -> tuple[str, Capabilities]:
 def _tensorrt(facts: Facts) -> tuple[str, Capabilities]:
     capabilities = Capabilities(
         compute_capabilities=_compute_capabilities({gpu["compute_capability"] for gpu in facts["gpus"]}),
+        precisions=tuple(facts["precisions"]),
         calibrators=tuple(Calibrator(word) for word in facts["calibrators"]),
-        lacking={} if facts["gpus"] else {"gpu": str(facts.get("reason"))},
+        lacking=dict(facts["lacking"]),
     )
     return facts["tensorrt"], capabilities
 

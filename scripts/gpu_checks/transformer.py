@@ -1,0 +1,117 @@
+"""MiniLM, a sentence encoder: native and reference tables, and INT8 against FP16 in accuracy and latency."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scripts.gpu_checks.check import Numbers, SkippedError, check, expect
+from scripts.gpu_checks.host import Arguments, Host, array_spec
+from scripts.gpu_checks.tables import differences
+from trtfarm_worker.builder.request import BuilderAnswer
+
+_SEQUENCE = 64
+_INPUTS = ("input_ids", "attention_mask")
+_BATCHES = (("min", 1), ("opt", 32), ("max", 64))
+
+
+def _model(host: Host) -> str:
+    if host.minilm is None or host.minilm_data is None:
+        raise SkippedError("no MiniLM was given")
+    return str(host.minilm)
+
+
+def _data(host: Host, part: str = "") -> Arguments:
+    if host.minilm_data is None:
+        raise SkippedError("no MiniLM was given")
+    return {name: array_spec(host.minilm_data / part / f"{name}.npy") for name in _INPUTS}
+
+
+def _rule(calibrator: str) -> Arguments:
+    return {"calibrator": calibrator, "batch_size": 20, "before_fusion": True}
+
+
+def _calibrate_args(host: Host, calibrator: str) -> Arguments:
+    return {"model": _model(host), "inputs": _data(host), "rule": _rule(calibrator)}
+
+
+def _build_args(host: Host, precision: str, **more: Any) -> Arguments:
+    shapes = {name: {word: [size, _SEQUENCE] for word, size in _BATCHES} for name in _INPUTS}
+    return {"model": _model(host), "precision": precision, "profiles": shapes, **more}
+
+
+def _compared(host: Host, calibrator: str) -> Numbers:
+    own = host.reference_step("calibrate", _calibrate_args(host, calibrator))
+    native = host.once("trt-calibrate", _calibrate_args(host, calibrator))
+    found = differences(own.result["scales"], native.result["scales"])
+    return {
+        **{name: value for name, value in found.items() if name not in ("only_ours", "only_theirs", "apart")},
+        "apart_by_5_percent": {tensor: value for tensor, value in found["apart"].items() if value > 0.05},
+        "only_reference": len(found["only_ours"]),
+        "only_native": len(found["only_theirs"]),
+        "reference_seconds": round(own.seconds, 1),
+        "native_seconds": round(native.result["seconds"], 1),
+        "native_calibration_seconds": round(native.result["calibration_seconds"], 2),
+    }
+
+
+@check("MiniLM: MinMax of the reference is TensorRT's to 1e-5", seconds=60)
+def minilm_minmax(host: Host) -> Numbers:
+    numbers = _compared(host, "minmax")
+    expect(numbers["largest_relative"] <= 1e-5, f"off by {numbers['largest_relative']:.2g}", numbers)
+    return numbers
+
+
+@check("MiniLM: Entropy2 of the reference is near TensorRT's", seconds=150)
+def minilm_entropy2(host: Host) -> Numbers:
+    numbers = _compared(host, "entropy2")
+    near = numbers["common"] - len(numbers["apart_by_5_percent"])
+    expect(near >= 0.9 * numbers["common"], f"only {near} of {numbers['common']} near", numbers)
+    return numbers
+
+
+@check("MiniLM in FP32, FP16, implicit INT8 and Q/DQ INT8: cosine to FP32, latency, share in INT8", seconds=240)
+def minilm_engines(host: Host) -> Numbers:
+    numbers: Numbers = {}
+    reference = host.once("trt-build", _build_args(host, "fp32"))
+    engines = {"fp32": reference, "fp16": host.once("trt-build", _build_args(host, "fp16"))}
+    table = host.once("trt-calibrate", _calibrate_args(host, "minmax"))
+    engines["implicit int8"] = host.once("trt-build", _build_args(host, "int8", table=str(table.file("table"))))
+    quantized = host.reference_step(
+        "quantize",
+        {
+            "model": _model(host),
+            "scales": table.result["scales"],
+            "options": {"exclude_nodes": [], "exclude_op_types": []},
+        },
+    )
+    for precision in ("int8", "int8+fp16"):
+        args = _build_args(host, precision) | {"model": str(quantized.file("model"))}
+        engines[f"Q/DQ {precision}"] = host.once("trt-build", args)
+    for name, engine in engines.items():
+        numbers[name] = _measured(host, engine, reference)
+    expect(numbers["fp16"]["cosine_mean"] > 0.999, "FP16 is far from FP32", numbers)
+    expect(numbers["Q/DQ int8"]["int8_layers"] > 0, "Q/DQ computes nothing in INT8", numbers)
+    return numbers
+
+
+def _measured(host: Host, engine: BuilderAnswer, reference: BuilderAnswer) -> Numbers:
+    path = str(engine.file("engine"))
+    args = {
+        "candidate": path,
+        "reference": str(reference.file("engine")),
+        "inputs": _data(host, "test"),
+        "batch_size": 32,
+    }
+    (output,) = host.step("trt-evaluate", args).result["outputs"].values()
+    bench = host.step(
+        "trt-bench", {"engine": path, "batch_sizes": [1, 32, 64], "inputs": _data(host), "layers": True}
+    ).result
+    return {
+        "cosine_mean": output["cosine_mean"],
+        "cosine_min": output["cosine_min"],
+        "median_ms": {str(row["batch_size"]): round(row["median_ms"], 4) for row in bench["results"]},
+        "size": engine.result["size"],
+        "build_seconds": round(engine.result["seconds"], 1),
+        "int8_layers": engine.result["int8_layers"],
+        "int8_time_share": round(bench["int8_time_share"], 3),
+    }
