@@ -20,7 +20,7 @@ Target = Annotated[
 Model = Annotated[
     str | None, typer.Option("--model", metavar="NAME", help="Only of the model of this name, id or digest.")
 ]
-PrecisionName = Literal["int8", "fp32"]
+PrecisionName = Literal["int8", "int8+fp16", "fp16", "fp32"]
 Precision = Annotated[PrecisionName | None, typer.Option("--precision", help="Only of this precision.")]
 CalibratorName = Annotated[
     Calibrator | None,
@@ -33,6 +33,14 @@ ExcludeNodes = Annotated[
 ExcludeOps = Annotated[
     list[str] | None,
     typer.Option("--exclude-op", metavar="TYPE", help="Operator type to leave in float; may be repeated."),
+]
+KeepNodes = Annotated[
+    list[str] | None,
+    typer.Option("--keep-fp32", metavar="NODE", help="Node to leave in FP32 beside FP16, or a pattern; repeatable."),
+]
+KeepOps = Annotated[
+    list[str] | None,
+    typer.Option("--keep-fp32-op", metavar="TYPE", help="Operator type to leave in FP32 beside FP16; repeatable."),
 ]
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="The FP32 model, ONNX.", show_default=False)]
 Data = Annotated[

@@ -1,4 +1,4 @@
-"""What was measured of a quantised model, put into one number that a gate can compare."""
+"""What was measured of a rewritten model, put into one number that a gate can compare."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _AGREEMENT = ("cosine_mean", "equal_share")
 
 
 def drop(metrics: Mapping[str, Any]) -> float:
-    """The share of accuracy lost to INT8: 0.01 is one percent.
+    """The share of accuracy lost to a lower precision: 0.01 is one percent.
 
-    With labels, FP32's Top-1 less INT8's (negative when INT8 is better). Without, the largest over all outputs of one
-    less the mean cosine similarity to FP32's output, or for integers less the share of equal elements. NaN where any
-    output's measure is NaN, and where nothing was measured.
+    With labels, FP32's Top-1 less the other's (negative when that is better). Without, the largest over all outputs of
+    one less the mean cosine similarity to FP32's output, or for integers less the share of equal elements. NaN where
+    any output's measure is NaN, and where nothing was measured.
     """
     classification = metrics.get("classification")
     if classification:
@@ -27,25 +27,27 @@ def drop(metrics: Mapping[str, Any]) -> float:
     return math.nan if any(map(math.isnan, losses)) else max(losses, default=math.nan)
 
 
-def check_gate(metrics: Mapping[str, Any], max_drop: float) -> None:
+def check_gate(metrics: Mapping[str, Any], max_drop: float, *, precision: str = "int8") -> None:
     """Raises GateError when more was lost than allowed, or when the loss is not a number."""
+    word = precision.upper()
     broken = [name for name, output in metrics["outputs"].items() if output.get("broken_samples")]
     if broken:
         raise GateError(
-            f"INT8 gives values that are not numbers in {', '.join(broken)}",
-            cause="a range that is far too small, or a model that is not finite itself",
-            remedy="trtfarm tables show tells the ranges; try --calibrator minmax",
+            f"{word} gives values that are not numbers in {', '.join(broken)}",
+            cause="a range that is far too small, values beyond float16's, or a model that is not finite itself",
+            remedy="try --calibrator minmax (trtfarm tables show tells the ranges), or a precision without fp16",
         )
     lost = drop(metrics)
     if math.isnan(lost):
         raise GateError(
-            "what INT8 loses against FP32 could not be measured",
+            f"what {word} loses against FP32 could not be measured",
             cause="an output is not a number, or no output of the model can be compared",
             remedy="look at the verification's metrics, or leave --max-drop out",
         )
     if lost > max_drop:
         raise GateError(
-            f"INT8 loses {lost:.2%} against FP32, {max_drop:.2%} was allowed",
-            cause="the calibrated ranges do not suit this model or this data",
-            remedy="try another --calibrator, more calibration data, or leave sensitive nodes out with --exclude",
+            f"{word} loses {lost:.2%} against FP32, {max_drop:.2%} was allowed",
+            cause="the calibrated ranges, or float16, do not suit this model or this data",
+            remedy="try another --calibrator, more calibration data, or leave sensitive nodes out with --exclude "
+            "(of INT8) or --keep-fp32 (of float16)",
         )

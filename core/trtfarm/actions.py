@@ -18,6 +18,8 @@ from trtfarm.digests import digest_of_json
 REFERENCE_REVISION = 1
 #: Raised when the quantizer places Q/DQ nodes otherwise.
 QUANTIZER_REVISION = 1
+#: Raised when the converter leaves other nodes in float32, or rounds otherwise.
+CONVERTER_REVISION = 1
 #: The TensorRT whose tables the reference calibrator reproduces; it is what their header says.
 REFERENCE_TENSORRT = "8.5.3.1"
 
@@ -29,7 +31,9 @@ class ActionKind(StrEnum):
     CALIBRATE = "calibrate"
     #: Model and table -> an ONNX with Q/DQ nodes, for toolchains that take INT8 in no other way.
     QUANTIZE = "quantize"
-    #: FP32 against INT8 on held-out data -> accuracy.
+    #: ONNX, with Q/DQ nodes or without -> one that computes in float16, for toolchains that run what the ONNX says.
+    CONVERT = "convert"
+    #: FP32 against what was made of it on held-out data -> accuracy.
     VERIFY = "verify"
     #: ONNX -> an engine for one compute capability and TensorRT version.
     BUILD = "build"
@@ -70,8 +74,16 @@ def quantize(*, model: str, scales: str, options: Mapping[str, Any]) -> Action:
     )
 
 
+def convert(*, onnx: str, options: Mapping[str, Any]) -> Action:
+    """`onnx` is the digest of the model, or of the Q/DQ model's file."""
+    return Action(
+        ActionKind.CONVERT,
+        {"onnx": onnx, "type": "float16", "options": dict(options), "revision": CONVERTER_REVISION},
+    )
+
+
 def verify(*, model: str, quantized: str, dataset: str) -> Action:
-    """`quantized` is the digest of the Q/DQ model's file. On the CPU this simulates the engine, and says so."""
+    """`quantized` is the digest of the rewritten model's file. On the CPU this simulates the engine, and says so."""
     return Action(
         ActionKind.VERIFY, {"model": model, "quantized": quantized, "dataset": dataset, "engine": "onnxruntime"}
     )

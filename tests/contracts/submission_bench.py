@@ -37,6 +37,7 @@ TWO_PERCENT: dict[str, Any] = {"classification": None, "outputs": {"prob": {"cos
 _ROWS: Mapping[ActionKind, Any] = {
     ActionKind.CALIBRATE: TableRow,
     ActionKind.QUANTIZE: QuantizationRow,
+    ActionKind.CONVERT: QuantizationRow,
     ActionKind.VERIFY: VerificationRow,
     ActionKind.BUILD: EngineRow,
 }
@@ -152,6 +153,7 @@ class Bench:
 _BLOBS = {
     ActionKind.CALIBRATE: ("table",),
     ActionKind.QUANTIZE: ("model",),
+    ActionKind.CONVERT: ("model",),
     ActionKind.VERIFY: (),
     ActionKind.BUILD: ("engine", "log"),
 }
@@ -179,7 +181,8 @@ def _values(kind: ActionKind, job: Job, blobs: list[Blob]) -> dict[str, Any]:
         }
     names = ("model_id", "quantization_id", "table_id", "dataset_id")
     named: dict[str, Any] = {name: request[name] for name in names if name in request}
-    if kind is ActionKind.QUANTIZE:
+    if kind in {ActionKind.QUANTIZE, ActionKind.CONVERT}:
+        named.pop("quantization_id", None)
         return {"id": new_id("qdq"), **named, "options": request["options"], "blob": digests[0], "facts": {}}
     if kind is ActionKind.VERIFY:
         return {"id": new_id("ver"), **named, "simulated": True}

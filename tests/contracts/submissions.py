@@ -315,6 +315,30 @@ class SubmissionContract:
         bench.do_all()
         assert bench.get(submission).state == "done"
 
+    def test_float16_is_verified_and_built_from_the_converted_model(self, bench: Bench) -> None:
+        model = bench.model()
+        bench.submit(bench.request(model))
+        bench.do_all()
+        submission = bench.submit(bench.request(model, precision="int8+fp16"))
+        expected = {"calibrate": "hit", "quantize": "hit", "convert": "active", "verify": "pending"}
+        assert bench.states(submission) == {**expected, **dict.fromkeys(BUILDS, "pending")}
+        bench.do_all()
+        assert bench.get(submission).state == "done"
+        converted = bench.blob_of(submission, "convert")
+        assert converted != bench.blob_of(submission, "quantize")
+        assert bench.job_of(submission, "verify").request["fields"]["quantized"] == converted
+        build = bench.job_of(submission, "build sm_86").request
+        assert build["fields"]["onnx"] == converted
+        assert build["table_id"] == bench.job_of(submission, "convert").request["table_id"]
+
+    def test_float16_alone_is_converted_from_the_model(self, bench: Bench) -> None:
+        wanted = bench.request(precision="fp16", rule=None, dataset_id=None)
+        submission = bench.submit(wanted)
+        assert bench.states(submission) == {"convert": "active", **dict.fromkeys(("verify", *BUILDS), "pending")}
+        bench.do_all()
+        assert bench.get(submission).state == "done"
+        assert bench.job_of(submission, "build sm_86").request["table_id"] is None
+
     def test_a_table_is_used_in_the_place_of_a_calibration(self, bench: Bench) -> None:
         model = bench.model()
         first = bench.submit(bench.request(model))

@@ -40,6 +40,11 @@ CASES: dict[ActionKind, tuple[Callable[..., Action], dict[str, Any], dict[str, A
         {"model": DIGEST, "scales": DIGEST, "options": {}},
         {"model": OTHER, "scales": OTHER, "options": {"exclude_nodes": ["c1"]}},
     ),
+    ActionKind.CONVERT: (
+        actions.convert,
+        {"onnx": DIGEST, "options": {}},
+        {"onnx": OTHER, "options": {"exclude_nodes": ["c1"]}},
+    ),
     ActionKind.VERIFY: (
         actions.verify,
         {"model": DIGEST, "quantized": DIGEST, "dataset": DIGEST},

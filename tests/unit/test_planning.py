@@ -60,6 +60,22 @@ def test_fp32_only_builds() -> None:
     assert needs(wanted) == dict.fromkeys(BUILDS, ())
 
 
+def test_float16_is_converted_after_quantisation_and_that_is_verified_and_built() -> None:
+    steps = needs(request(precision="int8+fp16", test_dataset_id="dat_2", max_drop=0.01))
+    assert steps == {
+        "calibrate": (),
+        "quantize": ("calibrate",),
+        "convert": ("quantize",),
+        "verify": ("convert",),
+        **dict.fromkeys(BUILDS, ("convert", "verify")),
+    }
+
+
+def test_float16_alone_needs_no_calibration_and_can_be_verified() -> None:
+    wanted = SubmissionRequest(model_id="mod_1", precision="fp16", targets=TARGETS, test_dataset_id="dat_2")
+    assert needs(wanted) == {"convert": (), "verify": ("convert",), **dict.fromkeys(BUILDS, ("convert",))}
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     [
@@ -73,6 +89,8 @@ def test_fp32_only_builds() -> None:
         ({"max_drop": 0.01}, "not used for calibration"),
         ({"max_drop": -0.01, "test_dataset_id": "dat_2"}, "not possible"),
         ({"max_drop": math.nan, "test_dataset_id": "dat_2"}, "not possible"),
+        ({"precision": "int8+fp16", "rule": None}, "int8\\+fp16 needs scales"),
+        ({"precision": "fp16"}, "fp16 has no use for calibration data, a calibrator"),
         ({"precision": "fp32"}, "fp32 has no use for calibration data, a calibrator"),
         ({"precision": "fp32", "rule": None, "dataset_id": None, "table_id": "tab_1"}, "fp32 has no use for a table"),
     ],
@@ -86,12 +104,13 @@ def test_contradictions_are_refused(values: dict[str, Any], words: str) -> None:
 @given(
     st.sampled_from([{}, {"rule": None, "dataset_id": None, "table_id": "tab_1"}]),
     st.sampled_from([{}, {"test_dataset_id": "dat_2"}, {"test_dataset_id": "dat_2", "max_drop": 0.01}]),
+    st.sampled_from(["int8", "int8+fp16"]),
     st.dictionaries(st.text(max_size=5), st.fixed_dictionaries({"min": st.lists(st.integers(0, 9))}), max_size=2),
 )
 def test_every_plan_can_be_followed_and_survives_being_data(
-    scales: dict[str, Any], check: dict[str, Any], profiles: dict[str, Any]
+    scales: dict[str, Any], check: dict[str, Any], precision: str, profiles: dict[str, Any]
 ) -> None:
-    wanted = request(**scales, **check, profiles=profiles, build_options={"workspace_bytes": 1})
+    wanted = request(**scales, **check, precision=precision, profiles=profiles, build_options={"workspace_bytes": 1})
     assert SubmissionRequest.from_dict(json.loads(json.dumps(wanted.as_dict()))) == wanted
     steps = plan(wanted)
     names = [step.name for step in steps]

@@ -21,7 +21,7 @@ from trtfarm.farm import Farm
 from trtfarm.intake import add_dataset, add_model, add_table, dataset_stored, model_stored
 from trtfarm.models.model import Model
 from trtfarm.models.shapes import OptimizationProfile, profile_of
-from trtfarm.planning import BuildTarget, SubmissionRequest
+from trtfarm.planning import PRECISIONS, BuildTarget, SubmissionRequest
 from trtfarm.tables.table import CalibrationTable
 from trtfarm.tables.validation import load
 from trtfarm.versions import TensorRTVersion
@@ -55,10 +55,15 @@ class Order:
     max_drop: float | None = None
     exclude_nodes: Sequence[str] = ()
     exclude_op_types: Sequence[str] = ()
+    float32_nodes: Sequence[str] = ()
+    float32_op_types: Sequence[str] = ()
     build_options: Mapping[str, Any] = field(default_factory=dict)
 
     def quantizer_options(self) -> dict[str, list[str]]:
         return {"exclude_nodes": list(self.exclude_nodes), "exclude_op_types": list(self.exclude_op_types)}
+
+    def converter_options(self) -> dict[str, list[str]]:
+        return {"exclude_nodes": list(self.float32_nodes), "exclude_op_types": list(self.float32_op_types)}
 
 
 def take(
@@ -86,6 +91,7 @@ def take(
             max_drop=order.max_drop,
             profiles=_profile(order, model, [found for found in (goods.data, goods.test) if found]).as_dict(),
             quantizer_options=order.quantizer_options(),
+            converter_options=order.converter_options(),
             build_options=order.build_options,
         )
         return _stored(farm, request, model, copy, goods)
@@ -102,10 +108,13 @@ class _Goods:
 
 
 def _goods(farm: Farm, order: Order, reader: DataReader) -> _Goods:
-    if order.precision != "int8":
+    precision = PRECISIONS[order.precision]
+    if not (precision.quantized or precision.float16):
         return _Goods()
     table = _table(farm, order, reader.model)
     source = _calibration_source(order, reader.model)
+    if not precision.quantized:
+        return _Goods(test=_test_data(farm, order, reader, source, None))
     if table is not None or source is None:
         if order.data:
             reader.tell_all(["the ranges are those of the table: the calibration data is not read"])
@@ -137,14 +146,17 @@ def _stored(
 def _check_options(order: Order) -> None:
     """Raises UsageError for options that nothing would be done with: whoever gives one expects otherwise."""
     calibration = {"--batch-size": order.batch_size, "--quantile": order.quantile, "--cutoff": order.cutoff}
-    if order.precision != "int8":
+    precision = PRECISIONS[order.precision]
+    if not precision.float16:
+        kept = {"--keep-fp32": order.float32_nodes, "--keep-fp32-op": order.float32_op_types}
+        _refuse(kept, f"{order.precision} has no float16")
+    if not precision.quantized:
         int8 = {"--calibrator": order.calibrator, "--data": order.data, "--table": order.table}
         verification = {"--test-data": order.test_data, "--labels": order.labels, "--max-drop": order.max_drop}
         exclusions = {"--exclude": order.exclude_nodes, "--exclude-op": order.exclude_op_types}
-        _refuse(
-            {**int8, **calibration, **verification, **exclusions},
-            f"{order.precision} is neither quantised nor measured",
-        )
+        _refuse({**int8, **calibration, **exclusions}, f"{order.precision} is not quantised")
+        if not precision.float16:
+            _refuse(verification, f"{order.precision} is not measured")
     elif order.table:
         _refuse(calibration, "with --table nothing is calibrated")
     else:
@@ -159,11 +171,11 @@ def _refuse(options: Mapping[str, object], why: str) -> None:
 
 
 def _calibration_source(order: Order, model: Model) -> Source | None:
-    """Where the calibration data is; with a table at hand it is only a place to look for test data beside it."""
+    """Where the calibration data is; where it is not needed it is only a place to look for test data beside it."""
     try:
         return locate(order.data, model)
     except DataError:
-        if order.table and not order.data:
+        if not order.data and (order.table or not PRECISIONS[order.precision].quantized):
             return None
         raise
 

@@ -17,6 +17,8 @@ from trtfarm_cli.options import (
     ExcludeNodes,
     ExcludeOps,
     Json,
+    KeepNodes,
+    KeepOps,
     ModelFile,
     PrecisionName,
     Quantile,
@@ -69,6 +71,8 @@ def submit(
     ] = None,
     exclude: ExcludeNodes = None,
     exclude_op: ExcludeOps = None,
+    keep_fp32: KeepNodes = None,
+    keep_fp32_op: KeepOps = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Do every step again, whatever is stored.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be a hit and what would run.")
@@ -103,6 +107,8 @@ def submit(
         max_drop=percentage(max_drop) if max_drop else None,
         exclude_nodes=exclude or (),
         exclude_op_types=exclude_op or (),
+        float32_nodes=keep_fp32 or (),
+        float32_op_types=keep_fp32_op or (),
     )
     with open_farm() as farm:
         if dry_run:

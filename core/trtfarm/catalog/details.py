@@ -25,7 +25,8 @@ def engine_details(session: Session, text: str) -> dict[str, Any]:
         "layer_count": len(engine.facts["layers"]),
         "io": engine.facts["io"],
         "build_seconds": engine.facts["seconds"],
-        "left_in_float": quantization.facts["left"] if quantization else [],
+        "left_in_float": quantization.facts.get("left", []) if quantization else [],
+        "left_in_float32": quantization.facts.get("left_in_float32", []) if quantization else [],
         "layers": engine.facts["layers"],
     }
 

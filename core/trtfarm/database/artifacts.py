@@ -95,24 +95,25 @@ class TableRow(Base):
 
 
 class QuantizationRow(Base):
-    """A model with Q/DQ nodes, made from a table."""
+    """A model rewritten for a precision: with Q/DQ nodes from a table, in float16 inside, or both."""
 
     __tablename__ = "quantizations"
 
     id: Mapped[RowId]
     key: Mapped[str] = mapped_column(Digest, unique=True)
     model_id: Mapped[str] = mapped_column(Id, ForeignKey("models.id"), index=True)
-    table_id: Mapped[str] = mapped_column(Id, ForeignKey("tables.id"), index=True)
+    #: Where the scales are from; null for a model without Q/DQ nodes.
+    table_id: Mapped[str | None] = mapped_column(Id, ForeignKey("tables.id"), index=True)
     options: Mapped[JsonObject]
-    #: Digest of the quantised ONNX file.
+    #: Digest of the rewritten ONNX file.
     blob: Mapped[DigestText]
-    #: What was quantised, what was left, and why.
+    #: What was quantised and converted, what was left, and why.
     facts: Mapped[JsonObject]
     created: Mapped[Created]
 
 
 class VerificationRow(Base):
-    """How a quantised model compares with its FP32 original on held-out data."""
+    """How a rewritten model compares with its FP32 original on held-out data."""
 
     __tablename__ = "verifications"
     __table_args__ = (Index("ix_verifications_quantization_id_created", "quantization_id", "created"),)

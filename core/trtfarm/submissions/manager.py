@@ -181,7 +181,8 @@ class SubmissionManager:
         if row.kind != ActionKind.VERIFY or request.max_drop is None or row.result is None:
             return
         try:
-            check_gate(artifact(session, VerificationRow, row.result["verification_id"]).metrics, request.max_drop)
+            metrics = artifact(session, VerificationRow, row.result["verification_id"]).metrics
+            check_gate(metrics, request.max_drop, precision=request.precision)
         except (GateError, NotFoundError) as error:
             row.state, row.error = StepState.FAILED, error.as_dict()
 

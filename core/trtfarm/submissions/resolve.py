@@ -12,7 +12,7 @@ from trtfarm import actions
 from trtfarm.actions import Action, ActionKind
 from trtfarm.database.schema import DatasetRow, ModelRow, QuantizationRow, TableRow
 from trtfarm.errors import NotFoundError
-from trtfarm.planning import Step, SubmissionRequest
+from trtfarm.planning import PRECISIONS, Step, SubmissionRequest
 
 Row = TypeVar("Row")
 #: Results of a submission's steps by step name: ids of rows, as `results.py` names them.
@@ -51,9 +51,25 @@ def _quantize(session: Session, request: SubmissionRequest, step: Step, results:
     )
 
 
-def _verify(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:  # noqa: ARG001
+def _convert(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:
+    model, source = row(session, ModelRow, request.model_id), _rewritten(session, step, results)
+    options = dict(request.converter_options)
+    return Work(
+        action=actions.convert(onnx=source.blob if source else model.digest, options=options),
+        request={
+            "model_id": model.id,
+            "quantization_id": source.id if source else None,
+            "table_id": source.table_id if source else None,
+            "options": options,
+        },
+    )
+
+
+def _verify(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:
     model = row(session, ModelRow, request.model_id)
-    quantized = row(session, QuantizationRow, results["quantize"]["quantization_id"])
+    quantized = _rewritten(session, step, results)
+    if quantized is None:
+        raise NotFoundError("the submission has no model to compare with FP32")
     dataset = row(session, DatasetRow, request.test_dataset_id)
     return Work(
         action=actions.verify(model=model.digest, quantized=quantized.blob, dataset=dataset.digest),
@@ -76,12 +92,22 @@ def _build(session: Session, request: SubmissionRequest, step: Step, results: Re
     }
     origin: dict[str, Any] = {"model_id": model.id, "quantization_id": None, "table_id": None, "calibrator": None}
     onnx = model.digest
-    if request.precision == "int8":
-        quantized = row(session, QuantizationRow, results["quantize"]["quantization_id"])
-        table = row(session, TableRow, _table_id(request, results))
-        onnx = quantized.blob
-        origin |= {"quantization_id": quantized.id, "table_id": table.id, "calibrator": table.calibrator}
+    rewritten = _rewritten(session, step, results)
+    if rewritten is not None:
+        onnx = rewritten.blob
+        origin["quantization_id"] = rewritten.id
+        if PRECISIONS[request.precision].quantized:
+            table = row(session, TableRow, _table_id(request, results))
+            origin |= {"table_id": table.id, "calibrator": table.calibrator}
     return Work(action=actions.build(onnx=onnx, **wanted), request=origin | wanted)
+
+
+def _rewritten(session: Session, step: Step, results: Results) -> QuantizationRow | None:
+    """The rewritten model that a step needs; None where it takes the model as it was handed in."""
+    for need in step.needs:
+        if "quantization_id" in results[need]:
+            return row(session, QuantizationRow, results[need]["quantization_id"])
+    return None
 
 
 def _table_id(request: SubmissionRequest, results: Results) -> str:
@@ -99,6 +125,7 @@ def row(session: Session, kind: type[Row], row_id: str | None) -> Row:
 _RESOLVERS: dict[ActionKind, Callable[[Session, SubmissionRequest, Step, Results], Work]] = {
     ActionKind.CALIBRATE: _calibrate,
     ActionKind.QUANTIZE: _quantize,
+    ActionKind.CONVERT: _convert,
     ActionKind.VERIFY: _verify,
     ActionKind.BUILD: _build,
 }

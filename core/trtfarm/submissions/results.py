@@ -15,18 +15,21 @@ from trtfarm.database.schema import EngineRow, QuantizationRow, TableRow, Verifi
 RESULT_ID = {
     ActionKind.CALIBRATE: "table_id",
     ActionKind.QUANTIZE: "quantization_id",
+    ActionKind.CONVERT: "quantization_id",
     ActionKind.VERIFY: "verification_id",
     ActionKind.BUILD: "engine_id",
 }
 _ROWS: dict[ActionKind, Any] = {
     ActionKind.CALIBRATE: TableRow,
     ActionKind.QUANTIZE: QuantizationRow,
+    ActionKind.CONVERT: QuantizationRow,
     ActionKind.VERIFY: VerificationRow,
     ActionKind.BUILD: EngineRow,
 }
 _BLOBS: dict[ActionKind, Callable[[Any], Sequence[str | None]]] = {
     ActionKind.CALIBRATE: lambda table: [table.blob],
     ActionKind.QUANTIZE: lambda quantization: [quantization.blob],
+    ActionKind.CONVERT: lambda conversion: [conversion.blob],
     ActionKind.VERIFY: lambda _verification: [],
     ActionKind.BUILD: lambda engine: [engine.blob, engine.log_blob],
 }

@@ -9,7 +9,7 @@ from trtfarm.errors import ToolchainError
 from trtfarm.ids import new_id
 from trtfarm.submissions.resolve import row
 from trtfarm_worker.builder.request import BuilderAnswer
-from trtfarm_worker.steps.inputs import blob_file, model_file
+from trtfarm_worker.steps.inputs import onnx_file
 from trtfarm_worker.steps.rows import keep_file, put
 from trtfarm_worker.steps.step import Commit, Invocation, Task
 from trtfarm_worker.toolchains.toolchain import Toolchain, ToolchainKind
@@ -25,16 +25,12 @@ def prepare(task: Task) -> Invocation:
     with task.farm.database.read() as session:
         model = row(session, ModelRow, request["model_id"])
         quantized = row(session, QuantizationRow, request["quantization_id"]) if request["quantization_id"] else None
-    # Weights beside a model stay where they are when it is quantised, so they come along either way.
-    onnx = model_file(task, model)
-    if quantized is not None:
-        onnx = blob_file(task, quantized.blob, "quantized.onnx")
     return Invocation(
         toolchain=toolchain,
         step=_STEPS[toolchain.kind],
         args={
             **request["options"],  # first: an option named `model` must not name another file
-            "model": onnx,
+            "model": onnx_file(task, model, quantized),
             "compute_capability": request["compute_capability"],
             "precision": request["precision"],
             "profiles": request["profiles"],

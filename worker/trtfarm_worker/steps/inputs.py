@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trtfarm.database.schema import DatasetRow, ModelRow
+from trtfarm.database.schema import DatasetRow, ModelRow, QuantizationRow
 from trtfarm_worker.steps.step import Task
 
 
@@ -16,6 +16,12 @@ def model_file(task: Task, model: ModelRow, name: str = "model.onnx") -> str:
     if model.weights_blob:
         task.farm.blobs.materialize(model.weights_blob, task.inputs / "model.weights")
     return str(path)
+
+
+def onnx_file(task: Task, model: ModelRow, rewritten: QuantizationRow | None) -> str:
+    """The model, or what was made of it; weights beside it come along either way, for they may have stayed there."""
+    original = model_file(task, model)
+    return original if rewritten is None else blob_file(task, rewritten.blob, "rewritten.onnx")
 
 
 def blob_file(task: Task, digest: str, name: str) -> str:

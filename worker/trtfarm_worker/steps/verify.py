@@ -1,4 +1,4 @@
-"""Verification: FP32 against INT8 on data that calibration did not see, simulated on the CPU."""
+"""Verification: FP32 against what was made of it, on data that calibration did not see, simulated on the CPU."""
 
 from __future__ import annotations
 
