@@ -12,9 +12,10 @@ from trtfarm.catalog.lookup import find_one
 from trtfarm.compute_capability import ComputeCapability
 from trtfarm.database.schema import TableRow
 from trtfarm.datasets.dataset import DataSet
-from trtfarm.datasets.fit import check_held_out, check_profile
+from trtfarm.datasets.fit import check_profile
 from trtfarm.datasets.held_out import held_out
 from trtfarm.datasets.locate import locate
+from trtfarm.datasets.overlap import check_held_out
 from trtfarm.datasets.sources import Source
 from trtfarm.errors import DataError, NotFoundError, UsageError
 from trtfarm.farm import Farm

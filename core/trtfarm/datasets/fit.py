@@ -1,18 +1,13 @@
-"""Whether data fits a model, a batch size and a profile; and whether test data is really held out."""
+"""Whether data fits a model, a batch size and a profile, by its shapes and counts alone."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from trtfarm.datasets.dataset import Array, DataSet
-from trtfarm.datasets.npy import open_npy
-from trtfarm.datasets.streams import DataFile
 from trtfarm.errors import DataError, UsageError
 from trtfarm.models.shapes import OptimizationProfile
 from trtfarm.models.summary import TensorType
-
-_SAMPLE_DIGEST_BYTES = 16
 
 
 def check_shape(name: str, shape: tuple[int, ...], tensor: TensorType) -> None:
@@ -90,32 +85,3 @@ def check_profile(data: DataSet, profile: OptimizationProfile) -> None:
                 f"{'x'.join(map(str, shapes.minimum[1:]))} to {'x'.join(map(str, shapes.maximum[1:]))}",
                 remedy="change --shape, or hand in data like that which the engine will meet",
             )
-
-
-def check_held_out(calibration: DataSet, test: DataSet) -> tuple[str, ...]:
-    """Notices on test samples that were also used for calibration; raises DataError when all of them were."""
-    shared = overlap(calibration, test)
-    if shared == test.samples:
-        raise DataError(
-            "all test samples are among the calibration samples",
-            cause="the accuracy would be measured on what the ranges were chosen for",
-            remedy="hand in other samples with --test-data",
-        )
-    return (f"{shared} of {test.samples} test samples are also among the calibration samples",) if shared else ()
-
-
-def overlap(calibration: DataSet, test: DataSet) -> int:
-    """How many test samples are, in all inputs and to the byte, also calibration samples; reads both sets."""
-    seen = set(_sample_digests(calibration))
-    return sum(digest in seen for digest in _sample_digests(test))
-
-
-def _sample_digests(data: DataSet) -> Iterator[tuple[bytes, ...]]:
-    return zip(*(_array_sample_digests(array) for array in data.inputs.values()), strict=True)
-
-
-def _array_sample_digests(array: Array) -> Iterator[bytes]:
-    with open_npy(DataFile(path=array.path)) as stream:
-        for chunk in stream.chunks():
-            for sample in chunk:
-                yield hashlib.blake2b(sample.tobytes(), digest_size=_SAMPLE_DIGEST_BYTES).digest()

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from trtfarm.datasets import limits
+from trtfarm.datasets.files import DataFile, Reader
 from trtfarm.datasets.sources import InputSource, spec_example
-from trtfarm.datasets.streams import DataFile, Reader
 from trtfarm.errors import DataError
 from trtfarm.models.summary import TensorType
 from trtfarm.regular_files import relative_steps

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from trtfarm.datasets.archives import member_names
 from trtfarm.datasets.filenames import file_name_of, file_names_of
-from trtfarm.datasets.formats import SourceKind, kind_of
+from trtfarm.datasets.files import DataFile
 from trtfarm.datasets.images import IMAGE_SUFFIXES
-from trtfarm.datasets.npz import member_names
+from trtfarm.datasets.kinds import SourceKind, kind_of
 from trtfarm.datasets.sources import InputSource, Source, missing_inputs
 from trtfarm.datasets.spec import SPEC_FILES, DataSpec, InputSpec, read_spec
-from trtfarm.datasets.streams import DataFile
 from trtfarm.errors import DataError, UsageError
 from trtfarm.models.model import Model
 from trtfarm.models.summary import TensorType

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from trtfarm.datasets import limits
-from trtfarm.datasets.streams import ArrayStream, DataFile, Reader, check_size, damaged
+from trtfarm.datasets.files import DataFile, Reader, damaged
+from trtfarm.datasets.kinds import NPY_MAGIC
+from trtfarm.datasets.streams import ArrayStream, check_size
 from trtfarm.errors import DataError
 
-MAGIC = b"\x93NUMPY"
 _LENGTH_BYTES = {1: 2, 2: 4, 3: 4}
 _DESCR = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248])")
 _KEYS = {"descr", "fortran_order", "shape"}
@@ -37,10 +38,10 @@ class NpyHeader:
 def read_header(file: Reader) -> NpyHeader:
     """Reads a header and leaves the file at the first element; raises DataError for all that is not plain numbers."""
     name = file.name
-    start = file.read(len(MAGIC) + 2)
-    if not start.startswith(MAGIC):
+    start = file.read(len(NPY_MAGIC) + 2)
+    if not start.startswith(NPY_MAGIC):
         raise DataError(f"{name} is not a .npy file", remedy="write it with numpy.save")
-    length_bytes = _LENGTH_BYTES.get(start[6]) if len(start) > len(MAGIC) + 1 else None
+    length_bytes = _LENGTH_BYTES.get(start[6]) if len(start) > len(NPY_MAGIC) + 1 else None
     if length_bytes is None:
         raise damaged(name, "the version of its format is unknown")
     length = file.read(length_bytes)
@@ -59,8 +60,8 @@ def canonical_header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
     descr = np.lib.format.dtype_to_descr(dtype.newbyteorder("<"))
     text = f"{{'descr': {descr!r}, 'fortran_order': False, 'shape': {shape!r}, }}"
     text += " " * (_GROWTH_DIGITS - len(repr(shape[0])))
-    text += " " * (-(len(MAGIC) + 4 + len(text) + 1) % _ALIGNMENT) + "\n"
-    return MAGIC + b"\x01\x00" + len(text).to_bytes(2, "little") + text.encode("latin1")
+    text += " " * (-(len(NPY_MAGIC) + 4 + len(text) + 1) % _ALIGNMENT) + "\n"
+    return NPY_MAGIC + b"\x01\x00" + len(text).to_bytes(2, "little") + text.encode("latin1")
 
 
 @contextmanager

@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
-from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+from zipfile import BadZipFile
 
-from trtfarm.datasets import limits
+from trtfarm.datasets.archives import members_of, open_archive
+from trtfarm.datasets.files import DataFile, Reader, check_ratio, damaged
 from trtfarm.datasets.npy import stream_of
-from trtfarm.datasets.streams import ArrayStream, DataFile, Reader, check_ratio, damaged
+from trtfarm.datasets.streams import ArrayStream
 from trtfarm.errors import DataError
-
-_SUFFIX = ".npy"
-_ENCRYPTED = 0x1
-# The end of a zip file: a record of 22 bytes and a comment of up to 65535, and in large files two records before it.
-_END = struct.Struct("<4s4H2LH")
-_END64_LOCATOR = struct.Struct("<4sLQL")
-_END64 = struct.Struct("<4sQ2H2L4Q")
-_LONGEST_COMMENT = 0xFFFF
-
-
-def member_names(file: DataFile) -> tuple[str, ...]:
-    """The names of the archive's arrays; raises DataError."""
-    with file.open() as raw, _archive(file, raw) as archive:
-        return tuple(_members(file, archive))
 
 
 @contextmanager
 def open_npz(file: DataFile, member: str | None = None) -> Iterator[ArrayStream]:
     """One array of an archive, or its only one; raises DataError."""
-    with file.open() as raw, _archive(file, raw) as archive:
-        members = _members(file, archive)
+    with file.open() as raw, open_archive(file, raw) as archive:
+        members = members_of(file, archive)
         if member is None and len(members) == 1:
             member = next(iter(members))
         if member not in members:
@@ -51,46 +35,3 @@ def open_npz(file: DataFile, member: str | None = None) -> Iterator[ArrayStream]
             raise damaged(name, str(error)) from error
         with unpacked:
             yield stream_of(Reader(name, unpacked))
-
-
-def _archive(file: DataFile, raw: BinaryIO) -> ZipFile:
-    try:
-        # ZipFile reads the whole directory at once, which a hostile file can make as large as itself.
-        if _directory_bytes(raw) > limits.NPZ_DIRECTORY_BYTES:
-            raise damaged(str(file), f"its list of members has more than {limits.NPZ_DIRECTORY_BYTES:,} bytes")
-        return ZipFile(raw)
-    except (BadZipFile, OSError, struct.error, NotImplementedError, ValueError) as error:
-        raise damaged(str(file), f"it is not a whole zip file: {error}") from error
-
-
-def _directory_bytes(raw: BinaryIO) -> int:
-    size = raw.seek(0, os.SEEK_END)
-    start = max(0, size - _LONGEST_COMMENT - _END.size)
-    raw.seek(start)
-    tail = raw.read(size - start)
-    end = tail.rfind(b"PK\x05\x06")
-    if end < 0:
-        raise BadZipFile("it has no end record")
-    directory: int = _END.unpack_from(tail, end)[5]
-    locator = end - _END64_LOCATOR.size
-    if locator >= 0 and tail.startswith(b"PK\x06\x07", locator):
-        raw.seek(_END64_LOCATOR.unpack_from(tail, locator)[2])
-        directory = max(directory % 0xFFFFFFFF, _END64.unpack(raw.read(_END64.size))[8])
-    return directory
-
-
-def _members(file: DataFile, archive: ZipFile) -> dict[str, ZipInfo]:
-    infos = archive.infolist()
-    if len(infos) > limits.NPZ_MEMBERS:
-        raise DataError(f"{file} has {len(infos):,} members", cause=f"{limits.NPZ_MEMBERS:,} are allowed")
-    members: dict[str, ZipInfo] = {}
-    for info in infos:
-        name = info.filename.removesuffix(_SUFFIX)
-        if name in members:
-            raise damaged(str(file), f"it has two members {info.filename!r}")
-        if info.flag_bits & _ENCRYPTED:
-            raise DataError(f"{file} is encrypted", remedy="write it again with numpy.savez")
-        if info.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-            raise DataError(f"{file} is packed in an unusual way", remedy="write it again with numpy.savez_compressed")
-        members[name] = info
-    return members

@@ -12,12 +12,14 @@ import numpy as np
 from trtfarm.datasets import npy
 from trtfarm.datasets.dataset import Array, DataSet
 from trtfarm.datasets.filenames import LABELS_FILE, file_name_of
+from trtfarm.datasets.files import DataFile
 from trtfarm.datasets.fit import check_counts, check_shape, check_symbols
-from trtfarm.datasets.formats import OPENERS, SourceKind
 from trtfarm.datasets.images import DecodeImages, decode_request, images_of
+from trtfarm.datasets.kinds import SourceKind
+from trtfarm.datasets.openers import OPENERS
 from trtfarm.datasets.preprocessing import Preprocessing
 from trtfarm.datasets.sources import InputSource, Source
-from trtfarm.datasets.streams import ArrayStream, DataFile
+from trtfarm.datasets.streams import ArrayStream
 from trtfarm.datasets.values import as_labels, converter, input_dtype
 from trtfarm.datasets.writing import checked, written
 from trtfarm.digests import digest_of_bytes

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trtfarm.datasets.filenames import file_name_of
-from trtfarm.datasets.formats import SourceKind
+from trtfarm.datasets.files import DataFile
+from trtfarm.datasets.kinds import SourceKind
 from trtfarm.datasets.preprocessing import CHANNELS, Preprocessing
 from trtfarm.datasets.spec import DataSpec
-from trtfarm.datasets.streams import DataFile
 from trtfarm.errors import DataError
 from trtfarm.models.summary import TensorType
 

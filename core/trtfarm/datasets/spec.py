@@ -33,9 +33,9 @@ from pathlib import Path
 from typing import Any
 
 from trtfarm.datasets import limits
-from trtfarm.datasets.formats import SourceKind
+from trtfarm.datasets.files import DataFile, Reader
+from trtfarm.datasets.kinds import SourceKind
 from trtfarm.datasets.preprocessing import CHANNELS, FILTERS, LAYOUTS, Preprocessing
-from trtfarm.datasets.streams import DataFile, Reader
 from trtfarm.errors import DataError
 from trtfarm.regular_files import relative_steps
 

@@ -14,11 +14,11 @@ from onnx import helper
 
 from tests.unit.models.samples import model_of, saved
 from trtfarm.datasets.dataset import DataSet
-from trtfarm.datasets.formats import SourceKind
+from trtfarm.datasets.files import DataFile
+from trtfarm.datasets.kinds import SourceKind
 from trtfarm.datasets.prepare import prepare
 from trtfarm.datasets.preprocessing import Preprocessing
 from trtfarm.datasets.sources import InputSource, Source
-from trtfarm.datasets.streams import DataFile
 from trtfarm.errors import DataError
 from trtfarm.models.model import Model
 from trtfarm.models.summary import Dimension, TensorType

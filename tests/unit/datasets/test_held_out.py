@@ -9,9 +9,9 @@ import pytest
 
 from tests.unit.datasets.samples import Array, array, idx, model_with, npy
 from trtfarm.datasets.dataset import DataSet
-from trtfarm.datasets.fit import check_held_out, overlap
 from trtfarm.datasets.held_out import held_out
 from trtfarm.datasets.locate import locate
+from trtfarm.datasets.overlap import check_held_out, overlap
 from trtfarm.datasets.prepare import prepare
 from trtfarm.datasets.sources import Source
 from trtfarm.errors import DataError, UsageError

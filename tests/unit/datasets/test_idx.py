@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from tests.unit.datasets.samples import array, idx, npy, prepared, refusal, tensor
 from trtfarm.datasets import limits
-from trtfarm.datasets.formats import SourceKind, kind_of
+from trtfarm.datasets.files import DataFile
+from trtfarm.datasets.kinds import SourceKind, kind_of
 from trtfarm.datasets.preprocessing import Preprocessing
-from trtfarm.datasets.streams import DataFile
 from trtfarm.errors import DataError
 
 IDX = SourceKind.IDX

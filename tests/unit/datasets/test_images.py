@@ -9,14 +9,14 @@ import pytest
 
 from tests.unit.datasets.samples import array, model_with, npy, tensor
 from trtfarm.datasets import limits
-from trtfarm.datasets.formats import SourceKind
+from trtfarm.datasets.files import DataFile
 from trtfarm.datasets.held_out import held_out
 from trtfarm.datasets.images import decode_request, images_of
+from trtfarm.datasets.kinds import SourceKind
 from trtfarm.datasets.locate import locate
 from trtfarm.datasets.prepare import prepare
 from trtfarm.datasets.preprocessing import Preprocessing
 from trtfarm.datasets.sources import InputSource
-from trtfarm.datasets.streams import DataFile
 from trtfarm.errors import DataError, UsageError
 from trtfarm.models.model import Model
 from trtfarm.models.summary import TensorType

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.unit.datasets.samples import array, idx, model_with, npy
-from trtfarm.datasets.formats import SourceKind
+from trtfarm.datasets.kinds import SourceKind
 from trtfarm.datasets.locate import locate
 from trtfarm.datasets.sources import Source
 from trtfarm.errors import DataError, InputError, UsageError

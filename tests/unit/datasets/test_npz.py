@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from tests.unit.datasets.samples import array, prepared, refusal
 from trtfarm.datasets import limits
-from trtfarm.datasets.formats import SourceKind
-from trtfarm.datasets.npz import member_names
-from trtfarm.datasets.streams import DataFile
+from trtfarm.datasets.archives import member_names
+from trtfarm.datasets.files import DataFile
+from trtfarm.datasets.kinds import SourceKind
 from trtfarm.errors import DataError
 
 NPZ = SourceKind.NPZ

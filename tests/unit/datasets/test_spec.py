@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from trtfarm.datasets.formats import SourceKind
+from trtfarm.datasets.kinds import SourceKind
 from trtfarm.datasets.preprocessing import Preprocessing
 from trtfarm.datasets.spec import DataSpec, InputSpec, read_spec
 from trtfarm.errors import DataError
