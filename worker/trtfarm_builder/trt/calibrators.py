@@ -10,18 +10,12 @@ import time
 from typing import Any, Callable, List, Mapping, Optional, TypeVar, cast
 
 from trtfarm_builder.channel import Channel
-from trtfarm_builder.failures import BadTableError, ToolchainUnfitError
+from trtfarm_builder.failures import BadTableError
 from trtfarm_builder.trt.binding import trt
 from trtfarm_builder.trt.cache_text import CacheText
 from trtfarm_builder.trt.calibration_data import pointers
+from trtfarm_builder.trt.interfaces import interface_of
 
-#: The farm's word for a calibrator -> TensorRT's interface.
-INTERFACES = {
-    "minmax": "IInt8MinMaxCalibrator",
-    "entropy2": "IInt8EntropyCalibrator2",
-    "entropy": "IInt8EntropyCalibrator",
-    "legacy": "IInt8LegacyCalibrator",
-}
 _DEFAULT_QUANTILE = 0.9999
 _DEFAULT_CUTOFF = 1.0
 _Method = TypeVar("_Method", bound=Callable[..., Any])
@@ -135,20 +129,6 @@ class TableCalibrator(Calibrator):
                 cause=reason,
                 remedy="use a table of this calibrator's, or calibrate on this toolchain",
             )
-
-
-def interface_of(word: str) -> Any:
-    """TensorRT's class for a calibrator; raises ToolchainUnfitError where this version has none."""
-    interface = getattr(trt, INTERFACES.get(word, ""), None)
-    if interface is None:
-        raise ToolchainUnfitError(
-            "TensorRT {} has no calibrator {!r}".format(trt.__version__, word),
-            cause="TensorRT removed its calibrators with 11.0; the farm's own rules run on the reference toolchain",
-            remedy="use one of {} on a TensorRT from 8.5 to 10, or quantise the model (Q/DQ)".format(
-                ", ".join(INTERFACES)
-            ),
-        )
-    return interface
 
 
 def feeding_calibrator(rule: Mapping[str, Any], batches: Any, expected: int, channel: Channel) -> Any:

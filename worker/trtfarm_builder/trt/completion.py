@@ -14,7 +14,7 @@ from trtfarm_builder.reference.observation import STATISTICS
 from trtfarm_builder.reference.rules import rule_from
 from trtfarm_builder.reference.scales import ASSUMED_AMAX, scale_hex
 from trtfarm_builder.trt.cache_text import CacheText
-from trtfarm_builder.trt.network import Layer, NetworkView
+from trtfarm_builder.trt.network_view import Layer, NetworkView
 
 _STEPS = np.float32(127)
 _SHOWN = 5
@@ -74,11 +74,14 @@ def _derived(view: NetworkView, table: CacheText, constants: Constants) -> List[
     for layer in view.layers:
         for tensor in layer.outputs:
             scale, reason = _scale_of_output(layer, known, table, constants)
-            if tensor.is_float and tensor.rank != 0 and tensor.name not in known and scale:
-                known[tensor.name] = scale
+            if not tensor.is_float or tensor.name in known or not scale:
+                continue
+            known[tensor.name] = scale
+            # TensorRT gives single numbers no scale, but what they are reshaped to.
+            if tensor.rank != 0:
                 found.append((tensor.name, scale, reason))
     for layer in reversed(view.layers):
-        source = _unscaled_source(layer, known, producers)
+        source = _unscaled_source(view, layer, known, producers)
         if source:
             known[source] = known[layer.outputs[0].name]
             found.append((source, known[source], "is reshaped to {!r}".format(layer.outputs[0].name)))
@@ -97,12 +100,17 @@ def _scale_of_output(layer: Layer, known: Mapping[str, str], table: CacheText, c
     return None, ""
 
 
-def _unscaled_source(layer: Layer, known: Mapping[str, str], producers: Mapping[str, Layer]) -> Optional[str]:
+def _unscaled_source(
+    view: NetworkView, layer: Layer, known: Mapping[str, str], producers: Mapping[str, Layer]
+) -> Optional[str]:
     """The input of a reshaping that lacks a scale while its output has one: they hold the same values.
 
-    Not so where the input comes from pooling: that carries the scale of what was pooled.
+    Not so where the input comes from pooling: that carries the scale of what was pooled. And where the network's own
+    output is only reshaped, TensorRT gives the scale to that.
     """
     if layer.kind != "SHUFFLE" or not layer.outputs[0].is_float or layer.outputs[0].name not in known:
+        return None
+    if layer.outputs[0].name in view.outputs:
         return None
     source = layer.inputs[0]
     producer = producers.get(source)
@@ -131,6 +139,9 @@ def _excuse(view: NetworkView, name: str, scales: Mapping[str, str]) -> str:
     producer = next((layer for layer in view.layers if any(t.name == name for t in layer.outputs)), None)
     if producer and producer.kind == "SHUFFLE" and producer.inputs[0] in scales:
         return "is reshaped from {!r}, which has one".format(producer.inputs[0])
+    reshaped = [layer.outputs[0].name for layer in readers if layer.kind == "SHUFFLE"]
+    if any(output in scales and output in view.outputs for output in reshaped):
+        return "is only reshaped to an output, which has one"
     constants = {tensor.name for layer in view.layers if layer.kind == "CONSTANT" for tensor in layer.outputs}
     constants |= {
         tensor.name

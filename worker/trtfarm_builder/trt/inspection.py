@@ -1,79 +1,14 @@
-"""The layers of an engine as its inspector lists them, and what share of them computes in INT8."""
+"""What an engine's inspector tells of it."""
 
 import json
-import re
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List
 
 from trtfarm_builder.trt.binding import trt
-
-#: Layers that only move, convert or hold data.
-_IDLE = ("Reformat", "NoOp", "Constant", "ShapeHostToDevice", "Signal", "Wait")
-# The first word of this kind in TensorRT's sentence for a format, such as "Row major linear FP32".
-_TYPE = re.compile(r"\b(Int8|INT8|FP8|FP16|Half|BF16|FP32|Float|Int32|INT32|Int64|Bool|UInt8)\b")
-_WORDS = {
-    "half": "float16",
-    "fp16": "float16",
-    "fp32": "float32",
-    "float": "float32",
-    "bf16": "bfloat16",
-    "fp8": "float8_e4m3fn",
-}
-_INT8 = "int8"
+from trtfarm_builder.trt.engine_layers import layers_from_json
 
 
 def layers_of(engine: Any) -> List[Dict[str, Any]]:
-    """Each layer as {name, type, dtype, inputs, outputs, tactic, idle}; see `layers_from_json`."""
+    """The engine's layers; see `layers_from_json`."""
     information = engine.create_engine_inspector().get_engine_information(trt.LayerInformationFormat.JSON)
+    # Layer names are the model's, and may hold what JSON would have escaped.
     return layers_from_json(json.loads(information, strict=False))
-
-
-def layers_from_json(information: Mapping[str, Any]) -> List[Dict[str, Any]]:
-    """The layers in the order in which they run.
-
-    `inputs` and `outputs` are types in NumPy's words, `dtype` is the one that the layer computes in (None where it is
-    not said); `idle` layers only move data. An engine built without detailed verbosity lists names alone.
-    """
-    return [_layer(row) if isinstance(row, dict) else _named(str(row)) for row in information.get("Layers", [])]
-
-
-def int8_layers(layers: List[Dict[str, Any]]) -> int:
-    """How many layers compute in INT8."""
-    return sum(layer["dtype"] == _INT8 for layer in layers)
-
-
-def _layer(row: Mapping[str, Any]) -> Dict[str, Any]:
-    inputs, outputs = _types(row.get("Inputs", [])), _types(row.get("Outputs", []))
-    kind = str(row.get("LayerType", ""))
-    idle = kind in _IDLE
-    return {
-        "name": str(row.get("Name", "")),
-        "type": kind,
-        "dtype": None if idle else _computed_in(inputs, outputs, str(row.get("TacticName", ""))),
-        "inputs": inputs,
-        "outputs": outputs,
-        "tactic": str(row.get("TacticName", "")),
-        "idle": idle,
-    }
-
-
-def _named(name: str) -> Dict[str, Any]:
-    return {"name": name, "type": "", "dtype": None, "inputs": [], "outputs": [], "tactic": "", "idle": False}
-
-
-def _computed_in(inputs: List[str], outputs: List[str], tactic: str) -> Optional[str]:
-    if _INT8 in inputs:
-        return _INT8
-    # Compiled as a whole (Myelin): its borders are float32 while its kernels may not be.
-    if not inputs and _INT8 in tactic.lower():
-        return _INT8
-    return next(iter(inputs + outputs), None)
-
-
-def _types(tensors: Any) -> List[str]:
-    found = []
-    for tensor in tensors:
-        match = _TYPE.search(str(tensor.get("Format/Datatype", ""))) if isinstance(tensor, dict) else None
-        if match:
-            word = match[1].lower()
-            found.append(_WORDS.get(word, word))
-    return found

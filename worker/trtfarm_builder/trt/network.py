@@ -1,59 +1,15 @@
-"""A TensorRT network from an ONNX file, and what is in it as plain data."""
+"""A TensorRT network from an ONNX file."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping
 
 from trtfarm_builder.datatypes import numpy_word
 from trtfarm_builder.failures import BadModelError
 from trtfarm_builder.trt.binding import trt
 from trtfarm_builder.trt.logger import TrtLogger
+from trtfarm_builder.trt.network_view import Layer, NetworkView, Tensor
 
 _ERRORS_SHOWN = 5
-_FLOATS = ("FLOAT", "HALF", "BF16")
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """A tensor that a layer gives or the network takes; `rank` is None while TensorRT does not know it."""
-
-    name: str
-    dtype: str
-    rank: Optional[int]
-
-    @property
-    def is_float(self) -> bool:
-        return self.dtype in _FLOATS
-
-
-@dataclass(frozen=True)
-class Layer:
-    """`kind` is TensorRT's LayerType; an input that is left out has an empty name."""
-
-    index: int
-    name: str
-    kind: str
-    inputs: Tuple[str, ...]
-    outputs: Tuple[Tensor, ...]
-
-
-@dataclass(frozen=True)
-class NetworkView:
-    """A parsed network as plain data, in TensorRT's order."""
-
-    inputs: Tuple[Tensor, ...]
-    layers: Tuple[Layer, ...]
-
-    @property
-    def tensors(self) -> Dict[str, Tensor]:
-        """All tensors by name, inputs first."""
-        outputs = (tensor for layer in self.layers for tensor in layer.outputs)
-        return {tensor.name: tensor for tensor in (*self.inputs, *outputs)}
-
-    @property
-    def quantized(self) -> bool:
-        """Whether Q/DQ nodes say what runs in INT8."""
-        return any(layer.kind in ("QUANTIZE", "DEQUANTIZE") for layer in self.layers)
 
 
 def network_from_onnx(builder: Any, path: Path, logger: TrtLogger, *, strongly_typed: bool = False) -> Any:
@@ -98,6 +54,7 @@ def view_of(network: Any) -> NetworkView:
     return NetworkView(
         inputs=tuple(_tensor(network.get_input(index)) for index in range(network.num_inputs)),
         layers=tuple(_layer(index, layer) for index, layer in enumerate(layers)),
+        outputs=tuple(network.get_output(index).name for index in range(network.num_outputs)),
     )
 
 

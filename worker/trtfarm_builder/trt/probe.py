@@ -8,8 +8,8 @@ import numpy as np
 
 from trtfarm_builder.channel import Channel
 from trtfarm_builder.trt.binding import trt
-from trtfarm_builder.trt.calibrators import INTERFACES
 from trtfarm_builder.trt.driver import NoDriverError, driver_version, gpus
+from trtfarm_builder.trt.interfaces import INTERFACES
 from trtfarm_builder.trt.logger import TrtLogger
 from trtfarm_builder.trt.options import PRECISION_FLAGS
 from trtfarm_builder.trt.tactics import has_cudnn, set_tactic_sources

@@ -6,7 +6,8 @@ from typing import Any, Dict, List
 
 from trtfarm_builder.trt.binding import trt
 from trtfarm_builder.trt.device import current_device
-from trtfarm_builder.trt.inspection import int8_layers, layers_of
+from trtfarm_builder.trt.engine_layers import int8_layers
+from trtfarm_builder.trt.inspection import layers_of
 from trtfarm_builder.trt.network import tensors_of
 from trtfarm_builder.trt.timing_cache import save_timing_cache
 from trtfarm_builder.trt.workshop import LOG, Workshop, made, refused

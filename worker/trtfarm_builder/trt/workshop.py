@@ -9,7 +9,8 @@ from trtfarm_builder.failures import BadModelError, BadRequestError, ToolchainUn
 from trtfarm_builder.profiles import profile_shapes
 from trtfarm_builder.trt.binding import trt
 from trtfarm_builder.trt.logger import TrtLogger
-from trtfarm_builder.trt.network import NetworkView, network_from_onnx, view_of
+from trtfarm_builder.trt.network import network_from_onnx, view_of
+from trtfarm_builder.trt.network_view import NetworkView
 from trtfarm_builder.trt.options import NAMES, apply_options
 from trtfarm_builder.trt.tactics import set_tactic_sources
 
