@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import structlog
 from celery import Celery
 from kombu.exceptions import OperationalError
+from kombu.transport import get_transport_cls
 
+from trtfarm.blobs.folder import storage_errors
+from trtfarm.errors import UsageError
 from trtfarm.jobs.job import Job
 from trtfarm.settings import Settings
+from trtfarm_worker.logs import logger
 
-_log = structlog.get_logger()
+_log = logger()
 
 RUN_TASK = "trtfarm.run"
 QUEUE = "trtfarm"
@@ -23,7 +26,11 @@ _POLLING_SECONDS = 0.1
 
 
 def make_app(settings: Settings) -> Celery:
-    """The app for this farm's broker; a `filesystem://` broker keeps its messages in the farm's home."""
+    """The app for this farm's broker; a `filesystem://` broker keeps its messages in the farm's home.
+
+    Raises UsageError for a broker that is not supported here, StorageError if the folder cannot be made.
+    """
+    _check_transport(settings.broker_url)
     app = Celery("trtfarm", broker=settings.broker_url)
     app.conf.update(
         broker_connection_retry_on_startup=True,
@@ -43,12 +50,25 @@ def make_app(settings: Settings) -> Celery:
     return app
 
 
+def _check_transport(url: str) -> None:
+    scheme = url.partition("://")[0]  # the rest may hold a password
+    try:
+        get_transport_cls(scheme)
+    except (KeyError, ImportError) as error:
+        raise UsageError(
+            f"no broker can be reached by {scheme}://",
+            cause=str(error.args[0]),
+            remedy="set TRTFARM_BROKER_URL to redis://… (pip install 'trtfarm[redis]') or amqp://…, or unset it",
+        ) from error
+
+
 def _transport_options(settings: Settings) -> dict[str, Any]:
     if not settings.broker_url.startswith("filesystem://"):
         return {}
     folders = {name: settings.home / "broker" / name for name in ("messages", "processed", "control")}
     for folder in folders.values():
-        folder.mkdir(parents=True, exist_ok=True)
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
     return {
         "data_folder_in": str(folders["messages"]),
         "data_folder_out": str(folders["messages"]),

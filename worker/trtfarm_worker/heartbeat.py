@@ -6,8 +6,6 @@ import threading
 from types import TracebackType
 from typing import Any, Self
 
-import structlog
-
 from trtfarm.database.session import Database
 from trtfarm.errors import ClaimLostError, StorageError
 from trtfarm.jobs.history import record
@@ -15,8 +13,9 @@ from trtfarm.jobs.job import Claim
 from trtfarm.jobs.manager import JobManager
 from trtfarm_worker.builder.cancellation import CancelToken
 from trtfarm_worker.builder.events import LogLine, Progress
+from trtfarm_worker.logs import logger
 
-_log = structlog.get_logger()
+_log = logger()
 
 #: Events reach the database this often: every write there is a sync of the disk.
 _FLUSH_SECONDS = 0.5

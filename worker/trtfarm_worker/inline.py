@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -34,6 +35,7 @@ def see_through(
     listener: Listener,
 ) -> Submission:
     """The submission at its end. KeyboardInterrupt gives unfinished jobs back to the queue and passes through."""
+    gc.enable()  # short commands do without, and this may take hours
     farm.sweep()
     with Presence(farm, CLIENT) as presence:
         # Jobs that a finished job queued are found by the next look, so nobody needs to be told.

@@ -15,7 +15,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import structlog
 from sqlalchemy import delete, func, select, update
 
 from trtfarm.database.clock import from_now, now
@@ -23,9 +22,10 @@ from trtfarm.database.schema import WorkerRow
 from trtfarm.errors import StorageError
 from trtfarm.farm import Farm
 from trtfarm.ids import new_id
+from trtfarm_worker.logs import logger
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
-_log = structlog.get_logger()
+_log = logger()
 
 #: Prefixes of owners: workers take what comes, clients run only what they themselves submitted.
 WORKER, CLIENT = "wrk", "cli"

@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-import structlog
-
 from trtfarm.actions import ActionKind
 from trtfarm.blobs.folder import storage_errors
 from trtfarm.errors import BuilderCancelledError, ClaimLostError, DiskFullError, StorageError, TrtfarmError
@@ -19,11 +17,12 @@ from trtfarm_worker.builder.events import LogLine, Progress
 from trtfarm_worker.builder.request import BuilderRequest, Limits
 from trtfarm_worker.builder.supervisor import run_builder
 from trtfarm_worker.heartbeat import Heartbeat
+from trtfarm_worker.logs import logger
 from trtfarm_worker.steps.registry import STEP_KINDS
 from trtfarm_worker.steps.step import Commit, Task
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
-_log = structlog.get_logger()
+_log = logger()
 
 #: Hears of every event of a job that runs here, in the job's thread; what it raises comes out of `Runner.run`.
 Listener = Callable[[Job, Progress | LogLine], None]

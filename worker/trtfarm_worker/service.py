@@ -5,13 +5,11 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import structlog
 from celery import Celery
 from celery.signals import worker_shutting_down
 
@@ -19,12 +17,13 @@ from trtfarm.farm import Farm
 from trtfarm.jobs.reconcile import publish, reconcile
 from trtfarm.settings import Settings
 from trtfarm_worker.app import RUN_TASK, CeleryPublisher, make_app
+from trtfarm_worker.logs import log_to_stderr, logger
 from trtfarm_worker.presence import WORKER, Presence, forget_dead
 from trtfarm_worker.processes import keep_running
 from trtfarm_worker.runner import Runner
 from trtfarm_worker.toolchains.registry import ToolchainRegistry
 
-_log = structlog.get_logger()
+_log = logger()
 _RECONCILE_SECONDS = 5.0
 
 
@@ -103,13 +102,4 @@ def up(settings: Settings, tell: Callable[[str], None]) -> None:
 def settle() -> None:
     """What a process that stays needs: garbage collection, which short commands do without, and a log."""
     gc.enable()
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.LogfmtRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    log_to_stderr()
