@@ -1,0 +1,84 @@
+"""Farms for the program: an empty one for each test, and one that holds engines for all that only look."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.acceptance.cli.program import Program
+from tests.conftest import REPOSITORY
+from trtfarm_worker.toolchains.registry import ToolchainRegistry
+from trtfarm_worker.toolchains.toolchain import Toolchain
+
+MNIST = REPOSITORY / "calib_data" / "mnist"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stocked:
+    """A farm after one submission; `facts` is what the submission said about itself."""
+
+    program: Program
+    facts: dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with LeNet as `lenet.onnx`, 100 digits to calibrate with, and 50 others with labels to verify with."""
+    folder = tmp_path_factory.mktemp("digits")
+    shutil.copy(MNIST / "lenet.onnx", folder)
+    (folder / "test").mkdir()
+    np.save(folder / "data.npy", np.load(MNIST / "data.npy")[:100])
+    for name in ("data.npy", "labels.npy"):
+        np.save(folder / "test" / name, np.load(MNIST / "test" / name)[:50])
+    return folder
+
+
+@pytest.fixture
+def program(tmp_path: Path, migrated: Path) -> Iterator[Program]:
+    """The program with a new farm that has no toolchain but the built-in one."""
+    made = _program(tmp_path, migrated)
+    yield made
+    assert made.processes() == []
+
+
+@pytest.fixture
+def builder(program: Program, rtx_toolchain: Toolchain) -> Program:
+    """The program with a new farm that can build."""
+    share(program, rtx_toolchain)
+    return program
+
+
+@pytest.fixture(scope="session")
+def stocked(
+    tmp_path_factory: pytest.TempPathFactory, migrated: Path, rtx_toolchain: Toolchain, digits: Path
+) -> Stocked:
+    """A farm with LeNet's table and its engines for sm_86 and sm_89; nobody may change it."""
+    program = _program(tmp_path_factory.mktemp("stocked"), migrated)
+    share(program, rtx_toolchain)
+    return Stocked(program=program, facts=program.json("submit", digits / "lenet.onnx"))
+
+
+@pytest.fixture
+def own_stock(stocked: Stocked, tmp_path: Path) -> Iterator[Stocked]:
+    """A copy of that farm, to be changed."""
+    copy = stocked.program.copied(tmp_path)
+    yield Stocked(program=copy, facts=stocked.facts)
+    assert copy.processes() == []
+
+
+def share(program: Program, toolchain: Toolchain) -> None:
+    """Registers a toolchain with a farm that did not install it, and so will not delete it."""
+    ToolchainRegistry(program.home).put(replace(toolchain, environment=None))
+
+
+def _program(folder: Path, migrated: Path) -> Program:
+    home = folder / "home"
+    home.mkdir()
+    shutil.copy(migrated, home / "farm.db")
+    return Program(home=home, folder=folder)

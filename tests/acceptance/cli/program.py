@@ -1,0 +1,166 @@
+"""The program `trtfarm` as a process, with a farm of its own, and what it left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+#: No command here takes nearly as long; one that does is stuck.
+_STUCK_SECONDS = 60.0
+#: Tables whose rows say what the farm keeps.
+_KEPT = ("models", "datasets", "tables", "quantizations", "engines", "verifications", "submissions", "jobs", "blobs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """What a finished command said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The error that `--json` puts on the last line of stderr."""
+        found = json.loads(self.err.splitlines()[-1])
+        assert isinstance(found, dict)
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A command that has not ended yet."""
+
+    process: subprocess.Popen[str]
+
+    def until(self, line: str) -> str:
+        """Reads stderr up to a line that begins so; returns all that was read."""
+        assert self.process.stderr is not None
+        read = ""
+        for said in self.process.stderr:
+            read += said
+            if said.startswith(line):
+                return read
+        raise AssertionError(f"it ended before it said {line!r}, and said:\n{read}")
+
+    def end(self, number: signal.Signals | None = None) -> Ended:
+        """Waits for its end, after a signal if one is given."""
+        if number is not None:
+            self.process.send_signal(number)
+        out, err = self.process.communicate()
+        return _checked(Ended(code=self.process.returncode, out=out, err=err))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """`python -m trtfarm_cli` with `home` as its farm and `folder` as the current one."""
+
+    home: Path
+    folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def run(self, *arguments: str | Path, **environment: str) -> Ended:
+        with self.started(*arguments, **environment) as running:
+            return running.end()
+
+    def ok(self, *arguments: str | Path, **environment: str) -> Ended:
+        """Runs a command that has to succeed."""
+        ended = self.run(*arguments, **environment)
+        assert ended.code == 0, ended.err
+        return ended
+
+    def json(self, *arguments: str | Path, **environment: str) -> Any:
+        """The JSON document that a command gives."""
+        return self.ok(*arguments, "--json", **environment).json
+
+    def fails(self, code: int, *arguments: str | Path, **environment: str) -> dict[str, Any]:
+        """The error of a command that has to end with this exit code, and to say nothing on stdout."""
+        ended = self.run(*arguments, "--json", **environment)
+        assert ended.code == code, ended.err
+        assert ended.out == ""
+        error = ended.error
+        assert error["exit_code"] == code
+        assert error["message"]
+        return error
+
+    @contextmanager
+    def started(self, *arguments: str | Path, **environment: str) -> Iterator[Running]:
+        """A command while it runs; killed when the block ends before it does."""
+        passed = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "trtfarm_cli", *map(str, arguments)],
+            cwd=self.folder,
+            env={**passed, "TRTFARM_HOME": str(self.home), "TZ": "UTC", **self.environment, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        watch = threading.Timer(_STUCK_SECONDS, process.kill)
+        watch.start()
+        try:
+            with process:
+                yield Running(process=process)
+        finally:
+            watch.cancel()
+
+    def copied(self, folder: Path) -> Program:
+        """The same with a copy of its farm in the new folder `folder`."""
+        home = folder / "home"
+        shutil.copytree(self.home, home)
+        return Program(home=home, folder=folder, environment=self.environment)
+
+    def rows(self) -> dict[str, int]:
+        """How many rows the farm keeps, of the kinds of which there are any."""
+        with closing(sqlite3.connect(f"file:{self.home / 'farm.db'}?mode=ro", uri=True)) as database:
+            counts = {name: database.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in _KEPT}  # noqa: S608
+        return {name: count for name, count in counts.items() if count}
+
+    def states(self) -> set[str]:
+        """The states in which jobs are."""
+        with closing(sqlite3.connect(f"file:{self.home / 'farm.db'}?mode=ro", uri=True)) as database:
+            return {state for (state,) in database.execute("SELECT DISTINCT state FROM jobs")}
+
+    def blobs(self) -> list[Path]:
+        """Files in the blob store, finished or not."""
+        return [path for path in (self.home / "blobs").rglob("*") if path.is_file()]
+
+    def scratch(self) -> list[Path]:
+        return list((self.home / "scratch").glob("*"))
+
+    def processes(self) -> list[psutil.Process]:
+        """Living processes whose command or environment names this farm: commands, and the builders they started."""
+        return [process for process in psutil.process_iter() if _belongs(process, str(self.home))]
+
+
+def _checked(ended: Ended) -> Ended:
+    """Whatever goes wrong, nobody is to see Python's inside."""
+    assert "Traceback" not in ended.err, ended.err
+    assert "Warning" not in ended.err, ended.err
+    return ended
+
+
+def _belongs(process: psutil.Process, home: str) -> bool:
+    try:
+        if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return any(home in text for text in (*process.cmdline(), *process.environ().values()))
+    except psutil.Error:
+        return False

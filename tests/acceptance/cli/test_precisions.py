@@ -1,0 +1,65 @@
+"""FP16, alone and beside INT8: converted, verified, and built for each target that there is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.cli.program import Program
+
+TARGETS = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_120", "sm_121")
+
+
+def _submit(program: Program, digits: Path, precision: str, *targets: str) -> dict[str, Any]:
+    wanted = [argument for target in targets for argument in ("--target", target)]
+    facts = program.json("submit", digits / "lenet.onnx", "--precision", precision, *wanted, "--max-drop", "1%")
+    assert facts["state"] == "done"
+    return dict(facts)
+
+
+def test_int8_beside_fp16_for_every_target(builder: Program, digits: Path) -> None:
+    """On sm_75 TensorRT-RTX has no matrix product in FP32, so INT8 beside FP16 is the INT8 that there is."""
+    facts = _submit(builder, digits, "int8+fp16", *TARGETS)
+    assert [step["name"] for step in facts["steps"]][:4] == ["calibrate", "quantize", "convert", "verify"]
+    engines = {engine["compute_capability"]: engine for engine in facts["engines"]}
+    assert tuple(engines) == TARGETS
+    assert {engine["precision"] for engine in engines.values()} == {"int8+fp16"}
+    assert all(engine["int8_layers"] >= (5 if target == "sm_75" else 7) for target, engine in engines.items())
+    details = builder.json("engines", "show", engines["sm_75"]["id"])
+    in_int8 = {node for layer in details["layers"] if layer["dtype"] == "int8" for node in layer["onnx_nodes"]}
+    assert {"/f1/Gemm", "/f2/Gemm"} <= in_int8
+    assert {layer["dtype"] for layer in details["layers"]} <= {"int8", "float16", "float32", None}
+    assert {tensor["dtype"] for tensor in details["io"]} == {"float32"}
+    assert _submit(builder, digits, "int8+fp16", "sm_75", "sm_86")["hit"]
+    # Calibration and quantisation are those of INT8 beside FP32.
+    states = {step["name"]: step["state"] for step in _submit(builder, digits, "int8", "sm_86")["steps"]}
+    assert (states["calibrate"], states["quantize"], states["verify"]) == ("hit", "hit", "done")
+
+
+def test_fp16_alone_needs_no_calibration_and_is_verified(builder: Program, digits: Path) -> None:
+    facts = _submit(builder, digits, "fp16", "sm_75")
+    assert [step["name"] for step in facts["steps"]][:2] == ["convert", "verify"]
+    assert facts["table"] is None
+    (engine,) = facts["engines"]
+    assert engine["int8_layers"] == 0
+    assert facts["verification"]["classification"]["candidate"] == facts["verification"]["classification"]["reference"]
+
+
+@pytest.mark.parametrize("precision", ["int8", "fp32"])
+def test_what_sm_75_lacks_is_told_before_anything_is_done(builder: Program, digits: Path, precision: str) -> None:
+    ended = builder.run("submit", digits / "lenet.onnx", "--precision", precision, "--target", "sm_75", "--json")
+    assert ended.code == 5
+    assert "FP32 GEMM is not supported" in ended.error["cause"]
+    assert ended.error["remedy"] == "for sm_75 ask for --precision fp16 or int8+fp16"
+
+
+def test_nodes_can_be_kept_in_fp32(builder: Program, digits: Path) -> None:
+    command = ("submit", digits / "lenet.onnx", "--target", "sm_86", "--keep-fp32", "/c1/Conv")
+    facts = builder.json(*command, "--precision", "fp16")
+    details = builder.json("engines", "show", facts["engines"][0]["id"])
+    assert [left["node"] for left in details["left_in_float32"]] == ["/c1/Conv"]
+    refused = builder.run(*command, "--precision", "int8")
+    assert refused.code == 2
+    assert "int8 has no float16" in refused.err
