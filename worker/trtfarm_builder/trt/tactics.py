@@ -35,11 +35,10 @@ def set_tactic_sources(config: Any, names: Optional[Sequence[str]]) -> List[str]
 
 
 def has_cudnn() -> bool:
-    """Whether a library that answers for cuDNN's version can be loaded."""
+    """Whether the cuDNN that TensorRT finds first answers for its version; a newer one beside it is of no use to it."""
     for name in _CUDNN_LIBRARIES:
         try:
-            if hasattr(ctypes.CDLL(name), "cudnnGetVersion"):
-                return True
+            return hasattr(ctypes.CDLL(name), "cudnnGetVersion")
         except OSError:
             continue
     return False
