@@ -12,6 +12,7 @@ from trtfarm_builder.trt.cache_text import CacheText, check_scales, parse_cache
 from trtfarm_builder.trt.calibrators import table_calibrator
 from trtfarm_builder.trt.completion import Coverage, cover
 from trtfarm_builder.trt.device import current_device
+from trtfarm_builder.trt.interfaces import interface_of
 from trtfarm_builder.trt.network import constant_values
 from trtfarm_builder.trt.options import (
     NAMES,
@@ -156,8 +157,10 @@ def _table_of(args: Mapping[str, Any]) -> CacheText:
     if args.get("table"):
         table = parse_cache(Path(args["table"]).read_bytes())
     else:
+        word = args.get("calibrator", "entropy2")
+        interface_of(word)
         table = CacheText(
-            calibrator=args.get("calibrator", "entropy2"),
+            calibrator=word,
             digits=header_digits(trt.__version__),
             quantile=1.0,
             cutoff=1.0,
