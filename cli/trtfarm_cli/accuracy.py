@@ -7,7 +7,7 @@ from typing import Any
 
 
 def brief(metrics: Mapping[str, Any] | None) -> str | None:
-    """INT8 against FP32 in a few words; None where nothing was measured."""
+    """A lower precision against FP32 in a few words; None where nothing was measured."""
     if metrics is None:
         return None
     if classes := metrics.get("classification"):
@@ -16,14 +16,14 @@ def brief(metrics: Mapping[str, Any] | None) -> str | None:
     return f"cosine {min(cosines):.4f}" if cosines else None
 
 
-def lines(metrics: Mapping[str, Any]) -> Iterator[str]:
+def lines(metrics: Mapping[str, Any], precision: str) -> Iterator[str]:
     """Top-1 and Top-5 where there were labels, else a line for each output; and on what it was measured."""
     where = f"{metrics['samples']} samples, {'simulated on the CPU' if metrics['simulated'] else 'on the engine'}"
     if classes := metrics["classification"]:
         reference, candidate = classes["reference"], classes["candidate"]
         yield (
             f"FP32 Top1: {reference['top1']:.4f}, Top5: {reference['top5']:.4f}  "
-            f"INT8 Top1: {candidate['top1']:.4f}, Top5: {candidate['top5']:.4f}  ({where})"
+            f"{precision.upper()} Top1: {candidate['top1']:.4f}, Top5: {candidate['top5']:.4f}  ({where})"
         )
         return
     for name, measured in metrics["outputs"].items():

@@ -31,6 +31,7 @@ def facts_of(farm: Farm, submission: Submission, *, seconds: float) -> dict[str,
             "state": submission.state.value,
             "hit": submission.hit,
             "seconds": round(seconds, 3),
+            "precision": submission.request.precision,
             "model": {"id": model.id, "name": model.name, "digest": model.digest},
             "table": table_entry(table, model).as_dict() if table else None,
             "engines": [engine_entry(session, engine).as_dict() | _layers(engine.facts) for engine in engines],
@@ -66,7 +67,7 @@ def lines(facts: Mapping[str, Any]) -> Iterator[str]:
             f"{output.size(engine['size'])}, {engine['int8_layers']} of {engine['layer_count']} layers in INT8"
         )
     if checks := facts["verification"]:
-        yield from (f"accuracy  {line}" for line in accuracy.lines(checks))
+        yield from (f"accuracy  {line}" for line in accuracy.lines(checks, facts["precision"]))
     yield f"kept in   {facts['home']}"
 
 

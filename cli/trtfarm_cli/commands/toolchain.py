@@ -101,7 +101,13 @@ def _report(toolchain: Toolchain, *, json: bool) -> None:
     if json:
         output.emit_json(toolchain.as_dict())
     else:
-        output.emit_fields(_row(toolchain) | {"lacking": dict(toolchain.capabilities.lacking)})
+        can = toolchain.capabilities
+        exceptions = {
+            f"{word} for {target}": reason
+            for word, reasons in can.exceptions.items()
+            for target, reason in reasons.items()
+        }
+        output.emit_fields(_row(toolchain) | {"lacking": {**can.lacking, **exceptions}})
     if toolchain.broken:
         raise typer.Exit(exits.NO_TOOLCHAIN)
 

@@ -14,6 +14,7 @@ from trtfarm_worker.builder.cancellation import CancelToken
 from trtfarm_worker.builder.events import LogLine, Progress
 from trtfarm_worker.builder.request import BuilderAnswer, BuilderRequest
 from trtfarm_worker.builder.supervisor import Listener, run_builder
+from trtfarm_worker.toolchains.registry import reference_toolchain
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
 _PROFILE = {"x": {"min": [1, 3, 16, 16], "opt": [4, 3, 16, 16], "max": [8, 3, 16, 16]}}
@@ -52,6 +53,42 @@ def test_an_int8_engine_for_each_target(rtx_toolchain: Toolchain, model: Path, t
     assert "Softmax:prob" not in in_int8
     assert answer.result["int8_layers"] == sum(layer["dtype"] == "int8" for layer in answer.result["layers"])
     assert "Layers:" in answer.file("log").read_text()
+
+
+@pytest.mark.parametrize("target", ["sm_75", "sm_80", "sm_86", "sm_89", "sm_120", "sm_121"])
+def test_int8_beside_float16_for_each_target(
+    rtx_toolchain: Toolchain, model: Path, tmp_path: Path, target: str
+) -> None:
+    """The same layers in INT8 as beside FP32; on sm_75, where that does not compile, at least the matrix product."""
+    converted = _converted(model, tmp_path / "converted")
+    answer = _build(rtx_toolchain, converted, tmp_path / "s", compute_capability=target, precision="int8+fp16")
+    assert {tensor["dtype"] for tensor in answer.result["io"]} == {"float32"}
+    layers = answer.result["layers"]
+    in_int8 = {node for layer in layers if layer["dtype"] == "int8" for node in layer["onnx_nodes"]}
+    convolutions = set() if target == "sm_75" else {"Conv:c1", "Conv:c2"}
+    assert {"MaxPool:p1", "MatMul:y", *convolutions} <= in_int8
+    assert any(layer["dtype"] == "float16" for layer in layers)
+
+
+def test_float16_without_int8(rtx_toolchain: Toolchain, golden: Path, tmp_path: Path) -> None:
+    converted = _converted(golden / "lenet" / "model.onnx", tmp_path / "converted")
+    profile = {"data": {"min": [1, 1, 28, 28], "opt": [8, 1, 28, 28], "max": [8, 1, 28, 28]}}
+    asked: dict[str, Any] = {"compute_capability": "sm_75", "profiles": profile}
+    answer = _build(rtx_toolchain, converted, tmp_path / "s", precision="fp16", **asked)
+    assert [layer["dtype"] for layer in answer.result["layers"]].count("float16") > 5
+    with pytest.raises(ModelError, match="would build it in fp16, not in fp32"):
+        _build(rtx_toolchain, converted, tmp_path / "t", precision="fp32", **asked)
+
+
+def _converted(model: Path, scratch: Path) -> Path:
+    request = BuilderRequest(
+        toolchain=reference_toolchain(),
+        step="convert",
+        args={"model": str(model)},
+        limits=generous(),
+        scratch=scratch,
+    )
+    return run_builder(request, on_event=lambda _event: None).file("model")
 
 
 def test_an_engine_without_int8_layers_is_told(rtx_toolchain: Toolchain, tmp_path: Path) -> None:
@@ -96,7 +133,8 @@ def test_fp32_engines_of_real_models(
     [
         ({"compute_capability": "sm_90"}, ToolchainError, r"cannot build for sm_90[^$]*sm_89"),
         ({"precision": "fp32"}, ModelError, "has Q/DQ nodes"),
-        ({"precision": "fp16"}, UsageError, "int8 or fp32"),
+        ({"precision": "int8+fp16"}, ModelError, "has Q/DQ nodes and no float16"),
+        ({"precision": "fp4"}, UsageError, "no 'fp4'"),
         ({"profiles": {}}, UsageError, "input 'x' of shape -1x3x16x16 needs a profile"),
         ({"profiles": {**_PROFILE, "y": _PROFILE["x"]}}, UsageError, "no input 'y'"),
         ({"flags": ["INT8"]}, UsageError, "no builder flag 'INT8'"),
@@ -120,7 +158,7 @@ def test_what_cannot_be_built_is_refused_with_the_reason(
 
 
 def test_int8_needs_a_quantised_model(rtx_toolchain: Toolchain, golden: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="has no Q/DQ nodes"):
+    with pytest.raises(ModelError, match="has neither Q/DQ nodes nor float16"):
         _build(rtx_toolchain, golden / "lenet" / "model.onnx", tmp_path / "scratch")
 
 

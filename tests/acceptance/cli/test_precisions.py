@@ -41,18 +41,21 @@ def test_int8_beside_fp16_for_every_target(builder: Program, digits: Path) -> No
 def test_fp16_alone_needs_no_calibration_and_is_verified(builder: Program, digits: Path) -> None:
     facts = _submit(builder, digits, "fp16", "sm_75")
     assert [step["name"] for step in facts["steps"]][:2] == ["convert", "verify"]
+    assert facts["precision"] == "fp16"
     assert facts["table"] is None
     (engine,) = facts["engines"]
     assert engine["int8_layers"] == 0
     assert facts["verification"]["classification"]["candidate"] == facts["verification"]["classification"]["reference"]
 
 
-@pytest.mark.parametrize("precision", ["int8", "fp32"])
-def test_what_sm_75_lacks_is_told_before_anything_is_done(builder: Program, digits: Path, precision: str) -> None:
-    ended = builder.run("submit", digits / "lenet.onnx", "--precision", precision, "--target", "sm_75", "--json")
-    assert ended.code == 5
-    assert "FP32 GEMM is not supported" in ended.error["cause"]
-    assert ended.error["remedy"] == "for sm_75 ask for --precision fp16 or int8+fp16"
+@pytest.mark.parametrize(("precision", "instead"), [("int8", "int8+fp16"), ("fp32", "fp16")])
+def test_what_sm_75_lacks_is_told_before_anything_is_done(
+    builder: Program, digits: Path, precision: str, instead: str
+) -> None:
+    error = builder.fails(6, "submit", digits / "lenet.onnx", "--precision", precision, "--target", "sm_75")
+    assert "FP32 GEMM is not supported" in error["cause"]
+    assert error["remedy"] == f"for sm_75 ask for --precision {instead}"
+    assert "models" not in builder.rows()
 
 
 def test_nodes_can_be_kept_in_fp32(builder: Program, digits: Path) -> None:
@@ -60,6 +63,4 @@ def test_nodes_can_be_kept_in_fp32(builder: Program, digits: Path) -> None:
     facts = builder.json(*command, "--precision", "fp16")
     details = builder.json("engines", "show", facts["engines"][0]["id"])
     assert [left["node"] for left in details["left_in_float32"]] == ["/c1/Conv"]
-    refused = builder.run(*command, "--precision", "int8")
-    assert refused.code == 2
-    assert "int8 has no float16" in refused.err
+    assert builder.fails(2, *command, "--precision", "int8")["cause"] == "int8 has no float16"

@@ -35,14 +35,19 @@ def test_an_installed_toolchain_knows_what_it_can_do(rtx_toolchain: Toolchain) -
         "sm_120",
         "sm_121",
     ]
-    assert rtx_toolchain.capabilities.precisions == ("fp32", "int8")
+    assert rtx_toolchain.capabilities.precisions == ("fp32", "fp16", "int8", "int8+fp16")
+    exceptions = rtx_toolchain.capabilities.exceptions
+    assert {word: list(reasons) for word, reasons in exceptions.items()} == {"fp32": ["sm_75"], "int8": ["sm_75"]}
+    assert "FP32 GEMM is not supported" in exceptions["fp32"]["sm_75"]
     assert rtx_toolchain.environment == rtx_toolchain.python.parents[1]
 
 
 def test_a_version_that_fails_on_int8_is_kept_with_the_reason(old_rtx_toolchain: Toolchain) -> None:
     assert old_rtx_toolchain.broken is None
-    assert old_rtx_toolchain.capabilities.precisions == ("fp32",)
-    assert "Myelin" in old_rtx_toolchain.capabilities.lacking["int8"]
+    assert old_rtx_toolchain.capabilities.precisions == ("fp32", "fp16")
+    lacking = old_rtx_toolchain.capabilities.lacking
+    assert set(lacking) == {"int8", "int8+fp16"}
+    assert "Myelin" in lacking["int8"]
 
 
 def test_an_installation_that_fails_leaves_nothing(

@@ -110,6 +110,13 @@ def test_bounds_of_clip_may_be_beyond_the_range(converted: Convert) -> None:
     check_close(model, result)
 
 
+def test_constants_listed_among_the_inputs_need_not_be_fed(converted: Convert) -> None:
+    model = make_model([node("MatMul", ["x", "w"], "y")], {"x": (2, 4), "w": (4, 4)}, ["y"], {"w": weights(1, 4, 4)})
+    result = converted(model)
+    assert [item.name for item in result.model.graph.input] == ["x"]
+    check_close(model, result)
+
+
 def test_inputs_that_onnx_fixes_stay_float32(converted: Convert) -> None:
     constants = {"roi": np.zeros(0, np.float32), "scales": np.array([1, 1, 2, 2], np.float32)}
     model = make_model([node("Resize", ["x", "roi", "scales"], "y")], {"x": (1, 2, 3, 3)}, ["y"], constants)
@@ -207,6 +214,13 @@ def test_a_model_with_nothing_to_convert_is_refused(converted: Convert) -> None:
     with pytest.raises(BadModelError, match="no node of the model can compute in float16") as caught:
         converted(model)
     assert caught.value.cause == "its results may be beyond what float16 holds"
+
+
+def test_a_model_that_is_in_float16_already_stays_as_it_is(converted: Convert) -> None:
+    model = make_model([node("Cast", ["x"], "h", to=FLOAT16), node("Relu", ["h"], "y")], {"x": (2, 4)}, ["y"])
+    result = converted(model)
+    assert list(result.model.graph.node) == list(model.graph.node)
+    assert result.result["converted"] == []
 
 
 def test_foreign_operators_stay(converted: Convert) -> None:

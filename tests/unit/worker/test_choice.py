@@ -13,6 +13,7 @@ from trtfarm_worker.toolchains.registry import reference_toolchain
 from trtfarm_worker.toolchains.toolchain import Capabilities, Toolchain, ToolchainKind
 
 _REFERENCE = reference_toolchain()
+_SM_75 = ComputeCapability(7, 5)
 _SM_86, _SM_90 = ComputeCapability(8, 6), ComputeCapability(9, 0)
 
 
@@ -60,6 +61,21 @@ def test_a_target_that_none_can_build_names_those_that_can_be() -> None:
         choose([_REFERENCE, _NEW], target=_SM_90, precision="int8")
     assert caught.value.cause == "tensorrt-rtx-1.7.1.116: builds for sm_86"
     assert caught.value.remedy == "choose among the targets that can be built here: sm_86"
+
+
+def test_a_precision_that_one_target_lacks_names_those_that_it_has() -> None:
+    can = Capabilities(
+        compute_capabilities=(_SM_75, _SM_86),
+        precisions=("fp32", "fp16", "int8", "int8+fp16"),
+        exceptions={word: {"sm_75": "FP32 GEMM is not supported"} for word in ("fp32", "int8")},
+    )
+    toolchain = replace(_NEW, capabilities=can)
+    assert choose([toolchain], target=_SM_86, precision="int8") == toolchain
+    assert choose([toolchain], target=_SM_75, precision="int8+fp16") == toolchain
+    with pytest.raises(ToolchainError, match="no toolchain here builds int8 engines for sm_75") as caught:
+        choose([_REFERENCE, toolchain], target=_SM_75, precision="int8")
+    assert caught.value.cause == "tensorrt-rtx-1.7.1.116: has no int8 for sm_75: FP32 GEMM is not supported"
+    assert caught.value.remedy == "for sm_75 ask for --precision int8+fp16"
 
 
 def test_a_tensorrt_without_a_gpu_says_so() -> None:

@@ -28,6 +28,8 @@ _FLOAT16_PAIRS_OPSET = 19
 def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     """Writes converted.onnx into the current folder; its inputs and outputs are as they were.
 
+    A model that is in float16 already stays as it is.
+
     `args`: model (path), options {exclude_nodes, exclude_op_types} that stay in float32.
     Returns model, external (the names of the files beside the given model that the new one needs beside it too),
     opset, converted (names of nodes that compute in float16) and left [{node, op_type, reason}], which stay in float32.
@@ -43,7 +45,7 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     halves = Halves(graph, Constants(graph, path.parent))
     plan = decide(graph, halves, exclusions, opset_of(model))
     converted = [label(graph.nodes[number]) for number in plan.halves]
-    if not converted:
+    if not converted and not graph.has_type(onnx.TensorProto.FLOAT16):
         raise _nothing_to_convert(plan.left[0].reason if plan.left else "it does not compute in float32")
     channel.log("{} nodes in float16, {} stay in float32".format(len(converted), len(plan.left)))
     convert_floats(model, plan, halves)

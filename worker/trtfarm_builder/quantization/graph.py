@@ -80,6 +80,10 @@ class Graph:
         """A TensorProto.DataType, or None where it cannot be inferred."""
         return self._types.get(tensor)
 
+    def has_type(self, element_type: int) -> bool:
+        """Whether any tensor of the main graph is of that type."""
+        return element_type in self._types.values()
+
     def tensor(self, edge: Edge) -> str:
         return str(self.nodes[edge.node].input[edge.input])
 

@@ -7,19 +7,25 @@ from typing import Any, Dict
 from trtfarm_builder.channel import Channel
 from trtfarm_builder.failures import BadModelError, BadRequestError
 from trtfarm_builder.rtx.binding import trt
-from trtfarm_builder.rtx.layers import layers_from_log
+from trtfarm_builder.rtx.layers import int8_layers_of, layers_from_log
 from trtfarm_builder.rtx.logger import BuildLogger
-from trtfarm_builder.rtx.network import is_quantized, network_from_onnx, tensors_of
+from trtfarm_builder.rtx.network import PRECISIONS, network_from_onnx, precision_of, tensors_of
 from trtfarm_builder.rtx.plan import add_profile, config_for, plan_from_network
 
 _ENGINE = "engine.plan"
 _LOG = "build.log"
 #: Everything else in the request is a builder option.
 _ARGS = frozenset({"model", "compute_capability", "precision", "profiles"})
+_HAS = {
+    "fp32": "has neither Q/DQ nodes nor float16",
+    "fp16": "has float16 and no Q/DQ nodes",
+    "int8": "has Q/DQ nodes and no float16",
+    "int8+fp16": "has Q/DQ nodes and float16",
+}
 
 
 def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
-    """`args`: model, compute_capability (`sm_86`), precision (int8 or fp32), profiles, and builder options.
+    """`args`: model, compute_capability (`sm_86`), precision (one of `PRECISIONS`), profiles, and builder options.
 
     `size` is in bytes, `seconds` is what parsing and building took; `int8_layers` counts among `layers`.
     """
@@ -27,15 +33,15 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     logger = BuildLogger(Path(_LOG), channel)
     builder = trt.Builder(logger)
     network = network_from_onnx(builder, Path(args["model"]), logger)
-    _check_precision(args["precision"], quantized=is_quantized(network))
+    _check_precision(args["precision"], precision_of(network))
     config = config_for(builder, [args["compute_capability"]], {name: args[name] for name in args if name not in _ARGS})
     add_profile(builder, network, config, args["profiles"])
     plan = plan_from_network(builder, network, config, logger, channel)
     with Path(_ENGINE).open("wb") as file:
         file.write(plan)
     layers = layers_from_log(logger.layers)
-    int8_layers = sum(layer["dtype"] == "int8" for layer in layers)
-    if args["precision"] == "int8" and not int8_layers:
+    int8_layers = int8_layers_of(layers)
+    if PRECISIONS[args["precision"]].quantized and not int8_layers:
         # So it is with convolutions on sm_75: they are dequantised first.
         channel.log("no layer of this engine computes in INT8 on {}".format(args["compute_capability"]), "warning")
     return {
@@ -50,17 +56,16 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     }
 
 
-def _check_precision(precision: str, *, quantized: bool) -> None:
+def _check_precision(wanted: str, found: str) -> None:
     """A strongly typed network is as its nodes say; asking for something else would be ignored in silence."""
-    if precision == "int8" and not quantized:
-        raise BadModelError(
-            "the model has no Q/DQ nodes, so TensorRT-RTX would build it in its own precision",
-            remedy="calibrate it and quantise it first, or ask for fp32",
+    if wanted not in PRECISIONS:
+        raise BadRequestError(
+            "TensorRT-RTX builds no {!r} here".format(wanted), remedy="use one of: " + ", ".join(PRECISIONS)
         )
-    if precision == "fp32" and quantized:
-        raise BadModelError(
-            "the model has Q/DQ nodes, so TensorRT-RTX would build it in INT8",
-            remedy="ask for int8, or hand in the model from before quantisation",
-        )
-    if precision not in ("int8", "fp32"):
-        raise BadRequestError("TensorRT-RTX builds no {!r} here".format(precision), remedy="use int8 or fp32")
+    if wanted == found:
+        return
+    has = _HAS[found]
+    raise BadModelError(
+        "the model {}, so TensorRT-RTX would build it in {}, not in {}".format(has, found, wanted),
+        remedy="ask for {}, or hand in a model that was quantised and converted for {}".format(found, wanted),
+    )

@@ -4,7 +4,7 @@ The engine inspector would say the same, but it needs a GPU.
 """
 
 import re
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from trtfarm_builder.datatypes import numpy_word
 
@@ -28,6 +28,11 @@ def layers_from_log(text: str) -> List[Dict[str, Any]]:
     layer without inputs (shape arithmetic).
     """
     return [_layer(match) for match in map(_LAYER.match, text.splitlines()) if match]
+
+
+def int8_layers_of(layers: Sequence[Mapping[str, Any]]) -> int:
+    """How many of the layers compute in INT8."""
+    return sum(layer["dtype"] == _INT8 for layer in layers)
 
 
 def _layer(match: "re.Match[str]") -> Dict[str, Any]:

@@ -1,5 +1,6 @@
 """A TensorRT network from an ONNX file."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -9,6 +10,23 @@ from trtfarm_builder.rtx.binding import trt
 from trtfarm_builder.rtx.logger import BuildLogger
 
 _ERRORS_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Whether a network has Q/DQ nodes, and whether any of its tensors are float16."""
+
+    quantized: bool
+    float16: bool
+
+
+#: What can be asked for. INT8 runs where Q/DQ nodes are; float16 where the ONNX says so.
+PRECISIONS = {
+    "fp32": Precision(quantized=False, float16=False),
+    "fp16": Precision(quantized=False, float16=True),
+    "int8": Precision(quantized=True, float16=False),
+    "int8+fp16": Precision(quantized=True, float16=True),
+}
 
 
 def network_from_onnx(builder: Any, path: Path, logger: BuildLogger) -> Any:
@@ -35,9 +53,15 @@ def _describe(error: Any) -> str:
     return where + str(error.desc())
 
 
-def is_quantized(network: Any) -> bool:
-    """Whether the network has Q/DQ nodes, which make a strongly typed one compute in INT8."""
-    return any(network.get_layer(index).type == trt.LayerType.QUANTIZE for index in range(network.num_layers))
+def precision_of(network: Any) -> str:
+    """The word for what a strongly typed network computes in: that is said by its nodes, and by nothing else."""
+    layers = [network.get_layer(index) for index in range(network.num_layers)]
+    outputs = (layer.get_output(number) for layer in layers for number in range(layer.num_outputs))
+    found = Precision(
+        quantized=any(layer.type == trt.LayerType.QUANTIZE for layer in layers),
+        float16=any(tensor.dtype == trt.float16 for tensor in outputs),
+    )
+    return next(word for word, precision in PRECISIONS.items() if precision == found)
 
 
 def tensors_of(network: Any) -> List[Dict[str, Any]]:

@@ -2,61 +2,84 @@
 
 import platform
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
 from trtfarm_builder.channel import Channel
 from trtfarm_builder.failures import ToolchainUnfitError
 from trtfarm_builder.rtx.binding import COMPUTE_CAPABILITIES, trt
+from trtfarm_builder.rtx.layers import int8_layers_of, layers_from_log
 from trtfarm_builder.rtx.logger import BuildLogger
+from trtfarm_builder.rtx.network import PRECISIONS
 from trtfarm_builder.rtx.plan import config_for, plan_from_network
 
 
 def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:  # noqa: ARG001 - a step's signature
-    """Builds a small convolution in FP32, then in INT8, for all compute capabilities at once.
+    """Builds a convolution and a matrix product in each precision, for each compute capability on its own.
 
-    Some releases fail on any INT8 convolution with an error of their compiler; `reason` then says which.
-    Raises ToolchainUnfitError when not even FP32 can be built.
+    Returns tensorrt, python, compute_capabilities, and precisions {word: {compute capability: None, or why not}}: 1.6
+    fails on every INT8 convolution, and 1.7 has no matrix product in FP32 for sm_75. Raises ToolchainUnfitError where
+    nothing can be built at all.
     """
-    logger = BuildLogger(Path("probe.log"), channel)
-    _build(logger, channel, quantized=False)
-    facts = {
+    targets = sorted(COMPUTE_CAPABILITIES, key=lambda name: int(name[len("sm_") :]))
+    found = {word: {target: _failure(channel, word, target) for target in targets} for word in PRECISIONS}
+    failures = [reason for reasons in found.values() for reason in reasons.values()]
+    if None not in failures:
+        raise ToolchainUnfitError("TensorRT-RTX {} builds nothing here".format(trt.__version__), cause=failures[0])
+    return {
         "tensorrt": trt.__version__,
         "python": platform.python_version(),
-        "compute_capabilities": sorted(COMPUTE_CAPABILITIES, key=lambda name: int(name[len("sm_") :])),
+        "compute_capabilities": targets,
+        "precisions": found,
     }
-    try:
-        _build(logger, channel, quantized=True)
-    except ToolchainUnfitError as error:
-        return dict(facts, int8=False, reason=error.cause)
-    return dict(facts, int8=True)
 
 
-def _build(logger: BuildLogger, channel: Channel, *, quantized: bool) -> None:
+def _failure(channel: Channel, precision: str, target: str) -> Optional[str]:
+    logger = BuildLogger(Path("{}-{}.log".format(precision, target)), channel)
     builder = trt.Builder(logger)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-    weights = np.full((8, 3, 3, 3), 0.5, dtype=np.float32)
-    scale = np.full((), 0.01, dtype=np.float32)
-    data = network.add_input("data", trt.float32, (1, 3, 8, 8))
-    if quantized:
-        data = _quantized(network, data, scale)
-        kernel = _quantized(network, _constant(network, weights), scale)
-        convolution = network.add_convolution_nd(data, 8, (3, 3), trt.Weights())
-        convolution.set_input(1, kernel)
-    else:
-        convolution = network.add_convolution_nd(data, 8, (3, 3), weights)
-    network.mark_output(convolution.get_output(0))
-    config = config_for(builder, list(COMPUTE_CAPABILITIES), {})
-    plan_from_network(builder, network, config, logger, channel)
+    _Layers(network, precision).add_all()
+    try:
+        plan_from_network(builder, network, config_for(builder, [target], {}), logger, channel)
+    except ToolchainUnfitError as error:
+        return error.cause
+    if PRECISIONS[precision].quantized and not int8_layers_of(layers_from_log(logger.layers)):
+        return "nothing computes in INT8 there"
+    return None
 
 
-def _constant(network: Any, values: Any) -> Any:
-    return network.add_constant(values.shape, values).get_output(0)
+class _Layers:
+    """A convolution with a matrix product behind it, in one precision; input and output are float32."""
 
+    def __init__(self, network: Any, precision: str) -> None:
+        self._network = network
+        self._quantized = PRECISIONS[precision].quantized
+        self._float16 = PRECISIONS[precision].float16
+        # TensorRT does not copy them: they have to live until the network is built.
+        self._values: List[Any] = []
 
-def _quantized(network: Any, tensor: Any, scale: Any) -> Any:
-    """The tensor through INT8 and back."""
-    factor = _constant(network, scale)
-    quantized = network.add_quantize(tensor, factor, trt.int8).get_output(0)
-    return network.add_dequantize(quantized, factor, trt.float32).get_output(0)
+    def add_all(self) -> None:
+        network = self._network
+        data = self._cast(network.add_input("data", trt.float32, (1, 8, 8, 8)), trt.float16)
+        convolution = network.add_convolution_nd(self._operand(data), 8, (3, 3), trt.Weights())
+        convolution.set_input(1, self._operand(self._constant((8, 8, 3, 3))))
+        left, right = self._operand(convolution.get_output(0)), self._operand(self._constant((1, 8, 6, 8)))
+        product = network.add_matrix_multiply(left, trt.MatrixOperation.NONE, right, trt.MatrixOperation.NONE)
+        network.mark_output(self._cast(product.get_output(0), trt.float32))
+
+    def _cast(self, tensor: Any, dtype: Any) -> Any:
+        return self._network.add_cast(tensor, dtype).get_output(0) if self._float16 else tensor
+
+    def _operand(self, tensor: Any) -> Any:
+        """The tensor, through INT8 and back where the precision says so."""
+        if not self._quantized:
+            return tensor
+        scale = self._constant(())
+        quantized = self._network.add_quantize(tensor, scale, trt.int8).get_output(0)
+        return self._network.add_dequantize(quantized, scale, tensor.dtype).get_output(0)
+
+    def _constant(self, shape: Tuple[int, ...]) -> Any:
+        value = np.full(shape, 0.5, np.float16 if self._float16 else np.float32)
+        self._values.append(value)
+        return self._network.add_constant(shape, value).get_output(0)

@@ -37,7 +37,8 @@ def choose(
     raise ToolchainError(
         f"no toolchain here builds {precision} engines for {target}{_asked(version, kind)}",
         cause="\n".join(f"{name}: {reason}" for name, reason in reasons.items()) or "no toolchain is installed",
-        remedy=_remedy(toolchains, target, version, kind),
+        remedy=_other_precisions(toolchains, target, precision, version, kind)
+        or _remedy(toolchains, target, version, kind),
     )
 
 
@@ -59,7 +60,27 @@ def _why_not(
         return can.lacking.get("gpu") or f"builds for {_listed(can.compute_capabilities)}"
     if precision not in can.precisions:
         return f"has no {precision}: " + can.lacking.get(precision, f"it has {', '.join(can.precisions) or 'none'}")
-    return None
+    exception = can.exceptions.get(precision, {}).get(str(target))
+    return None if exception is None else f"has no {precision} for {target}: {exception}"
+
+
+def _other_precisions(
+    toolchains: Sequence[Toolchain],
+    target: ComputeCapability,
+    precision: str,
+    version: TensorRTVersion | None,
+    kind: ToolchainKind | None,
+) -> str | None:
+    """What to ask for instead, where a toolchain has the precision for other targets but not for this one."""
+    others = {
+        word: None
+        for toolchain in toolchains
+        if str(target) in toolchain.capabilities.exceptions.get(precision, {})
+        for word in toolchain.capabilities.precisions
+        if word.startswith("int8") == precision.startswith("int8")
+        and _why_not(toolchain, target, word, version, kind) is None
+    }
+    return f"for {target} ask for --precision {' or '.join(others)}" if others else None
 
 
 def _remedy(

@@ -57,10 +57,16 @@ def _reference(facts: Facts) -> tuple[str, Capabilities]:
 
 
 def _tensorrt_rtx(facts: Facts) -> tuple[str, Capabilities]:
+    failures = {
+        word: {target: str(reason) for target, reason in reasons.items() if reason is not None}
+        for word, reasons in facts["precisions"].items()
+    }
+    lacking = {word for word, reasons in failures.items() if len(reasons) == len(facts["compute_capabilities"])}
     capabilities = Capabilities(
         compute_capabilities=_compute_capabilities(facts["compute_capabilities"]),
-        precisions=("fp32", "int8") if facts["int8"] else ("fp32",),
-        lacking={} if facts["int8"] else {"int8": str(facts.get("reason"))},
+        precisions=tuple(word for word in failures if word not in lacking),
+        lacking={word: next(iter(failures[word].values())) for word in failures if word in lacking},
+        exceptions={word: reasons for word, reasons in failures.items() if reasons and word not in lacking},
     )
     return facts["tensorrt"], capabilities
 

@@ -32,11 +32,13 @@ class Capabilities:
     """What a probe found that a toolchain can do on this host."""
 
     compute_capabilities: tuple[ComputeCapability, ...] = ()
-    #: int8, fp32, … as TensorRT names them in lower case.
+    #: int8, fp16, int8+fp16, …: words of submissions, and others that TensorRT has, in lower case.
     precisions: tuple[str, ...] = ()
     calibrators: tuple[Calibrator, ...] = ()
     #: What it should do but cannot (a precision, `gpu`), and why.
     lacking: Mapping[str, str] = field(default_factory=dict)
+    #: Precision -> compute capability -> why it has that precision for others, but not for this one.
+    exceptions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +73,7 @@ class Toolchain:
             "precisions": list(self.capabilities.precisions),
             "calibrators": [calibrator.value for calibrator in self.capabilities.calibrators],
             "lacking": dict(self.capabilities.lacking),
+            "exceptions": {word: dict(reasons) for word, reasons in self.capabilities.exceptions.items()},
             "broken": self.broken,
         }
 
@@ -97,6 +100,7 @@ def capabilities_of(data: Mapping[str, Any]) -> Capabilities:
         precisions=tuple(data.get("precisions", ())),
         calibrators=tuple(Calibrator(word) for word in data.get("calibrators", ())),
         lacking=dict(data.get("lacking", {})),
+        exceptions={word: dict(reasons) for word, reasons in data.get("exceptions", {}).items()},
     )
 
 
