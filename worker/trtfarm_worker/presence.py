@@ -126,6 +126,7 @@ def _bury(farm: Farm, path: Path) -> None:
     farm.jobs.abandon(owner, counts=owner.startswith(WORKER))
     with farm.database.write() as session:
         session.execute(delete(WorkerRow).where(WorkerRow.id == owner))
+    farm.sweep()
     path.unlink(missing_ok=True)
 
 

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.acceptance.builder.conftest import Bench
 from tests.acceptance.worker.farms import LeNetFarm, stocked
+from tests.acceptance.worker.programs import PATIENCE
 from trtfarm.farm import Farm
 from trtfarm.settings import Settings
 from trtfarm_worker.toolchains.registry import ToolchainRegistry
@@ -27,9 +29,12 @@ def stock(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> LeNetFarm
 
 
 @pytest.fixture
-def home(stock: LeNetFarm, tmp_path: Path) -> Path:
-    """A home with the stock in it and no toolchain but the reference one."""
-    return Path(shutil.copytree(stock.farm.settings.home, tmp_path / "home"))
+def home(stock: LeNetFarm, tmp_path: Path) -> Iterator[Path]:
+    """A home with the stock in it and no toolchain but the reference one; at the end no builder is left in it."""
+    home = Path(shutil.copytree(stock.farm.settings.home, tmp_path / "home"))
+    yield home
+    _, alive = psutil.wait_procs(builders(home), timeout=PATIENCE)
+    assert alive == []
 
 
 @pytest.fixture
@@ -50,13 +55,18 @@ def rtx_home(home: Path, rtx_toolchain: Toolchain) -> Path:
     return home
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path)
-    yield bench
-    assert bench.processes() == []
+def posing_as_rtx(folder: Path, body: str) -> Toolchain:
+    """A TensorRT-RTX whose interpreter is the program `body`, written to `folder`."""
+    return replace(Bench(folder).poser(body), kind=ToolchainKind.TENSORRT_RTX, version="1.7.1.116")
 
 
-def posing_as_rtx(bench: Bench, body: str) -> Toolchain:
-    """A TensorRT-RTX whose interpreter is the program `body`."""
-    return replace(bench.poser(body), kind=ToolchainKind.TENSORRT_RTX, version="1.7.1.116")
+def builders(home: Path) -> list[psutil.Process]:
+    """The living builder processes of a home: each has a folder of its scratch for its own home."""
+    return [process for process in psutil.process_iter() if _works_in(process, home / "scratch")]
+
+
+def _works_in(process: psutil.Process, scratch: Path) -> bool:
+    try:
+        return str(process.environ().get("HOME", "")).startswith(f"{scratch}/")
+    except psutil.Error:
+        return False

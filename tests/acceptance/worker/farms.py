@@ -26,6 +26,15 @@ from trtfarm.submissions.submission import Submission
 DIGITS = REPOSITORY / "calib_data" / "mnist"
 #: Enough to calibrate and to verify; more would only take longer.
 SAMPLES = 100
+#: What a program does that poses as a builder that never ends; like a real one it dies with who started it.
+HANG = "import ctypes; ctypes.CDLL(None).prctl(1, signal.SIGKILL); progress(); signal.pause()"
+#: What a program says that poses as TensorRT-RTX and builds an engine of 4 MiB.
+ENGINE = """
+open('engine.plan', 'wb').write(bytes(4 << 20))
+open('build.log', 'w').write('Layers: none')
+progress()
+answer(engine='engine.plan', log='build.log', tensorrt='1.7.1.116', layers=[], int8_layers=0, io=[], seconds=0.1)
+"""
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from tests.acceptance.builder.conftest import Bench
-from tests.acceptance.worker.conftest import posing_as_rtx
-from tests.acceptance.worker.farms import LeNetFarm, nobody, run_all
+from tests.acceptance.worker.conftest import builders, posing_as_rtx
+from tests.acceptance.worker.farms import HANG, LeNetFarm, nobody, run_all
 from trtfarm.database.clock import from_now
 from trtfarm.database.schema import EngineRow, HolderRow, JobRow, TableRow, VerificationRow
 from trtfarm.jobs.job import Claim, Job
@@ -64,11 +63,11 @@ def test_a_job_that_is_not_queued_is_left_alone(lenet: LeNetFarm) -> None:
     assert lenet.only_job().owner == "another"
 
 
-def test_a_watcher_hears_everything_that_the_builder_said(lenet: LeNetFarm, bench: Bench) -> None:
+def test_a_watcher_hears_everything_that_the_builder_said(lenet: LeNetFarm, tmp_path: Path) -> None:
     lenet.submit(lenet.plain())
     said = "send(event='log', level='warning', text='mind the gap'); progress(7); sys.exit(3)"
     job, heard = lenet.only_job(), list[tuple[str, int | str | None]]()
-    working = threading.Thread(target=run_all, args=(lenet, runner(lenet, posing_as_rtx(bench, said)).run))
+    working = threading.Thread(target=run_all, args=(lenet, runner(lenet, posing_as_rtx(tmp_path, said)).run))
     working.start()
     ended = until_ended(
         lenet.farm.database,
@@ -96,29 +95,29 @@ def test_a_claim_that_is_lost_on_the_way_discards_the_result(lenet: LeNetFarm) -
     assert lenet.state(submission) == "active"
 
 
-def test_a_builder_whose_claim_is_lost_is_ended(lenet: LeNetFarm, bench: Bench) -> None:
+def test_a_builder_whose_claim_is_lost_is_ended(lenet: LeNetFarm, tmp_path: Path) -> None:
     lenet.submit(lenet.plain())
-    hangs, hasty = posing_as_rtx(bench, "progress(); signal.pause()"), Thief(lenet)
+    hangs, hasty = posing_as_rtx(tmp_path, HANG), Thief(lenet)
     assert runner(_with_frequent_beats(lenet), hangs, listener=hasty).run(lenet.only_job().id)
     job = lenet.only_job()
     assert (job.state, job.owner, job.attempt, job.error) == ("running", "thief", 2, hasty.claims[0].job.error)
-    assert bench.processes() == []
+    assert builders(lenet.farm.settings.home) == []
 
 
-def test_cancelling_reaches_the_builder(lenet: LeNetFarm, bench: Bench) -> None:
+def test_cancelling_reaches_the_builder(lenet: LeNetFarm, tmp_path: Path) -> None:
     submission = lenet.submit(lenet.plain())
-    hangs = posing_as_rtx(bench, "progress(); signal.pause()")
+    hangs = posing_as_rtx(tmp_path, HANG)
     hands = runner(_with_frequent_beats(lenet), hangs, listener=lambda job, _: _cancel(lenet, job))
     assert hands.run(lenet.only_job().id)
     assert (lenet.only_job().state, lenet.only_job().attempt) == ("cancelled", 1)
     assert lenet.state(submission) == "cancelled"
-    assert bench.processes() == []
+    assert builders(lenet.farm.settings.home) == []
 
 
-def test_a_stopped_runner_gives_its_jobs_back_whole(lenet: LeNetFarm, bench: Bench) -> None:
+def test_a_stopped_runner_gives_its_jobs_back_whole(lenet: LeNetFarm, tmp_path: Path) -> None:
     submission = lenet.submit(lenet.plain("sm_86", "sm_89"))
     one, other = lenet.queued()
-    stopping = runner(lenet, posing_as_rtx(bench, "progress(); signal.pause()"), listener=lambda *_: stopping.stop())
+    stopping = runner(lenet, posing_as_rtx(tmp_path, HANG), listener=lambda *_: stopping.stop())
     assert stopping.run(one.id)
     job = lenet.farm.jobs.get(one.id)
     assert (job.state, job.owner, job.hinted_at, job.error) == ("queued", None, None, None)
@@ -128,20 +127,20 @@ def test_a_stopped_runner_gives_its_jobs_back_whole(lenet: LeNetFarm, bench: Ben
     assert lenet.state(submission) == "active"
 
 
-def test_a_runner_stopped_over_a_cancelled_job_moves_its_submission_on(lenet: LeNetFarm, bench: Bench) -> None:
+def test_a_runner_stopped_over_a_cancelled_job_moves_its_submission_on(lenet: LeNetFarm, tmp_path: Path) -> None:
     submission = lenet.submit(lenet.plain())
 
     def cancel_and_stop(job: Job, _event: Progress | LogLine) -> None:
         _cancel(lenet, job)
         stopping.stop()
 
-    stopping = runner(lenet, posing_as_rtx(bench, "progress(); signal.pause()"), listener=cancel_and_stop)
+    stopping = runner(lenet, posing_as_rtx(tmp_path, HANG), listener=cancel_and_stop)
     assert stopping.run(lenet.only_job().id)
     assert lenet.only_job().state == "cancelled"
     assert lenet.state(submission) == "cancelled"
 
 
-def test_a_listener_that_fails_gives_the_job_back(lenet: LeNetFarm, bench: Bench) -> None:
+def test_a_listener_that_fails_gives_the_job_back(lenet: LeNetFarm, tmp_path: Path) -> None:
     """A client whose terminal is gone must not fail the job for everybody else."""
     lenet.submit(lenet.plain())
     job = lenet.only_job()
@@ -150,7 +149,7 @@ def test_a_listener_that_fails_gives_the_job_back(lenet: LeNetFarm, bench: Bench
         raise BrokenPipeError
 
     with pytest.raises(BrokenPipeError):
-        runner(lenet, posing_as_rtx(bench, "progress(); signal.pause()"), listener=deaf).run(job.id)
+        runner(lenet, posing_as_rtx(tmp_path, HANG), listener=deaf).run(job.id)
     given_back = lenet.only_job()
     assert (given_back.state, given_back.error) == ("queued", None)
     assert given_back.max_attempts - given_back.attempt == job.max_attempts
@@ -182,7 +181,7 @@ def test_a_toolchain_that_comes_later_is_found(lenet: LeNetFarm, rtx_home: Path)
         ("os.kill(os.getpid(), signal.SIGKILL)", ("builder_crash", "killed by SIGKILL from outside", 3)),
         ("answer(engine='engine.plan'); os.abort()", ("builder_crash", "answered, but then crashed", 3)),
         ("x = b'x' * (200 << 20); progress(); signal.pause()", ("builder_memory", "over its limit", 3)),
-        ("progress(); signal.pause()", ("builder_timeout", "no sign of life for 0.3 s", 1)),
+        (HANG, ("builder_timeout", "no sign of life for 0.3 s", 1)),
         (
             "send(event='failure', code='bad_model', message='no', cause=None, remedy=None, trace=None); sys.exit(1)",
             ("bad_model", "no", 1),
@@ -190,13 +189,13 @@ def test_a_toolchain_that_comes_later_is_found(lenet: LeNetFarm, rtx_home: Path)
     ],
 )
 def test_a_builder_that_dies_leaves_nothing_but_its_error(
-    lenet: LeNetFarm, bench: Bench, body: str, outcome: tuple[str, str, int]
+    lenet: LeNetFarm, tmp_path: Path, body: str, outcome: tuple[str, str, int]
 ) -> None:
     code, words, attempts = outcome
     submission = lenet.submit(lenet.plain())
     lenet.farm.settings = replace(lenet.farm.settings, silent_seconds=0.3, memory_bytes=100 << 20)
     before = lenet.blobs()
-    run_all(lenet, runner(lenet, posing_as_rtx(bench, body)).run)
+    run_all(lenet, runner(lenet, posing_as_rtx(tmp_path, body)).run)
     job = lenet.only_job()
     assert (job.state, job.attempt) == ("failed", attempts)
     assert job.error is not None
@@ -208,11 +207,11 @@ def test_a_builder_that_dies_leaves_nothing_but_its_error(
     assert list((lenet.farm.settings.home / "scratch").iterdir()) == []
 
 
-def test_an_engine_of_another_tensorrt_is_refused(lenet: LeNetFarm, bench: Bench) -> None:
+def test_an_engine_of_another_tensorrt_is_refused(lenet: LeNetFarm, tmp_path: Path) -> None:
     """Somebody upgraded the interpreter in its place after it was probed."""
     lenet.submit(lenet.plain())
     body = "open('engine.plan', 'w').close(); answer(engine='engine.plan', log='engine.plan', tensorrt='1.8.0.1')"
-    run_all(lenet, runner(lenet, posing_as_rtx(bench, body)).run)
+    run_all(lenet, runner(lenet, posing_as_rtx(tmp_path, body)).run)
     job = lenet.only_job()
     assert job.error is not None
     assert (job.state, job.error["code"]) == ("failed", "no_toolchain")
@@ -220,20 +219,20 @@ def test_an_engine_of_another_tensorrt_is_refused(lenet: LeNetFarm, bench: Bench
     assert lenet.count(EngineRow) == 0
 
 
-def test_an_answer_that_lacks_something_fails_the_job_and_not_the_worker(lenet: LeNetFarm, bench: Bench) -> None:
+def test_an_answer_that_lacks_something_fails_the_job_and_not_the_worker(lenet: LeNetFarm, tmp_path: Path) -> None:
     lenet.submit(lenet.plain())
-    assert runner(lenet, posing_as_rtx(bench, "answer(nothing=0)")).run(lenet.only_job().id)
+    assert runner(lenet, posing_as_rtx(tmp_path, "answer(nothing=0)")).run(lenet.only_job().id)
     job = lenet.only_job()
     assert job.error is not None
     assert (job.state, job.error["cause"]) == ("failed", "a defect of trtfarm")
     assert "KeyError" in job.error["message"]
 
 
-def test_no_build_option_names_another_file(lenet: LeNetFarm, bench: Bench) -> None:
+def test_no_build_option_names_another_file(lenet: LeNetFarm, tmp_path: Path) -> None:
     request = replace(lenet.plain(), build_options={"model": "/etc/passwd", "compute_capability": "sm_75", "level": 5})
     lenet.submit(request)
     body = "args = json.load(sys.stdin)['args']; os.write(2, json.dumps(args).encode()); sys.exit(3)"
-    runner(lenet, posing_as_rtx(bench, body)).run(lenet.only_job().id)
+    runner(lenet, posing_as_rtx(tmp_path, body)).run(lenet.only_job().id)
     error = lenet.only_job().error
     assert error is not None
     assert "/etc/passwd" not in error["cause"]

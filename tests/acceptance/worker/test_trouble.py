@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 import structlog
 
-from tests.acceptance.builder.conftest import Bench
 from tests.acceptance.worker.conftest import posing_as_rtx
-from tests.acceptance.worker.farms import LeNetFarm, nobody, run_all
+from tests.acceptance.worker.farms import ENGINE, LeNetFarm, nobody, run_all
 from trtfarm.database import session
 from trtfarm.database.schema import BlobRow, EngineRow, VerificationRow
 from trtfarm.farm import Farm
@@ -23,12 +22,6 @@ from trtfarm.settings import Settings
 from trtfarm_worker.builder.events import LogLine, Progress
 from trtfarm_worker.runner import Runner
 
-ENGINE = """
-open('engine.plan', 'wb').write(bytes(4 << 20))
-open('build.log', 'w').write('Layers: none')
-progress()
-answer(engine='engine.plan', log='build.log', tensorrt='1.7.1.116', layers=[], int8_layers=0, io=[], seconds=0.1)
-"""
 NOT_COMMITTED = "result not committed, tried again"
 
 
@@ -72,7 +65,7 @@ def scratch_disk(home: Path) -> Iterator[Disk]:
 
 
 def test_a_full_blob_store_fails_the_job_and_keeps_nothing_of_it(
-    lenet: LeNetFarm, blob_disk: Disk, bench: Bench
+    lenet: LeNetFarm, blob_disk: Disk, tmp_path: Path
 ) -> None:
     settings = Settings.from_environment(
         {"TRTFARM_HOME": str(lenet.farm.settings.home), "TRTFARM_BLOB_URL": str(blob_disk.folder)}
@@ -80,7 +73,7 @@ def test_a_full_blob_store_fails_the_job_and_keeps_nothing_of_it(
     with Farm.open(settings) as farm:
         small = replace(lenet, farm=farm)
         before = (small.blobs(), small.count(BlobRow))
-        hands = Runner(farm, "worker", lambda: [posing_as_rtx(bench, ENGINE)], publish=nobody)
+        hands = Runner(farm, "worker", lambda: [posing_as_rtx(tmp_path, ENGINE)], publish=nobody)
         _fails_for_lack_of_space(small, hands)
         assert (small.blobs(), small.count(BlobRow)) == before
         assert list((blob_disk.folder / "tmp").iterdir()) == []
@@ -88,8 +81,8 @@ def test_a_full_blob_store_fails_the_job_and_keeps_nothing_of_it(
         _works_now(small, hands)
 
 
-def test_full_scratch_fails_the_job_and_is_left_empty(lenet: LeNetFarm, scratch_disk: Disk, bench: Bench) -> None:
-    hands = Runner(lenet.farm, "worker", lambda: [posing_as_rtx(bench, ENGINE)], publish=nobody)
+def test_full_scratch_fails_the_job_and_is_left_empty(lenet: LeNetFarm, scratch_disk: Disk, tmp_path: Path) -> None:
+    hands = Runner(lenet.farm, "worker", lambda: [posing_as_rtx(tmp_path, ENGINE)], publish=nobody)
     _fails_for_lack_of_space(lenet, hands)
     assert list(scratch_disk.folder.iterdir()) == []
     scratch_disk.grow("32m")

@@ -1,0 +1,106 @@
+"""Processes that hold jobs: known while they live, found out when they die."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.worker.farms import LeNetFarm
+from tests.acceptance.worker.programs import Program, program
+from trtfarm.database.clock import from_now
+from trtfarm.database.schema import WorkerRow
+from trtfarm_worker.presence import CLIENT, WORKER, Presence, forget_dead, workers_up
+
+#: Claims the job that it is told of, and holds it until it is killed.
+HOLDER = """
+import sys
+from trtfarm.farm import Farm
+from trtfarm.settings import Settings
+from trtfarm_worker.presence import Presence
+
+with Farm.open(Settings.from_environment()) as farm, Presence(farm, sys.argv[1]) as presence:
+    claim = farm.jobs.claim(sys.argv[2], presence.owner)
+    with farm.scratch("work") as folder:
+        (folder / "engine.plan").write_bytes(b"half")
+        print("holds", claim.attempt, flush=True)
+        sys.stdin.read()
+"""
+
+
+def holds(holder: Program) -> None:
+    holder.starts("holds")
+
+
+def test_a_worker_counts_from_its_beginning_to_its_end(lenet: LeNetFarm) -> None:
+    assert workers_up(lenet.farm) == 0
+    with Presence(lenet.farm, WORKER, slots=3) as presence:
+        assert workers_up(lenet.farm) == 1
+        with lenet.farm.database.read() as session:
+            row = session.get_one(WorkerRow, presence.owner)
+        assert (row.host, row.slots) == (socket.gethostname(), 3)
+    assert workers_up(lenet.farm) == 0
+    assert lenet.count(WorkerRow) == 0
+
+
+def test_a_client_is_no_worker(lenet: LeNetFarm) -> None:
+    with Presence(lenet.farm, CLIENT):
+        assert workers_up(lenet.farm) == 0
+
+
+def test_a_worker_of_another_host_counts_by_its_lease(lenet: LeNetFarm) -> None:
+    with lenet.farm.database.write() as session:
+        for name, seconds in (("wrk_alive", 30.0), ("wrk_silent", -1.0)):
+            lease = from_now(seconds)
+            row = WorkerRow(id=name, host="far", pid=1, toolchains=[], slots=1, lease_until=lease, state="ready")
+            session.add(row)
+    assert workers_up(lenet.farm) == 1
+
+
+def test_a_living_process_is_left_its_jobs(lenet: LeNetFarm) -> None:
+    lenet.submit(lenet.plain())
+    with Presence(lenet.farm, WORKER) as presence:
+        assert lenet.farm.jobs.claim(lenet.only_job().id, presence.owner) is not None
+        forget_dead(lenet.farm)
+        assert (lenet.only_job().state, lenet.only_job().owner) == ("running", presence.owner)
+
+
+@pytest.mark.parametrize(("role", "counts"), [(WORKER, True), (CLIENT, False)])
+def test_the_jobs_of_a_killed_process_are_free_at_once(
+    lenet: LeNetFarm, home: Path, role: str, *, counts: bool
+) -> None:
+    """Long before the lease of half a minute runs out."""
+    lenet.submit(lenet.plain())
+    job = lenet.only_job()
+    with program(["-c", HOLDER, role, job.id], home) as holder:
+        holds(holder)
+        assert lenet.only_job().state == "running"
+        assert workers_up(lenet.farm) == (role == WORKER)
+        lenet.farm.sweep()
+        assert len(list((home / "scratch").iterdir())) == 1
+        holder.process.kill()
+        holder.process.wait()
+    assert workers_up(lenet.farm) == 0
+    freed = lenet.only_job()
+    assert (freed.state, freed.owner) == ("queued", None)
+    assert freed.max_attempts - freed.attempt == job.max_attempts - counts
+    assert (freed.error is not None) is counts
+    assert lenet.count(WorkerRow) == 0
+    assert list((home / "alive").iterdir()) == []
+    lenet.farm.sweep()
+    assert list((home / "scratch").iterdir()) == []
+    assert lenet.farm.jobs.claim(job.id, "another") is not None
+
+
+def test_a_job_that_kills_every_worker_is_quarantined(lenet: LeNetFarm, home: Path) -> None:
+    submission = lenet.submit(lenet.plain())
+    for _ in range(lenet.farm.settings.max_attempts):
+        with program(["-c", HOLDER, WORKER, lenet.only_job().id], home) as holder:
+            holds(holder)
+            holder.process.kill()
+            holder.process.wait()
+        forget_dead(lenet.farm)
+    assert lenet.only_job().state == "quarantined"
+    lenet.farm.advance()
+    assert lenet.state(submission) == "failed"
