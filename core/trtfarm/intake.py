@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -20,7 +20,9 @@ from trtfarm.farm import Farm
 from trtfarm.ids import new_id
 from trtfarm.models.model import Model
 from trtfarm.origins import TableOrigin
-from trtfarm.tables.table import CalibrationTable
+
+if TYPE_CHECKING:
+    from trtfarm.tables.table import CalibrationTable
 
 #: Characters of a name that are kept.
 _NAME = 200

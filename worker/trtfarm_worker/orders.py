@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.catalog.lookup import find_one
@@ -15,7 +16,6 @@ from trtfarm.datasets.dataset import DataSet
 from trtfarm.datasets.fit import check_profile
 from trtfarm.datasets.held_out import held_out
 from trtfarm.datasets.locate import locate
-from trtfarm.datasets.overlap import check_held_out
 from trtfarm.datasets.sources import Source
 from trtfarm.errors import DataError, NotFoundError, UsageError
 from trtfarm.farm import Farm
@@ -23,14 +23,15 @@ from trtfarm.intake import add_dataset, add_model, add_table, dataset_stored, mo
 from trtfarm.models.model import Model
 from trtfarm.models.shapes import OptimizationProfile, profile_of
 from trtfarm.planning import PRECISIONS, BuildTarget, SubmissionRequest
-from trtfarm.tables.table import CalibrationTable
-from trtfarm.tables.validation import load
+from trtfarm.recognition import recognised
 from trtfarm.versions import TensorRTVersion
-from trtfarm_worker.builder.supervisor import Listener
 from trtfarm_worker.data_reader import DataReader, Tell
-from trtfarm_worker.inspection import inspected_copy
 from trtfarm_worker.toolchains.choice import choose
 from trtfarm_worker.toolchains.toolchain import Toolchain
+
+if TYPE_CHECKING:
+    from trtfarm.tables.table import CalibrationTable
+    from trtfarm_worker.builder.supervisor import Listener
 
 #: Stands for the id of a row that is made only when all of a request was found fit.
 _LATER = ""
@@ -79,8 +80,10 @@ def take(
     targets = _targets(farm, order, toolchains)
     model = Model.read(order.model)
     with farm.scratch("order") as folder:
-        copy = () if model_stored(farm, model) else inspected_copy(farm.settings, model, folder, listener)
-        goods = _goods(farm, order, DataReader(farm.settings, model, folder, tell=tell, listener=listener))
+        copy = () if model_stored(farm, model) else _inspected_copy(farm, model, folder, listener)
+        recognise = partial(recognised, farm)
+        reader = DataReader(farm.settings, model, folder, tell=tell, listener=listener, recognise=recognise)
+        goods = _goods(farm, order, reader)
         request = SubmissionRequest(
             model_id=_LATER,
             precision=order.precision,
@@ -96,6 +99,12 @@ def take(
             build_options=order.build_options,
         )
         return _stored(farm, request, model, copy, goods)
+
+
+def _inspected_copy(farm: Farm, model: Model, folder: Path, listener: Listener) -> Sequence[Path]:
+    from trtfarm_worker.inspection import inspected_copy  # noqa: PLC0415 - builders, which a known model does not need
+
+    return inspected_copy(farm.settings, model, folder, listener)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +148,7 @@ def _stored(
         request,
         model_id=model_id,
         dataset_id=add_dataset(farm, goods.data) if goods.data else None,
-        table_id=add_table(farm, goods.table, model_id) if isinstance(goods.table, CalibrationTable) else goods.table,
+        table_id=goods.table if isinstance(goods.table, str | None) else add_table(farm, goods.table, model_id),
         test_dataset_id=add_dataset(farm, goods.test) if goods.test else None,
     )
 
@@ -193,6 +202,8 @@ def _test_data(
         return None
     test = reader.read(found, labels=True)
     if data is not None and not (dataset_stored(farm, data) and dataset_stored(farm, test)):
+        from trtfarm.datasets.overlap import check_held_out  # noqa: PLC0415 - NumPy, which known data does not need
+
         reader.tell_all(check_held_out(data, test))
     return test
 
@@ -222,6 +233,8 @@ def _table(farm: Farm, order: Order, model: Model) -> CalibrationTable | str | N
     """The table that the order names: one of a file, or the id of one of the farm. It must fit model and calibrator."""
     if not order.table:
         return None
+    from trtfarm.tables.validation import load  # noqa: PLC0415 - most orders name no table
+
     path = Path(order.table)
     if path.is_file():
         return load(path.read_bytes(), name=order.table, expected=order.calibrator, tensors=model.summary.tensors)

@@ -49,13 +49,19 @@ class DataSet:
     @property
     def digest(self) -> str:
         """Covers the prepared values, their order and types, the labels, and the preprocessing; not names of files."""
-        return digest_of_json(
-            {
-                "inputs": {name: array.digest for name, array in self.inputs.items()},
-                "labels": self.labels.digest if self.labels else None,
-                "preprocessing": {name: dict(steps) for name, steps in self.preprocessing.items()},
-            }
-        )
+        inputs = {name: array.digest for name, array in self.inputs.items()}
+        return digest_of_data(inputs, self.labels.digest if self.labels else None, self.preprocessing)
 
     def input_specs(self) -> dict[str, dict[str, Any]]:
         return {name: array.as_spec() for name, array in self.inputs.items()}
+
+
+def digest_of_data(inputs: Mapping[str, str], labels: str | None, steps: Mapping[str, Mapping[str, Any]]) -> str:
+    """The digest of the data set whose arrays have these digests; `steps` are the inputs' preprocessing."""
+    return digest_of_json(
+        {
+            "inputs": dict(inputs),
+            "labels": labels,
+            "preprocessing": {name: dict(of_input) for name, of_input in steps.items()},
+        }
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +37,20 @@ class DataFile:
                 cause=error.strerror,
                 remedy="check that it is a readable file" + (", and not a link" if self.root else ""),
             ) from error
+
+    def size(self) -> int:
+        """Bytes; raises DataError."""
+        with self.open() as file:
+            return os.fstat(file.fileno()).st_size
+
+    def digest(self) -> str:
+        """The digest of its bytes, read in pieces; raises DataError."""
+        total = hashlib.sha256()
+        with self.open() as file:
+            reader = Reader(str(self), file)
+            while piece := reader.read(limits.CHUNK_BYTES):
+                total.update(piece)
+        return f"sha256:{total.hexdigest()}"
 
 
 class _Readable(Protocol):
