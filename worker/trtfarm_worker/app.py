@@ -31,7 +31,9 @@ def make_app(settings: Settings) -> Celery:
     Raises UsageError for a broker that is not supported here, StorageError if the folder cannot be made.
     """
     _check_transport(settings.broker_url)
-    app = Celery("trtfarm", broker=settings.broker_url)
+    # Kombu warns of an URL without a host, also where there is none to name.
+    url = "filesystem://localhost" if settings.broker_url == "filesystem://" else settings.broker_url
+    app = Celery("trtfarm", broker=url)
     app.conf.update(
         broker_connection_retry_on_startup=True,
         broker_transport_options=_transport_options(settings),

@@ -37,6 +37,7 @@ def work(settings: Settings) -> None:
         app = make_app(settings)
         runner = Runner(farm, presence.owner, toolchains, publish=_publisher(farm, settings))
         _serve(app, runner)
+        _log.info("worker is up", worker=presence.owner, slots=settings.slots)
         app.worker_main(
             [
                 "worker",
