@@ -24,7 +24,8 @@ from trtfarm_worker.runner import Runner
 from trtfarm_worker.toolchains.registry import ToolchainRegistry
 
 _log = logger()
-_RECONCILE_SECONDS = 5.0
+#: How long the job of a worker that was killed waits at most until it is free.
+_RECONCILE_SECONDS = 2.0
 
 
 def work(settings: Settings) -> None:
@@ -40,6 +41,7 @@ def work(settings: Settings) -> None:
         _log.info("worker is up", worker=presence.owner, slots=settings.slots)
         app.worker_main(
             [
+                "--quiet",  # no banner on stdout
                 "worker",
                 "--pool=threads",
                 f"--concurrency={settings.slots}",
@@ -73,7 +75,7 @@ def _publisher(farm: Farm, settings: Settings) -> Callable[[Sequence[str]], None
 
 
 def keep_reconciled(settings: Settings) -> None:
-    """Puts right what crashes and lost messages left behind, every 5 s, until SIGTERM."""
+    """Puts right what crashes and lost messages left behind, every 2 s, until SIGTERM."""
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
