@@ -57,4 +57,4 @@ def _regular(descriptor: int) -> BinaryIO:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "not a regular file")
-    return os.fdopen(descriptor, "rb", buffering=0)  # type: ignore[return-value]  # FileIO reads like any BinaryIO
+    return os.fdopen(descriptor, "rb", buffering=0)
