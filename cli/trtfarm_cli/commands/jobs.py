@@ -152,12 +152,16 @@ def _print_events(events: list[Event], *, json: bool) -> None:
 
 
 def _words(event: Event) -> str:
+    from trtfarm.jobs.history import STATE_CHANGED
+
     data = event.data
     if event.kind == "log":
         return f"{data['level']}: {data['text']}"
     if event.kind == "progress":
         total = "" if data["total"] is None else f"/{data['total']}"
         return f"{data['stage']} {data['done']}{total} {data['unit']}"
+    if event.kind != STATE_CHANGED:
+        return f"{event.kind}: " + ", ".join(f"{name} {value}" for name, value in data.items())
     words = [str(data["to"])]
     words += [str(data["note"])] if data.get("note") else []
     words += [f"by {data['owner']}"] if data.get("owner") else []

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,13 @@ from tests.conftest import REPOSITORY
 from trtfarm_worker.toolchains.registry import ToolchainRegistry
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
+_POSER = """#!{python} -I
+import json, os, signal, sys, time
+def progress():
+    event = dict(event="progress", stage="posing", done=0, total=None, unit="steps")
+    os.write(int(sys.argv[-1]), json.dumps(event).encode() + b"\\n")
+{body}
+"""
 MNIST = REPOSITORY / "calib_data" / "mnist"
 
 
@@ -70,6 +78,19 @@ def own_stock(stocked: Stocked, tmp_path: Path) -> Iterator[Stocked]:
     copy = stocked.program.copied(tmp_path)
     yield Stocked(program=copy, facts=stocked.facts)
     assert copy.processes() == []
+
+
+@pytest.fixture
+def poser(own_stock: Stocked, rtx_toolchain: Toolchain) -> Callable[[str], None]:
+    """Puts a program in the place of the interpreter of `own_stock`'s toolchain; `progress()` is at hand in it."""
+
+    def put(body: str) -> None:
+        python = own_stock.program.folder / "python"
+        python.write_text(_POSER.format(python=sys.executable, body=body))
+        python.chmod(0o755)
+        ToolchainRegistry(own_stock.program.home).put(replace(rtx_toolchain, python=python, environment=None))
+
+    return put
 
 
 def share(program: Program, toolchain: Toolchain) -> None:

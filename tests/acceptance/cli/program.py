@@ -50,14 +50,15 @@ class Running:
 
     process: subprocess.Popen[str]
 
-    def until(self, line: str) -> str:
-        """Reads stderr up to a line that begins so; returns all that was read."""
-        assert self.process.stderr is not None
+    def until(self, line: str, *, on_stdout: bool = False) -> None:
+        """Reads stderr, or stdout, up to a line that begins so."""
+        stream = self.process.stdout if on_stdout else self.process.stderr
+        assert stream is not None
         read = ""
-        for said in self.process.stderr:
+        for said in stream:
             read += said
             if said.startswith(line):
-                return read
+                return
         raise AssertionError(f"it ended before it said {line!r}, and said:\n{read}")
 
     def end(self, number: signal.Signals | None = None) -> Ended:
@@ -129,14 +130,21 @@ class Program:
 
     def rows(self) -> dict[str, int]:
         """How many rows the farm keeps, of the kinds of which there are any."""
-        with closing(sqlite3.connect(f"file:{self.home / 'farm.db'}?mode=ro", uri=True)) as database:
-            counts = {name: database.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in _KEPT}  # noqa: S608
+        counts = {name: self._values(f"SELECT count(*) FROM {name}")[0] for name in _KEPT}  # noqa: S608
         return {name: count for name, count in counts.items() if count}
 
     def states(self) -> set[str]:
         """The states in which jobs are."""
+        return set(self._values("SELECT state FROM jobs"))
+
+    def digests(self) -> list[str]:
+        """What the farm says that its blob store holds."""
+        return self._values("SELECT digest FROM blobs")
+
+    def _values(self, query: str) -> list[Any]:
+        """The first column of what the database answers."""
         with closing(sqlite3.connect(f"file:{self.home / 'farm.db'}?mode=ro", uri=True)) as database:
-            return {state for (state,) in database.execute("SELECT DISTINCT state FROM jobs")}
+            return [row[0] for row in database.execute(query)]
 
     def blobs(self) -> list[Path]:
         """Files in the blob store, finished or not."""
