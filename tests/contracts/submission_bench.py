@@ -34,6 +34,10 @@ from trtfarm_worker.steps.step import Task
 RULE = CalibrationRule.of(Calibrator.MINMAX, batch_size=50)
 #: What a verification measures that loses two percent.
 TWO_PERCENT: dict[str, Any] = {"classification": None, "outputs": {"prob": {"cosine_mean": 0.98}}}
+#: What quantisation left alone, and what a build tells.
+LEFT: dict[str, Any] = {"left": [{"node": "prob", "op_type": "Softmax", "reason": "not quantised by TensorRT"}]}
+LAYERS = [{"name": "conv", "dtype": "int8"}, {"name": "prob", "dtype": "float32"}]
+BUILT: dict[str, Any] = {"layers": LAYERS, "int8_layers": 1, "io": [], "seconds": 0.5}
 _ROWS: Mapping[ActionKind, Any] = {
     ActionKind.CALIBRATE: TableRow,
     ActionKind.QUANTIZE: QuantizationRow,
@@ -183,9 +187,9 @@ def _values(kind: ActionKind, job: Job, blobs: list[Blob]) -> dict[str, Any]:
     named: dict[str, Any] = {name: request[name] for name in names if name in request}
     if kind in {ActionKind.QUANTIZE, ActionKind.CONVERT}:
         named.pop("quantization_id", None)
-        return {"id": new_id("qdq"), **named, "options": request["options"], "blob": digests[0], "facts": {}}
+        return {"id": new_id("qdq"), **named, "options": request["options"], "blob": digests[0], "facts": LEFT}
     if kind is ActionKind.VERIFY:
         return {"id": new_id("ver"), **named, "simulated": True}
     wanted = ("precision", "calibrator", "compute_capability", "profiles", "options", "tensorrt", "toolchain")
-    built = {"blob": digests[0], "log_blob": digests[1], "size": blobs[0].size, "facts": {}}
+    built = {"blob": digests[0], "log_blob": digests[1], "size": blobs[0].size, "facts": BUILT}
     return {"id": new_id("eng"), **named, **{name: request[name] for name in wanted}, **built}

@@ -1,0 +1,103 @@
+"""Forgetting engines, looking at one, and listing jobs, on any database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from tests.contracts.submission_bench import LAYERS, LEFT, Bench
+from trtfarm.catalog.details import engine_details, table_details
+from trtfarm.catalog.removal import remove_engines
+from trtfarm.database.schema import BlobRow, EngineRow
+from trtfarm.database.session import Database
+from trtfarm.errors import NotFoundError, UsageError
+from trtfarm.jobs.queries import list_jobs
+from trtfarm.jobs.state import JobState
+from trtfarm.submissions.submission import Submission
+
+
+class RemovalContract:
+    """Run with a fixture `database`."""
+
+    @pytest.fixture
+    def bench(self, database: Database, tmp_path: Path) -> Bench:
+        return Bench(database, tmp_path)
+
+    @pytest.fixture
+    def built(self, bench: Bench) -> Submission:
+        """Two engines of one model."""
+        submission = bench.submit(bench.request(test_dataset_id=None))
+        bench.do_all()
+        return bench.get(submission)
+
+    def test_a_removed_engine_takes_its_files_along_and_nothing_else(self, bench: Bench, built: Submission) -> None:
+        gone, kept = built.result_ids("engine_id")
+        with bench.farm.database.read() as session:
+            files = {name: session.get_one(EngineRow, name) for name in (gone, kept)}
+        before = {stored.blob.digest for stored in bench.farm.blobs.blobs()}
+        assert remove_engines(bench.farm.database, bench.farm.blobs, [gone[:-2], gone]) == [gone]
+        left = {stored.blob.digest for stored in bench.farm.blobs.blobs()}
+        assert before - left == {files[gone].blob, files[gone].log_blob}
+        with bench.farm.database.read() as session:
+            assert session.get(EngineRow, gone) is None
+            assert session.get(EngineRow, kept) is not None
+            assert session.get(BlobRow, files[gone].blob) is None
+
+    def test_an_engine_that_was_removed_is_built_again(self, bench: Bench, built: Submission) -> None:
+        remove_engines(bench.farm.database, bench.farm.blobs, built.result_ids("engine_id")[:1])
+        again = bench.submit(built.request)
+        assert bench.states(again) == {
+            "calibrate": "hit",
+            "quantize": "hit",
+            "build sm_86": "active",
+            "build sm_89": "hit",
+        }
+
+    def test_bytes_that_another_engine_shares_stay(self, bench: Bench, built: Submission) -> None:
+        one, other = built.result_ids("engine_id")
+        with bench.farm.database.write() as session:
+            shared = session.get_one(EngineRow, other).blob
+            session.execute(update(EngineRow).where(EngineRow.id == one).values(blob=shared))
+        remove_engines(bench.farm.database, bench.farm.blobs, [one])
+        assert bench.farm.blobs.size(shared) is not None
+
+    def test_all_are_removed_or_none(self, bench: Bench, built: Submission) -> None:
+        pinned, plain = built.result_ids("engine_id")
+        with bench.farm.database.write() as session:
+            session.execute(update(EngineRow).where(EngineRow.id == pinned).values(pinned=True))
+        before = len(list(bench.farm.blobs.blobs()))
+        with pytest.raises(UsageError, match=pinned):
+            remove_engines(bench.farm.database, bench.farm.blobs, [plain, pinned])
+        with pytest.raises(NotFoundError):
+            remove_engines(bench.farm.database, bench.farm.blobs, [plain, "eng_unknown"])
+        assert len(list(bench.farm.blobs.blobs())) == before
+        with bench.farm.database.read() as session:
+            assert session.get(EngineRow, plain) is not None
+
+    def test_an_engine_in_detail(self, bench: Bench, built: Submission) -> None:
+        (engine_id, _), (table_id,) = built.result_ids("engine_id"), built.result_ids("table_id")
+        with bench.farm.database.read() as session:
+            facts = engine_details(session, engine_id)
+        assert (facts["id"], facts["table"], facts["compute_capability"]) == (engine_id, table_id, "sm_86")
+        assert (facts["int8_layers"], facts["layer_count"], facts["layers"]) == (1, 2, LAYERS)
+        assert facts["left_in_float"] == LEFT["left"]
+
+    def test_a_table_in_detail(self, bench: Bench, built: Submission) -> None:
+        (table_id,) = built.result_ids("table_id")
+        with bench.farm.database.read() as session:
+            facts = table_details(session, table_id)
+        assert (facts["id"], facts["calibrator"], facts["scales"]) == (table_id, "minmax", {"data": "3c010204"})
+        assert facts["dataset"] == {"digest": facts["dataset"]["digest"], "source": None, "samples": 500}
+
+    def test_jobs_are_listed_newest_first(self, bench: Bench, built: Submission) -> None:
+        kinds = [job.kind for job in list_jobs(bench.farm.database)]
+        assert kinds == ["build", "build", "quantize", "calibrate"]
+        waiting = bench.submit(bench.request())
+        database = bench.farm.database
+        assert [job.id for job in list_jobs(database, limit=1)] == [bench.job_of(waiting, "calibrate").id]
+        assert [job.kind for job in list_jobs(database, state=JobState.QUEUED)] == ["calibrate"]
+        assert len(list_jobs(database, state=JobState.DONE)) == 4
+        assert len(list_jobs(database, kind="calibrate")) == 2
+        assert list_jobs(database, kind="calibrate", state=JobState.FAILED) == []

@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+from tests.contracts.removal import RemovalContract
+
+
+class TestRemovalOnPostgresql(RemovalContract):
+    pass
