@@ -13,6 +13,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_shutting_down
 
+from trtfarm.errors import StorageError
 from trtfarm.farm import Farm
 from trtfarm.jobs.reconcile import publish, reconcile
 from trtfarm.settings import Settings
@@ -82,13 +83,20 @@ def keep_reconciled(settings: Settings) -> None:
     tell = CeleryPublisher(settings)
     with Farm.open(settings) as farm:
         while True:
-            farm.sweep()
-            forget_dead(farm)
-            repairs = reconcile(farm.jobs, tell, advance=farm.advance)
-            if repairs.expired or repairs.hinted:
-                _log.info("reconciled", **{name: len(value) for name, value in asdict(repairs).items()})
+            try:
+                _put_right(farm, tell)
+            except StorageError as error:
+                _log.warning("not reconciled, tried again", error=error.message, cause=error.cause)
             if ended.wait(_RECONCILE_SECONDS):
                 return
+
+
+def _put_right(farm: Farm, tell: CeleryPublisher) -> None:
+    farm.sweep()
+    forget_dead(farm)
+    repairs = reconcile(farm.jobs, tell, advance=farm.advance)
+    if repairs.expired or repairs.hinted:
+        _log.info("reconciled", **{name: len(value) for name, value in asdict(repairs).items()})
 
 
 def up(settings: Settings, tell: Callable[[str], None]) -> None:
