@@ -5,6 +5,7 @@ Signals arrive through sigtimedwait, so it reacts at once to a child's death and
 
 from __future__ import annotations
 
+import ctypes
 import math
 import os
 import signal
@@ -19,6 +20,9 @@ _LONGEST_PAUSE = 30.0
 _WELL_AFTER = 60.0
 GRACE_SECONDS = 20.0
 _LONGEST_WAIT = 3600.0
+#: Tells a program which process its manager is.
+_MANAGER = "TRTFARM_MANAGER"
+_PR_SET_PDEATHSIG = 1
 _WATCHED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 
 
@@ -44,6 +48,7 @@ def keep_running(
     Returns after SIGTERM or SIGINT, when all have ended; what does not end within `grace_seconds` of SIGTERM is killed.
     """
     running = [_Program(name, arguments) for name, arguments in programs.items()]
+    environment = {**environment, _MANAGER: str(os.getpid())}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
     try:
         while True:
@@ -57,6 +62,16 @@ def keep_running(
     finally:
         _stop(running, grace_seconds)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def end_with_manager() -> None:
+    """For programs: from here on they get SIGTERM when their manager dies, however it dies; if they have one."""
+    manager = os.environ.get(_MANAGER)
+    if manager is None:
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+    if os.getppid() != int(manager):  # it died before, and no signal will come
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _start_due(programs: Sequence[_Program], environment: Mapping[str, str], tell: Callable[[str], None]) -> None:

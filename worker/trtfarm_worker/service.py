@@ -6,12 +6,14 @@ import gc
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_shutting_down
+from celery.platforms import SecurityWarning
+from celery.signals import worker_ready, worker_shutting_down
 
 from trtfarm.errors import StorageError
 from trtfarm.farm import Farm
@@ -20,7 +22,7 @@ from trtfarm.settings import Settings
 from trtfarm_worker.app import RUN_TASK, CeleryPublisher, make_app
 from trtfarm_worker.logs import log_to_stderr, logger
 from trtfarm_worker.presence import WORKER, Presence, forget_dead
-from trtfarm_worker.processes import keep_running
+from trtfarm_worker.processes import end_with_manager, keep_running
 from trtfarm_worker.runner import Runner
 from trtfarm_worker.toolchains.registry import ToolchainRegistry
 
@@ -38,8 +40,9 @@ def work(settings: Settings) -> None:
     ):
         app = make_app(settings)
         runner = Runner(farm, presence.owner, toolchains, publish=_publisher(farm, settings))
-        _serve(app, runner)
-        _log.info("worker is up", worker=presence.owner, slots=settings.slots)
+        _serve(app, runner, lambda: _log.info("worker is up", worker=presence.owner, slots=settings.slots))
+        # Celery warns of root for the sake of pickled messages; ours are JSON.
+        warnings.filterwarnings("ignore", category=SecurityWarning)
         app.worker_main(
             [
                 "--quiet",  # no banner on stdout
@@ -55,7 +58,7 @@ def work(settings: Settings) -> None:
         )
 
 
-def _serve(app: Celery, runner: Runner) -> None:
+def _serve(app: Celery, runner: Runner, ready: Callable[[], None]) -> None:
     @app.task(name=RUN_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
     def run(job_id: str) -> None:
         runner.run(job_id)
@@ -64,6 +67,11 @@ def _serve(app: Celery, runner: Runner) -> None:
     @worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator]
     def stop(**_: Any) -> None:
         runner.stop()
+
+    # Not before it hears SIGTERM.
+    @worker_ready.connect(weak=False)  # type: ignore[untyped-decorator]
+    def say_so(**_: Any) -> None:
+        ready()
 
 
 def _publisher(farm: Farm, settings: Settings) -> Callable[[Sequence[str]], None]:
@@ -82,6 +90,7 @@ def keep_reconciled(settings: Settings) -> None:
         signal.signal(number, lambda *_: ended.set())
     tell = CeleryPublisher(settings)
     with Farm.open(settings) as farm:
+        _log.info("reconciler is up")
         while True:
             try:
                 _put_right(farm, tell)
@@ -111,6 +120,7 @@ def up(settings: Settings, tell: Callable[[str], None]) -> None:
 
 
 def settle() -> None:
-    """What a process that stays needs: garbage collection, which short commands do without, and a log."""
+    """What a process that stays needs: garbage collection, which short commands do without, a log, and an end."""
     gc.enable()
+    end_with_manager()
     log_to_stderr()

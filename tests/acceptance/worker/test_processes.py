@@ -10,8 +10,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.acceptance.worker.programs import Program, program
+from tests.acceptance.worker.programs import PATIENCE, Program, program
 
+ORPHAN = """
+import os
+from trtfarm_worker.processes import keep_running
+
+program = "import signal; from trtfarm_worker import processes; processes.end_with_manager()"
+program += "; print('ready', flush=True); signal.pause()"
+keep_running({"program": ["-c", program]}, environment=os.environ, tell=lambda line: print(line, flush=True))
+"""
 MANAGER = """
 import os, sys
 from trtfarm_worker.processes import keep_running
@@ -55,6 +63,14 @@ def test_what_is_killed_is_started_again_and_all_end_with_the_manager(manager: P
     assert manager.lines[-1] == "manager ends"
     assert len({first, second}) == 2
     assert not any(map(psutil.pid_exists, (first, second, stubborn)))
+
+
+def test_programs_end_with_a_manager_that_is_killed(tmp_path: Path) -> None:
+    with program(["-c", ORPHAN], tmp_path) as manager:
+        orphan = psutil.Process(_process(manager, "program"))
+        manager.starts("ready")
+        manager.process.kill()
+        assert psutil.wait_procs([orphan], timeout=PATIENCE)[1] == []
 
 
 def _process(manager: Program, name: str) -> int:
