@@ -64,14 +64,17 @@ def show(job: JobId, *, json: Json = False) -> None:
 
 @app.command()
 def logs(job: JobId, *, json: Json = False) -> None:
-    """Prints the history of a job: its states, and what its builder said."""
+    """Prints the history of a job, and what its builder said."""
     with open_farm() as farm:
         _print_events(_events_after(farm.database, farm.job(job).id, 0), json=json)
 
 
 @app.command()
 def watch(job: JobId, *, json: Json = False) -> None:
-    """Follows a job to its end. Ctrl-C stops watching, not the job. Exit code 1 when the job fails."""
+    """Follows a job to its end.
+
+    Ctrl-C stops watching, not the job. Exit code 1 when the job fails.
+    """
     from trtfarm.jobs.watching import until_ended
 
     with open_farm() as farm:

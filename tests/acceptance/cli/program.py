@@ -51,13 +51,13 @@ class Running:
     process: subprocess.Popen[str]
 
     def until(self, line: str, *, on_stdout: bool = False) -> None:
-        """Reads stderr, or stdout, up to a line that begins so."""
+        """Reads stderr, or stdout, up to a line with these words."""
         stream = self.process.stdout if on_stdout else self.process.stderr
         assert stream is not None
         read = ""
         for said in stream:
             read += said
-            if said.startswith(line):
+            if line in said:
                 return
         raise AssertionError(f"it ended before it said {line!r}, and said:\n{read}")
 

@@ -1,0 +1,113 @@
+"""What holds for every command: versions, completion, streams, errors, and hosts that are not as they should be."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.cli.conftest import Stocked
+from tests.acceptance.cli.program import Program
+from trtfarm_worker.toolchains.toolchain import Toolchain
+
+
+def test_the_version(program: Program) -> None:
+    assert program.json("version").keys() == {"trtfarm", "python"}
+    assert program.ok("--version").out == program.ok("version").out
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_completion_is_shown(program: Program, shell: str) -> None:
+    assert "_TRTFARM_COMPLETE" in _installed(program, "--show-completion", shell)
+
+
+def test_commands_and_choices_are_completed(program: Program) -> None:
+    for words, expected in (("trtfarm eng", "engines"), ("trtfarm submit --calibrator ent", "entropy2")):
+        said = _installed(
+            program,
+            COMP_WORDS=words,
+            COMP_CWORD=str(len(words.split()) - 1),
+            _TRTFARM_COMPLETE="complete_bash",
+        )
+        assert expected in said.split()
+
+
+def _installed(program: Program, *arguments: str, **environment: str) -> str:
+    """What the installed program says: completion asks it by this name."""
+    command = [str(Path(sys.executable).parent / "trtfarm"), *arguments]
+    passed = {"PATH": os.environ["PATH"], "TRTFARM_HOME": str(program.home), **environment}
+    return subprocess.run(command, env=passed, check=True, capture_output=True, text=True).stdout
+
+
+def test_no_command_gets_help_and_a_wrong_one_an_error(program: Program) -> None:
+    nothing = program.run("engines")
+    assert (nothing.code, nothing.out) == (2, "")
+    assert nothing.err.startswith("Usage: ")
+    wrong = program.run("build")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert wrong.err.startswith("error: No such command 'build'\nwhat to do: ")
+    assert program.fails(2, "submit")["message"] == "Missing argument 'MODEL'"
+
+
+def test_help_of_every_command_is_on_one_line(program: Program) -> None:
+    """Cut short, it would tell nothing; and nobody waits for it."""
+    for group in ("engines", "tables", "jobs", "toolchain"):
+        assert "..." not in program.ok(group, "-h").out.split("Commands:")[1]
+    assert "..." not in program.ok("--help").out.split("Commands:")[1]
+
+
+def test_what_is_asked_for_can_be_cut_off(stocked: Stocked) -> None:
+    """As `| head -0` does."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "trtfarm_cli", "engines", "list", "--json"]
+    environment = {"PATH": os.environ["PATH"], "TRTFARM_HOME": str(stocked.program.home)}
+    with subprocess.Popen(command, env=environment, stdout=writing, stderr=subprocess.PIPE) as process:
+        os.close(writing)
+        _, err = process.communicate()
+    assert (process.returncode, err) == (0, b"")
+
+
+def test_doctor_tells_what_there_is_and_what_lacks(builder: Program, rtx_toolchain: Toolchain) -> None:
+    checks = {check["name"]: check for check in builder.json("doctor")}
+    assert {"python", "home", "disk", "uv", "gpu driver", "database", "toolchain reference"} <= checks.keys()
+    assert checks[f"toolchain {rtx_toolchain.name}"]["state"] in {"ok", "warn"}
+    text = builder.ok("doctor").out
+    assert f"database: sqlite:///{builder.home}/farm.db is up to date" in text
+
+
+def test_doctor_fails_where_the_farm_would(program: Program) -> None:
+    ended = program.run("doctor", "--json", TRTFARM_DATABASE_URL="sqlite:////proc/farm.db")
+    assert ended.code == 1
+    assert ended.err == ""
+    checks = {check["name"]: check for check in ended.json}
+    assert checks["database"]["state"] == "fail"
+    assert checks["toolchains"]["remedy"] == "trtfarm toolchain install tensorrt-rtx"
+
+
+@pytest.mark.parametrize(
+    ("environment", "code", "told"),
+    [
+        ({"TRTFARM_SLOTS": "several"}, 2, "TRTFARM_SLOTS=several"),
+        ({"TRTFARM_DATABASE_URL": "oracle://host/farm"}, 2, "oracle"),
+        ({"TRTFARM_HOME": "/proc/farm"}, 10, "/proc/farm"),
+        ({"TRTFARM_HOME": "/etc/hostname"}, 10, "/etc/hostname"),
+        ({"TRTFARM_BLOB_URL": "carrier-pigeon://coop"}, 2, "carrier-pigeon"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
+)
+def test_surroundings_that_cannot_be_used_are_told(
+    program: Program, environment: dict[str, str], code: int, told: str
+) -> None:
+    assert told in json.dumps(program.fails(code, "engines", "list", **environment))
+
+
+def test_names_that_are_not_utf8_are_no_trouble(program: Program, digits: Path) -> None:
+    folder = program.folder / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    ended = program.ok("calibrate", digits / "lenet.onnx", "-o", folder / "lenet.table")
+    assert "caf\\udce9/lenet.table" in ended.out

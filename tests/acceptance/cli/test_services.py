@@ -1,0 +1,32 @@
+"""`trtfarm up`, `worker` and `reconciler`: they start, do what a client leaves to them, and stop when told."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.cli.program import Program
+
+
+def test_up_runs_what_clients_leave_to_it_and_stops_all_it_started(builder: Program, digits: Path) -> None:
+    with builder.started("up") as service:
+        service.until("worker started")
+        job = builder.json("submit", digits / "lenet.onnx", "--target", "sm_89", "--detach")["steps"][0]["job"]
+        builder.ok("jobs", "watch", job)
+        # The same again waits for the workers instead of doing the rest itself.
+        facts = builder.json("submit", digits / "lenet.onnx", "--target", "sm_89")
+        owners = {job["owner"].split("_")[0] for job in builder.json("jobs", "list")}
+        ended = service.end(signal.SIGINT)
+    assert facts["state"] == "done"
+    assert owners == {"wrk"}
+    assert ended.code == 0
+    assert builder.processes() == []
+
+
+@pytest.mark.parametrize("command", ["worker", "reconciler"])
+def test_a_service_alone_stops_when_it_is_told(program: Program, command: str) -> None:
+    with program.started(command) as service:
+        service.until(f'event="{command} is up"')
+        assert service.end(signal.SIGTERM).code == 0
