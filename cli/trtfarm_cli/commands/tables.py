@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trtfarm.calibrators import Calibrator
 from trtfarm_cli import exits, output
 from trtfarm_cli.files import read_bytes, writable, write_new
 from trtfarm_cli.opening import open_farm
@@ -110,8 +111,12 @@ def diff(left: TableOrFile, right: TableOrFile, *, json: Json = False) -> None:
 def validate(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Tables; as many as you like.")],
     *,
-    calibrator: CalibratorName = None,
-    tensorrt: Tensorrt = None,
+    calibrator: Annotated[
+        Calibrator | None, typer.Option(case_sensitive=False, help="Calibrator that the tables are to be used with.")
+    ] = None,
+    tensorrt: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="TensorRT that is to read the tables.")
+    ] = None,
     model: Annotated[
         Path | None, typer.Option("--model", help="ONNX model whose tensors the table must cover.")
     ] = None,
@@ -145,7 +150,16 @@ def validate(
 
 
 @app.command()
-def export(table: TableId, *, destination: Output, tensorrt: Tensorrt = None, json: Json = False) -> None:
+def export(
+    table: TableId,
+    *,
+    destination: Output,
+    tensorrt: Annotated[
+        str | None,
+        typer.Option(metavar="VERSION", help="Version for the header, such as 10.3.0; as stored unless given."),
+    ] = None,
+    json: Json = False,
+) -> None:
     """Writes a table of the farm to a file.
 
     With `--tensorrt` its header is that version's.

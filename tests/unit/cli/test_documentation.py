@@ -1,0 +1,54 @@
+"""docs/cli.md says what the program does: every command, every option, every exit code, every variable."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from tests.conftest import REPOSITORY
+from trtfarm import errors
+from trtfarm_cli import exits
+from trtfarm_cli.main import app
+
+PAGE = (REPOSITORY / "docs" / "cli.md").read_text()
+
+
+def commands() -> Iterator[tuple[str, set[str]]]:
+    """Each command as it is typed, with its options."""
+    groups = {"trtfarm": typer.main.get_command(app)}
+    while groups:
+        path, group = groups.popitem()
+        for name, command in getattr(group, "commands", {}).items():
+            if hasattr(command, "commands"):
+                groups[f"{path} {name}"] = command
+            else:
+                options = {option for param in command.params for option in param.opts if option.startswith("--")}
+                yield f"{path} {name}", options | {off for param in command.params for off in param.secondary_opts}
+
+
+@pytest.mark.parametrize(("command", "options"), sorted(commands()), ids=lambda value: str(value)[:40])
+def test_every_command_has_a_section_that_names_its_options(command: str, options: set[str]) -> None:
+    section = re.search(rf"^### `{command}\b[^`]*`\n(.*?)(?=^##)", PAGE + "\n##", re.MULTILINE | re.DOTALL)
+    assert section is not None
+    assert set(re.findall(r"`(--[a-z0-9-]+)[^`]*`", section[1])) == options
+
+
+def test_the_exit_codes_are_those_of_the_program() -> None:
+    documented = {int(code) for code in re.findall(r"^\| (\d+) \|", PAGE, re.MULTILINE)}
+    assert documented == {exits.OK, exits.INTERRUPTED, *exits.CODES.values()}
+
+
+def test_every_error_has_a_code_and_deliberate_ones_differ_by_kind() -> None:
+    assert exits.code_of(errors.BuilderTimeoutError("hung")) == exits.code_of(errors.BuilderError("crashed")) == 9
+    assert exits.code_of(errors.DiskFullError("full")) == 10
+    assert exits.code_of(errors.JobFailedError("cancelled")) == exits.FAILED
+    assert len(set(exits.CODES.values())) == len(exits.CODES)
+
+
+def test_every_variable_is_named() -> None:
+    read = set(re.findall(r"TRTFARM_[A-Z_]+", Path(REPOSITORY, "core", "trtfarm", "settings.py").read_text()))
+    assert set(re.findall(r"^\| `(TRTFARM_[A-Z_]+)` \|", PAGE, re.MULTILINE)) == read - {"TRTFARM_"}
