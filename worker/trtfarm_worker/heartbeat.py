@@ -25,9 +25,9 @@ _BEAT_SECONDS = 2.0
 
 
 class Heartbeat:
-    """A thread beside a running job: renews its lease, writes its events, and cancels its builder when asked to.
+    """A thread beside a running job: renews its lease, writes its events, and ends its builder.
 
-    `lost` is set when the claim holds no more; then nothing of this attempt may be stored.
+    The builder is ended when someone cancelled the job, and when the claim is lost, for then all it does is in vain.
     """
 
     def __init__(
@@ -42,7 +42,6 @@ class Heartbeat:
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"heartbeat {claim.job.id}", daemon=True)
-        self.lost = False
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -79,7 +78,6 @@ class Heartbeat:
                 if ticks % self._beats_every == 0 and self._jobs.beat(self._claim):
                     self._token.cancel()
             except ClaimLostError:
-                self.lost = True
                 self._token.cancel()
                 return
             except StorageError:

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from trtfarm.actions import ActionKind
 from trtfarm.blobs.folder import storage_errors
-from trtfarm.errors import BuilderCancelledError, ClaimLostError, DiskFullError, StorageError, TrtfarmError
+from trtfarm.errors import ClaimLostError, DiskFullError, StorageError, TrtfarmError
 from trtfarm.farm import Farm
 from trtfarm.jobs.job import Claim, Job
 from trtfarm_worker.builder.cancellation import CancelToken
@@ -89,26 +89,33 @@ class Runner:
                 token.cancel()
 
     def _attempt(self, claim: Claim, token: CancelToken) -> None:
-        log = _log.bind(job=claim.job.id, kind=claim.job.kind, attempt=claim.attempt)
+        try:
+            self._bring_to_an_end(claim, token)
+        except ClaimLostError as lost:
+            _log.warning("nothing of this attempt is kept", job=claim.job.id, reason=lost.message)
+            return
+        self._publish(self._farm.after_job(claim.job.id))
+
+    def _bring_to_an_end(self, claim: Claim, token: CancelToken) -> None:
+        """Raises ClaimLostError when somebody else has the job by now."""
         try:
             self._commit(claim, self._work(claim, token))
         except ClaimLostError:
-            log.warning("claim lost, result discarded")
-            return
+            raise
         except TrtfarmError as error:
-            self._fail(claim, error)
+            self._farm.jobs.fail(claim, error)
         except _ListenerFailed as failed:
-            self._farm.jobs.release(claim)
+            with suppress(ClaimLostError):
+                self._farm.jobs.release(claim)
             raise failed.__cause__ or failed from None
-        except Exception as error:
-            # The outermost edge of a job: a mistake of ours must end this job, not the worker.
-            log.exception("job failed unexpectedly")
-            self._fail(claim, TrtfarmError(f"{type(error).__name__}: {error}", cause="a defect of trtfarm"))
+        except Exception as error:  # noqa: BLE001 - the outermost edge: a mistake of ours ends this job, not the worker
+            _log.exception("job failed unexpectedly", job=claim.job.id)
+            defect = TrtfarmError(f"{type(error).__name__}: {error}", cause="a defect of trtfarm")
+            self._farm.jobs.fail(claim, defect)
         except BaseException:
             with suppress(TrtfarmError):
                 self._farm.jobs.release(claim)
             raise
-        self._publish(self._farm.after_job(claim.job.id))
 
     def _work(self, claim: Claim, token: CancelToken) -> Commit:
         """Has the builder do the job, and stores the files that it made; what remains is to write their rows."""
@@ -131,27 +138,18 @@ class Runner:
                 except Exception as error:
                     raise _ListenerFailed from error
 
-            try:
-                invocation = kind.prepare(task)
-                answer = run_builder(
-                    BuilderRequest(
-                        toolchain=invocation.toolchain,
-                        step=invocation.step,
-                        args=invocation.args,
-                        limits=Limits.of(farm.settings),
-                        scratch=scratch,
-                    ),
-                    on_event=hear,
-                    should_stop=token,
-                )
-                heartbeat.note(
-                    "builder", {"seconds": round(answer.seconds, 3), "peak_memory_bytes": answer.peak_memory_bytes}
-                )
-                return kind.keep(task, answer)
-            except BuilderCancelledError:
-                if heartbeat.lost:
-                    raise ClaimLostError(f"job {job.id} is no longer this worker's") from None
-                raise
+            invocation = kind.prepare(task)
+            request = BuilderRequest(
+                toolchain=invocation.toolchain,
+                step=invocation.step,
+                args=invocation.args,
+                limits=Limits.of(farm.settings),
+                scratch=scratch,
+            )
+            answer = run_builder(request, on_event=hear, should_stop=token)
+            used = {"seconds": round(answer.seconds, 3), "peak_memory_bytes": answer.peak_memory_bytes}
+            heartbeat.note("builder", used)
+            return kind.keep(task, answer)
 
     def _commit(self, claim: Claim, commit: Commit) -> None:
         """Ends the job with the rows of its result, both or neither.
@@ -173,7 +171,3 @@ class Runner:
                 if time.monotonic() > deadline or self._stopping.wait(_COMMIT_AGAIN_SECONDS):
                     raise
                 _log.warning("result not committed, tried again", job=claim.job.id, error=error.message)
-
-    def _fail(self, claim: Claim, error: TrtfarmError) -> None:
-        with suppress(ClaimLostError):
-            self._farm.jobs.fail(claim, error)

@@ -32,16 +32,17 @@ class Disk:
     folder: Path
 
     @classmethod
-    def mounted(cls, folder: Path, size: str) -> Disk:
+    def mounted(cls, folder: Path, options: str) -> Disk:
         folder.mkdir(exist_ok=True)
         try:
-            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)  # noqa: S607
+            subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)  # noqa: S607
         except (OSError, subprocess.CalledProcessError) as error:
             pytest.skip(f"mounting a small disk takes a privilege: {error}")
         return cls(folder)
 
-    def grow(self, size: str) -> None:
-        subprocess.run(["mount", "-o", f"remount,size={size}", self.folder], check=True)  # noqa: S607
+    def grow(self) -> None:
+        grown = "remount,size=64m,nr_inodes=1000"
+        subprocess.run(["mount", "-o", grown, self.folder], check=True)  # noqa: S607
 
     def unmount(self) -> None:
         subprocess.run(["umount", self.folder], check=True)  # noqa: S607
@@ -50,16 +51,16 @@ class Disk:
 @pytest.fixture
 def blob_disk(home: Path, tmp_path: Path) -> Iterator[Disk]:
     """Holds the stock's blobs, which are less than 3 MiB, and little more."""
-    disk = Disk.mounted(tmp_path / "disk", "4m")
+    disk = Disk.mounted(tmp_path / "disk", "size=4m")
     shutil.copytree(home / "blobs", disk.folder, dirs_exist_ok=True)
     yield disk
     disk.unmount()
 
 
-@pytest.fixture
-def scratch_disk(home: Path) -> Iterator[Disk]:
-    """Smaller than the model."""
-    disk = Disk.mounted(home / "scratch", "64k")
+@pytest.fixture(params=["size=64k", "size=64m,nr_inodes=3"], ids=["bytes", "files"])
+def scratch_disk(home: Path, request: pytest.FixtureRequest) -> Iterator[Disk]:
+    """Smaller than the model, or without room for a third folder."""
+    disk = Disk.mounted(home / "scratch", request.param)
     yield disk
     disk.unmount()
 
@@ -77,7 +78,7 @@ def test_a_full_blob_store_fails_the_job_and_keeps_nothing_of_it(
         _fails_for_lack_of_space(small, hands)
         assert (small.blobs(), small.count(BlobRow)) == before
         assert list((blob_disk.folder / "tmp").iterdir()) == []
-        blob_disk.grow("16m")
+        blob_disk.grow()
         _works_now(small, hands)
 
 
@@ -85,7 +86,7 @@ def test_full_scratch_fails_the_job_and_is_left_empty(lenet: LeNetFarm, scratch_
     hands = Runner(lenet.farm, "worker", lambda: [posing_as_rtx(tmp_path, ENGINE)], publish=nobody)
     _fails_for_lack_of_space(lenet, hands)
     assert list(scratch_disk.folder.iterdir()) == []
-    scratch_disk.grow("32m")
+    scratch_disk.grow()
     _works_now(lenet, hands)
 
 
