@@ -74,12 +74,10 @@ def quantize(*, model: str, scales: str, options: Mapping[str, Any]) -> Action:
     )
 
 
-def convert(*, onnx: str, options: Mapping[str, Any]) -> Action:
-    """`onnx` is the digest of the model, or of the Q/DQ model's file."""
-    return Action(
-        ActionKind.CONVERT,
-        {"onnx": onnx, "type": "float16", "options": dict(options), "revision": CONVERTER_REVISION},
-    )
+def convert(*, onnx: str, weights: str | None, options: Mapping[str, Any]) -> Action:
+    """`onnx` is the digest of the model, or of the Q/DQ model's file; that of a large model has `weights` beside it."""
+    fields = {"onnx": onnx, "weights": weights, "type": "float16", "options": dict(options)}
+    return Action(ActionKind.CONVERT, {**fields, "revision": CONVERTER_REVISION})
 
 
 def verify(*, model: str, quantized: str, dataset: str) -> Action:
@@ -92,6 +90,7 @@ def verify(*, model: str, quantized: str, dataset: str) -> Action:
 def build(
     *,
     onnx: str,
+    weights: str | None,
     precision: str,
     toolchain: str,
     tensorrt: str,
@@ -99,11 +98,15 @@ def build(
     profiles: Mapping[str, Any],
     options: Mapping[str, Any],
 ) -> Action:
-    """`onnx` is the digest of the file handed to the builder; `toolchain` the kind, `tensorrt` the exact version."""
+    """`onnx` is the digest of the file handed to the builder; `toolchain` the kind, `tensorrt` the exact version.
+
+    A file made of a large model names weights in another one, so its own digest does not cover them: `weights` does.
+    """
     return Action(
         ActionKind.BUILD,
         {
             "onnx": onnx,
+            "weights": weights,
             "precision": precision,
             "toolchain": toolchain,
             "tensorrt": tensorrt,

@@ -42,8 +42,8 @@ CASES: dict[ActionKind, tuple[Callable[..., Action], dict[str, Any], dict[str, A
     ),
     ActionKind.CONVERT: (
         actions.convert,
-        {"onnx": DIGEST, "options": {}},
-        {"onnx": OTHER, "options": {"exclude_nodes": ["c1"]}},
+        {"onnx": DIGEST, "weights": None, "options": {}},
+        {"onnx": OTHER, "weights": OTHER, "options": {"exclude_nodes": ["c1"]}},
     ),
     ActionKind.VERIFY: (
         actions.verify,
@@ -54,6 +54,7 @@ CASES: dict[ActionKind, tuple[Callable[..., Action], dict[str, Any], dict[str, A
         actions.build,
         {
             "onnx": DIGEST,
+            "weights": None,
             "precision": "int8",
             "toolchain": "tensorrt-rtx",
             "tensorrt": "1.7.1.116",
@@ -63,6 +64,7 @@ CASES: dict[ActionKind, tuple[Callable[..., Action], dict[str, Any], dict[str, A
         },
         {
             "onnx": OTHER,
+            "weights": OTHER,
             "precision": "fp32",
             "toolchain": "tensorrt",
             "tensorrt": "1.7.1.117",

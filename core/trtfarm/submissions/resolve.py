@@ -55,7 +55,7 @@ def _convert(session: Session, request: SubmissionRequest, step: Step, results: 
     model, source = row(session, ModelRow, request.model_id), _rewritten(session, step, results)
     options = dict(request.converter_options)
     return Work(
-        action=actions.convert(onnx=source.blob if source else model.digest, options=options),
+        action=actions.convert(**_content(model, source), options=options),
         request={
             "model_id": model.id,
             "quantization_id": source.id if source else None,
@@ -91,15 +91,13 @@ def _build(session: Session, request: SubmissionRequest, step: Step, results: Re
         "options": dict(request.build_options),
     }
     origin: dict[str, Any] = {"model_id": model.id, "quantization_id": None, "table_id": None, "calibrator": None}
-    onnx = model.digest
     rewritten = _rewritten(session, step, results)
     if rewritten is not None:
-        onnx = rewritten.blob
         origin["quantization_id"] = rewritten.id
         if PRECISIONS[request.precision].quantized:
             table = row(session, TableRow, _table_id(request, results))
             origin |= {"table_id": table.id, "calibrator": table.calibrator}
-    return Work(action=actions.build(onnx=onnx, **wanted), request=origin | wanted)
+    return Work(action=actions.build(**_content(model, rewritten), **wanted), request=origin | wanted)
 
 
 def _rewritten(session: Session, step: Step, results: Results) -> QuantizationRow | None:
@@ -108,6 +106,13 @@ def _rewritten(session: Session, step: Step, results: Results) -> QuantizationRo
         if "quantization_id" in results[need]:
             return row(session, QuantizationRow, results[need]["quantization_id"])
     return None
+
+
+def _content(model: ModelRow, rewritten: QuantizationRow | None) -> dict[str, Any]:
+    """What stands in a key for all bytes that a builder reads; the digest of a model covers its weights."""
+    if rewritten is None:
+        return {"onnx": model.digest, "weights": None}
+    return {"onnx": rewritten.blob, "weights": model.weights_blob}
 
 
 def _table_id(request: SubmissionRequest, results: Results) -> str:
