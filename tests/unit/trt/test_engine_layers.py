@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from trtfarm_builder.trt.engine_layers import int8_layers, layers_from_json
 
 
@@ -38,6 +40,51 @@ def test_layers_with_the_type_that_they_compute_in() -> None:
     ]
     assert int8_layers(layers) == 2
     assert layers[1]["inputs"] == ["int8"]
+
+
+_UNSAID = _tensor("N/A due to dynamic shapes")
+
+
+@pytest.mark.parametrize(
+    ("tactic", "dtype"),
+    [
+        ("sm80_xmma_fprop_implicit_gemm_interleaved_i8i8_i8i32_f32_nchw_vect_c_32kcrs_vect_c_32", "int8"),
+        ("sm72_xmma_pooling_IMMA_NCxHW32_generic_kernel", "int8"),
+        ("ampere_int8_i8816cudnn_int8_128x128_ldg16_relu_medium_nt_v1", "int8"),
+        (
+            "sm80_xmma_fprop_implicit_gemm_indexed_wo_smem_f32f32_tf32f32_f32_nhwckrsc_nhwc_tilesize128x32x16_stage1"
+            "_warpsize4x1x1_g1_tensor16x8x8_aligna4",
+            "float32",
+        ),
+        ("sm50_xmma_pooling_max_nhwc_FP32FP32_WINDOW", "float32"),
+        ("sm80_xmma_gemm_f16f16_f16f32_f32_tn_n", "float16"),
+        ("sm80_xmma_gemm_bf16bf16_bf16f32_f32_tn_n", "bfloat16"),
+        ("softmax_i8x4_generic", None),
+        ("", None),
+    ],
+)
+def test_where_dynamic_shapes_hide_the_type_the_kernels_name_tells(tactic: str, dtype: str | None) -> None:
+    (layer,) = layers_from_json({"Layers": [_row("CaskConvolution", [_UNSAID], [_UNSAID], tactic)]})
+    assert (layer["dtype"], layer["inputs"], layer["outputs"]) == (dtype, [], [])
+
+
+def test_where_dynamic_shapes_hide_the_type_the_weights_tell() -> None:
+    rows = [
+        {**_row("CaskConvolution", [_UNSAID], [_UNSAID], tactic), "Weights": {"Type": word, "Count": 4}}
+        for word, tactic in (("Int8", "some_kernel"), ("Float", "some_kernel"), ("Half", "sm80_xmma_gemm_f32f32_tn"))
+    ]
+    assert [layer["dtype"] for layer in layers_from_json({"Layers": rows})] == ["int8", "float32", "float16"]
+
+
+def test_what_a_layer_is_said_to_read_outweighs_weights_and_kernel() -> None:
+    """Weights that are only stored in INT8 do not make the product INT8."""
+    row = {**_row("gemm", [_HALF], [_HALF], "sm80_xmma_gemm_i8f16_tn"), "Weights": {"Type": "Int8", "Count": 4}}
+    assert layers_from_json({"Layers": [row]})[0]["dtype"] == "float16"
+
+
+def test_a_layer_that_only_moves_int8_computes_nothing() -> None:
+    row = _row("Reformat", [_UNSAID], [_UNSAID], "sm72_xmma_reformat_i8i8_kernel")
+    assert int8_layers(layers_from_json({"Layers": [row]})) == 0
 
 
 def test_an_engine_without_detail_lists_names() -> None:

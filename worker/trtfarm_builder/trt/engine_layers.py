@@ -16,6 +16,20 @@ _WORDS = {
     "fp8": "float8_e4m3fn",
 }
 _INT8 = "int8"
+_KERNEL_WORDS = {
+    "imma": _INT8,
+    "int8": _INT8,
+    "i8": _INT8,
+    "fp16": "float16",
+    "f16": "float16",
+    "bf16": "bfloat16",
+    "tf32": "float32",
+    "fp32": "float32",
+    "f32": "float32",
+}
+# What a kernel reads is the first type in its name, alone or with that of its output right behind:
+# "…_interleaved_i8i8_i8i32_f32_nchw…", "…_pooling_IMMA_…", "…_max_nhwc_FP32FP32_…".
+_KERNEL = re.compile("(?:^|_)({0})(?=_|$|i32|{0})".format("|".join(_KERNEL_WORDS)), re.IGNORECASE)
 
 
 def layers_from_json(information: Mapping[str, Any]) -> List[Dict[str, Any]]:
@@ -39,7 +53,7 @@ def _layer(row: Mapping[str, Any]) -> Dict[str, Any]:
     return {
         "name": str(row.get("Name", "")),
         "type": kind,
-        "dtype": None if idle else _computed_in(inputs, outputs, str(row.get("TacticName", ""))),
+        "dtype": None if idle else _computed_in(inputs, outputs, row),
         "inputs": inputs,
         "outputs": outputs,
         "tactic": str(row.get("TacticName", "")),
@@ -51,13 +65,23 @@ def _named(name: str) -> Dict[str, Any]:
     return {"name": name, "type": "", "dtype": None, "inputs": [], "outputs": [], "tactic": "", "idle": False}
 
 
-def _computed_in(inputs: List[str], outputs: List[str], tactic: str) -> Optional[str]:
+def _computed_in(inputs: List[str], outputs: List[str], row: Mapping[str, Any]) -> Optional[str]:
+    """The type of its inputs, else of its weights, else the one in its kernel's name, else of its outputs.
+
+    8.5 says "N/A due to dynamic shapes" for the inputs and outputs of every engine with more than one shape, also with
+    an execution context that has shapes; weights and kernels it names all the same (seen on an H200).
+    """
+    tactic = str(row.get("TacticName", ""))
     if _INT8 in inputs:
         return _INT8
     # Compiled as a whole (Myelin): its borders are float32 while its kernels may not be.
     if not inputs and _INT8 in tactic.lower():
         return _INT8
-    return next(iter(inputs + outputs), None)
+    weights = row.get("Weights")
+    word = str(weights.get("Type", "")).lower() if isinstance(weights, dict) else ""
+    kernel = _KERNEL.search(tactic)
+    stated = [_WORDS.get(word, word), _KERNEL_WORDS[kernel[1].lower()] if kernel else ""]
+    return next((dtype for dtype in (*inputs, *stated, *outputs) if dtype), None)
 
 
 def _types(tensors: Any) -> List[str]:
