@@ -85,7 +85,7 @@ def lenet_precisions(host: Host) -> Numbers:
     return numbers
 
 
-@check("LeNet with explicit Q/DQ from a reference table: INT8 layers, accuracy", seconds=15)
+@check("LeNet with explicit Q/DQ from a native table: INT8 layers, accuracy", seconds=15)
 def lenet_qdq(host: Host) -> Numbers:
     scales = native(host, "lenet", MINMAX).result["scales"]
     quantized = host.reference_step(

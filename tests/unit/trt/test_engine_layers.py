@@ -51,11 +51,7 @@ _UNSAID = _tensor("N/A due to dynamic shapes")
         ("sm80_xmma_fprop_implicit_gemm_interleaved_i8i8_i8i32_f32_nchw_vect_c_32kcrs_vect_c_32", "int8"),
         ("sm72_xmma_pooling_IMMA_NCxHW32_generic_kernel", "int8"),
         ("ampere_int8_i8816cudnn_int8_128x128_ldg16_relu_medium_nt_v1", "int8"),
-        (
-            "sm80_xmma_fprop_implicit_gemm_indexed_wo_smem_f32f32_tf32f32_f32_nhwckrsc_nhwc_tilesize128x32x16_stage1"
-            "_warpsize4x1x1_g1_tensor16x8x8_aligna4",
-            "float32",
-        ),
+        ("sm80_xmma_fprop_implicit_gemm_indexed_wo_smem_f32f32_tf32f32_f32_nhwckrsc_nhwc_tilesize128x32x16", "float32"),
         ("sm50_xmma_pooling_max_nhwc_FP32FP32_WINDOW", "float32"),
         ("sm80_xmma_gemm_f16f16_f16f32_f32_tn_n", "float16"),
         ("sm80_xmma_gemm_bf16bf16_bf16f32_f32_tn_n", "bfloat16"),

@@ -1,11 +1,12 @@
-"""What a table lacks of the parsed network: filled where it follows exactly, else judged by whether it costs INT8.
+"""What a table lacks of the parsed network: filled where it follows exactly, else judged by whether it may cost INT8.
 
 A table from another place names the tensors of the ONNX file. TensorRT's own tables also name what its parser puts
-between them; and those `(Unnamed Layer* N)` entries are known only where the parsed network is.
+between them; and those `(Unnamed Layer* N)` entries are known only where the parsed network is. The product within a
+Gemm is the one kind of them that such a table neither has nor implies.
 """
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional, Set
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from trtfarm_builder.trt.network_view import Layer, NetworkView
 
 _STEPS = np.float32(127)
 _SHOWN = 5
+_HARM = "layers that read or give it cannot run in INT8"
+# Seen of 8.5.3 on an H200 with such a table: LeNet's second product stayed in FP32, its first ran in INT8.
+_HARM_BEFORE_BIAS = "is between a matrix product and its bias: TensorRT may keep the product out of INT8"
 #: The values of the constant layer with this index.
 Constants = Callable[[int], Any]
 
@@ -58,7 +62,7 @@ def cover(view: NetworkView, table: CacheText, constants: Constants) -> Coverage
         completed=completed,
         harmless=[{"tensor": name, "reason": why} for name, why in excuses.items() if why],
         harmful=[
-            {"tensor": name, "reason": "layers that read or give it cannot run in INT8"}
+            {"tensor": name, "reason": _HARM_BEFORE_BIAS if _before_bias(view, name) else _HARM}
             for name, why in excuses.items()
             if not why
         ],
@@ -142,19 +146,23 @@ def _excuse(view: NetworkView, name: str, scales: Mapping[str, str]) -> str:
     reshaped = [layer.outputs[0].name for layer in readers if layer.kind == "SHUFFLE"]
     if any(output in scales and output in view.outputs for output in reshaped):
         return "is only reshaped to an output, which has one"
-    constants = {tensor.name for layer in view.layers if layer.kind == "CONSTANT" for tensor in layer.outputs}
-    constants |= {
-        tensor.name
-        for layer in view.layers
-        if layer.kind == "SHUFFLE" and layer.inputs[0] in constants
-        for tensor in layer.outputs
-    }
-    if name in constants:
-        return "is a constant"
+    return "is a constant" if name in _constants(view) else ""
+
+
+def _before_bias(view: NetworkView, name: str) -> bool:
+    """Whether all that reads the matrix product `name` adds a constant to it, as in a Gemm."""
+    producer = next((layer for layer in view.layers if any(t.name == name for t in layer.outputs)), None)
+    readers = [layer for layer in view.layers if name in layer.inputs]
+    constants = _constants(view)
     biased = [layer for layer in readers if layer.kind == "ELEMENTWISE" and constants.intersection(layer.inputs)]
-    if producer and producer.kind == "MATRIX_MULTIPLY" and readers and readers == biased:
-        return "is between a matrix product and its bias, which become one layer"
-    return ""
+    return producer is not None and producer.kind == "MATRIX_MULTIPLY" and bool(readers) and readers == biased
+
+
+def _constants(view: NetworkView) -> Set[str]:
+    """Constants, and what they are reshaped to."""
+    constants = {tensor.name for layer in view.layers if layer.kind == "CONSTANT" for tensor in layer.outputs}
+    reshaped = (layer for layer in view.layers if layer.kind == "SHUFFLE" and layer.inputs[0] in constants)
+    return constants | {tensor.name for layer in reshaped for tensor in layer.outputs}
 
 
 def _shown(names: Any) -> str:
