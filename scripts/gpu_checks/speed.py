@@ -17,7 +17,11 @@ _ROUNDS = 3
 
 
 def _cold_and_warm(host: Host, model: str) -> Numbers:
-    """Seconds of a calibration with build from nothing, and of builds from its table and timing cache."""
+    """Seconds of a calibration with build from nothing, and of builds from its table and timing cache.
+
+    Builds are compared by what TensorRT takes within one: to start CUDA and TensorRT takes seconds however much is
+    known. Steps and processes are timed besides.
+    """
     args = {
         "model": host.model(model),
         "inputs": host.calibration_data(model),
@@ -31,6 +35,9 @@ def _cold_and_warm(host: Host, model: str) -> Numbers:
     table_only = host.step("trt-build", build_args(host, model, "int8", table=table))
     warm = host.step("trt-build", build_args(host, model, "int8", table=table, timing_cache=cache))
     numbers = {
+        "cold_build_seconds": cold.result["build"]["build_seconds"],
+        "table_build_seconds": table_only.result["build_seconds"],
+        "warm_build_seconds": warm.result["build_seconds"],
         "cold_seconds": cold.result["build"]["seconds"],
         "table_seconds": table_only.result["seconds"],
         "warm_seconds": warm.result["seconds"],
@@ -39,7 +46,8 @@ def _cold_and_warm(host: Host, model: str) -> Numbers:
         "timing_cache_bytes": Path(cache).stat().st_size,
         "timing_cache_used": warm.result["timing_cache_used"],
     }
-    numbers["times_faster"] = numbers["cold_seconds"] / numbers["warm_seconds"]
+    numbers["times_faster"] = numbers["cold_build_seconds"] / numbers["warm_build_seconds"]
+    numbers["times_faster_as_step"] = numbers["cold_seconds"] / numbers["warm_seconds"]
     expect(warm.result["timing_cache_used"], "the timing cache was not taken", numbers)
     return {name: round(value, 3) for name, value in numbers.items()}
 

@@ -57,7 +57,8 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     timing_cache (path), tactic_sources (names), layer_precisions {layer: word}, io_formats, strongly_typed, and builder
     options. compute_capability, if given, must be this GPU's.
 
-    Returns as `rtx-build`, and with a table coverage: {completed, harmless, harmful, unused, restamped_from}.
+    Returns as `rtx-build` with more (see `answer_of_build`), and with a table coverage: {completed, harmless, harmful,
+    unused, restamped_from}.
     """
     begun = time.monotonic()
     _check_names(args)
@@ -74,12 +75,12 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     _set_layers(shop, args)
     coverage = None if table is None else cover(shop.view, table, lambda index: constant_values(shop.network, index))
     calibrator = None if table is None or coverage is None else _calibrator(config, table, coverage)
-    plan = plan_from_network(shop, config)
+    built = plan_from_network(shop, config)
     if calibrator is not None:
         calibrator.check(shop.logger.last_errors())
-    if plan is None:
+    if built.plan is None:
         raise refused(shop, "build")
-    answer = answer_of_build(shop, config, plan, begun, precision=args["precision"], sources=sources, warm=taken)
+    answer = answer_of_build(shop, config, built, begun, precision=args["precision"], sources=sources, warm=taken)
     if table is not None and coverage is not None:
         answer["coverage"] = _described(table, coverage)
     return answer

@@ -60,14 +60,14 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     set_calibration_profile(shop, config, shapes)
     profiles = {name: {"min": shape, "opt": shape, "max": shape} for name, shape in shapes.items()}
     add_profile(shop, config, args.get("profiles") or profiles if args.get("build") else profiles)
-    plan = None
+    built = None
     with ExitStack() as stack:
         kind = OverlappedBatches if args.get("overlap", True) else PlainBatches
         batches = kind(feeds, int(rule["batch_size"]), count, stack)
         calibrator = feeding_calibrator(rule, batches, count, channel)
         config.int8_calibrator = calibrator
         if args.get("build"):
-            plan = plan_from_network(shop, config)
+            built = plan_from_network(shop, config)
         else:
             build_until_calibrated(shop, config, calibrator)
         check_complete(shop, calibrator, count)
@@ -83,11 +83,11 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
         "seconds": time.monotonic() - begun,
         "calibration_seconds": calibrator.seconds,
     }
-    if args.get("build"):
-        if plan is None:
+    if built is not None:
+        if built.plan is None:
             raise refused(shop, "build")
         answer["build"] = answer_of_build(
-            shop, config, plan, begun, precision=args.get("precision", "int8"), sources=sources, warm=taken
+            shop, config, built, begun, precision=args.get("precision", "int8"), sources=sources, warm=taken
         )
     return answer
 

@@ -10,23 +10,24 @@ from trtfarm_builder.trt.engine_layers import int8_layers
 from trtfarm_builder.trt.inspection import layers_of
 from trtfarm_builder.trt.network import tensors_of
 from trtfarm_builder.trt.timing_cache import save_timing_cache
-from trtfarm_builder.trt.workshop import LOG, Workshop, made, refused
+from trtfarm_builder.trt.workshop import LOG, Built, Workshop, made, refused
 
 _ENGINE = "engine.plan"
 
 
 def answer_of_build(
-    shop: Workshop, config: Any, plan: Any, begun: float, *, precision: str, sources: List[str], warm: bool
+    shop: Workshop, config: Any, built: Built, begun: float, *, precision: str, sources: List[str], warm: bool
 ) -> Dict[str, Any]:
     """Writes engine and timing cache, and says what the engine inspector sees.
 
-    `size` is in bytes, `seconds` counts from `begun` to the written plan; `int8_layers` counts among `layers`, of which
-    `idle` ones only move data. Raises ToolchainUnfitError for a plan that cannot be loaded again.
+    `size` is in bytes, `seconds` counts from `begun` to the written plan, `build_seconds` are TensorRT's build alone;
+    `int8_layers` counts among `layers`, of which `idle` ones only move data. Raises ToolchainUnfitError for a plan
+    that cannot be loaded again.
     """
     with Path(_ENGINE).open("wb") as file:
-        file.write(plan)
+        file.write(built.plan)
     seconds = time.monotonic() - begun
-    engine = made(trt.Runtime, shop.logger).deserialize_cuda_engine(plan)
+    engine = made(trt.Runtime, shop.logger).deserialize_cuda_engine(built.plan)
     if engine is None:
         raise refused(shop, "load the engine of")
     layers = layers_of(engine)
@@ -40,8 +41,9 @@ def answer_of_build(
         "engine": _ENGINE,
         "log": LOG,
         "tensorrt": trt.__version__,
-        "size": plan.nbytes,
+        "size": built.plan.nbytes,
         "seconds": seconds,
+        "build_seconds": built.seconds,
         "layers": layers,
         "int8_layers": in_int8,
         "int8_share": in_int8 / len(busy) if busy else 0.0,

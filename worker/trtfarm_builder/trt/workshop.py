@@ -1,5 +1,6 @@
 """Builder, network and configuration: what calibration and building both begin with, and how a plan comes of it."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Tuple
@@ -102,11 +103,23 @@ def _profile(shop: Workshop, shapes: Mapping[str, Tuple[Shape, Shape, Shape]]) -
     return profile
 
 
-def plan_from_network(shop: Workshop, config: Any) -> Any:
-    """The plan in TensorRT's host memory, or None where it built none; `refused` says why."""
+@dataclass(frozen=True)
+class Built:
+    """`plan` is in TensorRT's host memory, None where it built none: `refused` says why.
+
+    `seconds` are the build's alone, with the calibration in its middle; starting CUDA and TensorRT takes more.
+    """
+
+    plan: Any
+    seconds: float
+
+
+def plan_from_network(shop: Workshop, config: Any) -> Built:
+    begun = time.monotonic()
     plan = shop.builder.build_serialized_network(shop.network, config)
+    seconds = time.monotonic() - begun
     shop.logger.check()
-    return plan
+    return Built(plan=plan, seconds=seconds)
 
 
 def refused(shop: Workshop, what: str) -> ToolchainUnfitError:
