@@ -98,8 +98,13 @@ def _home(process: psutil.Process) -> str | None:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    """A bench that checks at the end of each test that no process is left."""
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    """A bench that checks at the end of each test that no process is left.
+
+    It hides GPUs: where it finds one, a probe builds with TensorRT and CUDA Python, and a library posing as TensorRT
+    has more to do than the test is about.
+    """
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     bench = Bench(tmp_path)
     yield bench
     assert bench.processes() == []
