@@ -8,6 +8,7 @@ from trtfarm_builder.failures import BadModelError
 from trtfarm_builder.trt.binding import trt
 from trtfarm_builder.trt.logger import TrtLogger
 from trtfarm_builder.trt.network_view import Layer, NetworkView, Tensor
+from trtfarm_builder.trt.onnx_nodes import node_label
 
 _ERRORS_SHOWN = 5
 
@@ -25,7 +26,7 @@ def network_from_onnx(builder: Any, path: Path, logger: TrtLogger, *, strongly_t
         errors = [parser.get_error(index) for index in range(min(parser.num_errors, _ERRORS_SHOWN))]
         raise BadModelError(
             "TensorRT {} cannot parse the model".format(trt.__version__),
-            cause="\n".join(map(_describe, errors)) or logger.last_errors(),
+            cause="\n".join(_describe(error, path) for error in errors) or logger.last_errors(),
             remedy="export the model without these nodes, or with another opset",
         )
     if network.num_outputs == 0:
@@ -40,10 +41,11 @@ def _creation_flags(*, strongly_typed: bool) -> int:
     return sum(1 << int(flags[name]) for name in wanted if name in flags)
 
 
-def _describe(error: Any) -> str:
-    """One parser error; before 10 it names its node by number only."""
+def _describe(error: Any, path: Path) -> str:
+    """One parser error; before 10 it tells its node's place in the file's graph only (seen of 8.5)."""
     if not hasattr(error, "node_name"):
-        return "node {}: {}".format(error.node(), error.desc())
+        label = node_label(path, error.node())
+        return "node {}{}: {}".format(error.node(), label and " " + label, error.desc())
     name, operator = error.node_name(), error.node_operator()
     where = "node {!r} ({}): ".format(name, operator) if name or operator else ""
     return where + str(error.desc())
