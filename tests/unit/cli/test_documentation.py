@@ -30,7 +30,9 @@ def commands() -> Iterator[tuple[str, set[str]]]:
                 yield f"{path} {name}", options | {off for param in command.params for off in param.secondary_opts}
 
 
-@pytest.mark.parametrize(("command", "options"), sorted(commands()), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("command", "options"), sorted(commands()), ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_every_command_has_a_section_that_names_its_options(command: str, options: set[str]) -> None:
     section = re.search(rf"^### `{command}\b[^`]*`\n(.*?)(?=^##)", PAGE + "\n##", re.MULTILINE | re.DOTALL)
     assert section is not None
