@@ -17,6 +17,7 @@ from trtfarm_cli.commands import (
     doctor,
     engines,
     explain,
+    extract,
     jobs,
     quantize,
     services,
@@ -50,6 +51,7 @@ def trtfarm(
 
 for command in (submit, calibrate, quantize, explain, doctor, version, services):
     command.register(app)
+extract.register(tables.app)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(engines.app, name="engines")
 app.add_typer(tables.app, name="tables")
