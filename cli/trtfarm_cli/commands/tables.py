@@ -15,6 +15,7 @@ from trtfarm_cli.opening import open_farm
 from trtfarm_cli.options import CalibratorName, Json, Model, Target, Tensorrt
 
 if TYPE_CHECKING:
+    from trtfarm.tables.differences import TableDiff
     from trtfarm.tables.problems import Problem
     from trtfarm.tables.table import CalibrationTable
 
@@ -87,22 +88,7 @@ def diff(left: TableOrFile, right: TableOrFile, *, json: Json = False) -> None:
     if json:
         output.emit_json(found.as_dict())
     else:
-        if found.headers:
-            output.emit(f"header: {found.headers[0]} -> {found.headers[1]}")
-        output.emit(
-            f"equal scales: {found.equal}, changed: {len(found.changed)}, largest change {found.max_relative:.3g}"
-        )
-        for name in found.only_left:
-            output.emit(f"only in the first: {name}")
-        for name in found.only_right:
-            output.emit(f"only in the second: {name}")
-        output.emit_table(
-            [
-                {"tensor": c.tensor, "left": c.left, "right": c.right, "ratio": f"{c.ratio:.6g}"}
-                for c in found.worst(_WIDEST)
-            ],
-            {"tensor": None, "left": None, "right": None, "ratio": None},
-        )
+        _show_differences(found)
     if not found.same_scales:
         raise typer.Exit(exits.FAILED)
 
@@ -211,6 +197,20 @@ def restamp(
     stamped = _table(table).restamp(TensorRTVersion.parse(tensorrt))
     write_new(destination, stamped.render())
     _say_written(destination, stamped, json=json)
+
+
+def _show_differences(found: TableDiff) -> None:
+    if found.headers:
+        output.emit(f"header: {found.headers[0]} -> {found.headers[1]}")
+    largest = f", by up to {found.max_relative:.3%}" if found.changed else ""
+    output.emit(f"equal scales: {found.equal}, changed: {len(found.changed)}{largest}")
+    for name in found.only_left:
+        output.emit(f"only in the first: {name}")
+    for name in found.only_right:
+        output.emit(f"only in the second: {name}")
+    if worst := found.worst(_WIDEST):
+        rows = [{"tensor": c.tensor, "first": c.left, "second": c.right, "ratio": f"{c.ratio:.6g}"} for c in worst]
+        output.emit_table(rows, dict.fromkeys(("tensor", "first", "second", "ratio")))
 
 
 def _table(name: str) -> CalibrationTable:

@@ -58,7 +58,7 @@ def test_filters(stocked: Stocked, filters: tuple[str, ...], found: int) -> None
 
 def test_a_filter_that_is_none_is_refused(stocked: Stocked) -> None:
     assert stocked.program.fails(2, "engines", "list", "--target", "ampere")["code"] == "usage"
-    assert "'int8', 'fp32'" in stocked.program.fails(2, "engines", "list", "--precision", "int4")["message"]
+    assert "'int8'" in stocked.program.fails(2, "engines", "list", "--precision", "int4")["message"]
 
 
 def test_an_engine_is_shown_by_the_start_of_its_id_or_digest(stocked: Stocked) -> None:
