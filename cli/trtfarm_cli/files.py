@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from trtfarm.errors import NotFoundError, UsageError
@@ -22,8 +22,13 @@ def read_bytes(path: Path) -> bytes:
         raise UsageError(f"{path} cannot be read", cause=error.strerror) from error
 
 
-def writable(path: Path) -> Path:
-    """The path, if a file can be written there; told before long work is done for it. Raises UsageError."""
+def writable(path: Path, *, unlike: Sequence[Path] = ()) -> Path:
+    """The path, if a file can be written there; told before long work is done for it.
+
+    `unlike` are files that the command reads, and must not replace. Raises UsageError.
+    """
+    if any(path.exists() and source.exists() and path.samefile(source) for source in unlike):
+        raise UsageError(f"{path} would be replaced, and it is what is read", remedy="name another file")
     if path.is_dir():
         raise UsageError(f"{path} is a folder", remedy="name a file in it")
     if not path.parent.is_dir():
@@ -42,6 +47,21 @@ def copy_new(source: Path, path: Path) -> None:
     """Copies a file in one step, like `write_new`."""
     with source.open("rb") as file:
         _write(path, iter(lambda: file.read(_CHUNK_BYTES), b""))
+
+
+def copy_once(source: Path, path: Path) -> None:
+    """Copies a file unless an equal one is there. Raises UsageError where another one is: somebody may need it."""
+    from trtfarm.digests import digest_of_file
+
+    if path.exists():
+        if digest_of_file(path) != digest_of_file(source):
+            raise UsageError(
+                f"there is another {path.name} in {path.parent}",
+                cause="the model's weights, which are too large for its own file, would replace it",
+                remedy="write the model to a folder of its own",
+            )
+        return
+    copy_new(source, path)
 
 
 def _write(path: Path, chunks: Iterator[bytes]) -> None:

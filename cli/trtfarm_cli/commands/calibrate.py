@@ -55,7 +55,7 @@ def calibrate(
 
     settings, version = Settings.from_environment(), TensorRTVersion.parse(tensorrt)
     # Bad options are told before the data are read.
-    writable(destination)
+    writable(destination, unlike=(model,))
     header_for(CalibrationRule.of(calibrator, batch_size=batch_size or 1, quantile=quantile, cutoff=cutoff), version)
     read = Model.read(model)
     with tempfile.TemporaryDirectory(prefix="trtfarm-") as folder, view() as shown:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from trtfarm_cli import output
-from trtfarm_cli.files import copy_new, read_bytes, writable
+from trtfarm_cli.files import copy_new, copy_once, read_bytes, writable
 from trtfarm_cli.options import ExcludeNodes, ExcludeOps, Json, ModelFile
 from trtfarm_cli.progress import listener, view
 
@@ -36,7 +36,7 @@ def quantize(
     from trtfarm.tables.validation import load
     from trtfarm_worker.direct import reference_step
 
-    writable(destination)
+    writable(destination, unlike=(model, table))
     read = Model.read(model)
     scales = load(read_bytes(table), name=str(table), tensors=read.summary.tensors).scales
     options = {"exclude_nodes": exclude or [], "exclude_op_types": exclude_op or []}
@@ -44,7 +44,7 @@ def quantize(
         args = {"model": str(read.copy_to(Path(folder))[0]), "scales": dict(scales), "options": options}
         with reference_step(Settings.from_environment(), "quantize", args, listener(shown, "quantize")) as answer:
             for name in answer.result["external"]:
-                copy_new(Path(folder, name), destination.parent / name)
+                copy_once(Path(folder, name), destination.parent / name)
             copy_new(answer.file("model"), destination)
             result = answer.result
     if json:
