@@ -74,7 +74,8 @@ def show(engine: EngineId, *, json: Json = False) -> None:
         return
     shown = {name: value for name, value in details.items() if name not in {"layers", "metrics"}}
     shown |= {"size": output.size(details["size"]), "created": datetime.fromisoformat(details["created"])}
-    output.emit_fields(shown | {"accuracy": accuracy.brief(details["metrics"])})
+    shown |= {"build_seconds": f"{details['build_seconds']:.1f}", "accuracy": accuracy.brief(details["metrics"])}
+    output.emit_fields(shown)
 
 
 @app.command()
