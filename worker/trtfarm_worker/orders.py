@@ -77,8 +77,8 @@ def take(
     stored before everything has been found fit. Raises ModelError, DataError, TableError, UsageError, ToolchainError.
     """
     _check_options(order)
-    targets = _targets(farm, order, toolchains)
     model = Model.read(order.model)
+    targets = _targets(farm, order, toolchains)
     with farm.scratch("order") as folder:
         copy = () if model_stored(farm, model) else _inspected_copy(farm, model, folder, listener)
         recognise = partial(recognised, farm)
