@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 
+from tests.acceptance.worker.words import say
 from trtfarm.farm import Farm
 from trtfarm.jobs.job import Job
 from trtfarm.planning import SubmissionRequest
@@ -26,14 +27,14 @@ def main() -> None:
     def tell(job: Job, event: Progress | LogLine) -> None:
         if isinstance(event, Progress) and job.id not in heard:
             heard.add(job.id)
-            print(job.kind, event.stage, flush=True)  # noqa: T201
+            say(f"{job.kind} {event.stage}")
 
     with Farm.open(settings) as farm:
         submission_id, _ = farm.submit(request)
-        print("submitted", submission_id, flush=True)  # noqa: T201
+        say(f"submitted {submission_id}")
         toolchains = ToolchainRegistry(settings.home).toolchains()
         ended = see_through(farm, submission_id, toolchains, watcher=lambda _: None, listener=tell)
-        print(ended.state, flush=True)  # noqa: T201
+        say(ended.state)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from queue import Queue
+from queue import Empty, Queue
 from threading import Thread
 from typing import IO
+
+import psutil
 
 from tests.conftest import REPOSITORY
 from trtfarm.planning import SubmissionRequest
@@ -33,11 +35,12 @@ class Program:
 
     def line(self, wanted: Callable[[str], bool]) -> str:
         """The next line that is wanted."""
-        while (line := self._unread.get(timeout=PATIENCE)) is not None:
-            self.lines.append(line)
-            if wanted(line):
-                return line
-        raise AssertionError(f"the program ended after {self.lines}")
+        with suppress(Empty):
+            while (line := self._unread.get(timeout=PATIENCE)) is not None:
+                self.lines.append(line)
+                if wanted(line):
+                    return line
+        raise AssertionError(f"no such line among {self.lines}")
 
     def starts(self, words: str) -> str:
         return self.line(lambda line: line.startswith(words))
@@ -58,7 +61,7 @@ class Program:
 
 @contextmanager
 def program(arguments: list[str], home: Path, **variables: str) -> Iterator[Program]:
-    """Python with these arguments, at work in a home; killed on the way out if it is still there."""
+    """Python with these arguments, at work in a home; on the way out it is killed, and its programs, if still there."""
     environment = {**os.environ, "TRTFARM_HOME": str(home), **variables}
     with subprocess.Popen(
         [sys.executable, *arguments],
@@ -72,7 +75,9 @@ def program(arguments: list[str], home: Path, **variables: str) -> Iterator[Prog
         try:
             yield Program(process)
         finally:
-            process.kill()
+            if process.poll() is None:
+                for started in (*psutil.Process(process.pid).children(recursive=True), process):
+                    started.kill()
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from trtfarm_worker.presence import CLIENT, WORKER, Presence, forget_dead, worke
 #: Claims the job that it is told of, and holds it until it is killed.
 HOLDER = """
 import sys
+from tests.acceptance.worker.words import say
 from trtfarm.farm import Farm
 from trtfarm.settings import Settings
 from trtfarm_worker.presence import Presence
@@ -24,7 +25,7 @@ with Farm.open(Settings.from_environment()) as farm, Presence(farm, sys.argv[1])
     claim = farm.jobs.claim(sys.argv[2], presence.owner)
     with farm.scratch("work") as folder:
         (folder / "engine.plan").write_bytes(b"half")
-        print("holds", claim.attempt, flush=True)
+        say(f"holds {claim.attempt}")
         sys.stdin.read()
 """
 
