@@ -26,7 +26,7 @@ def extract(
     tensorrt: Annotated[str, typer.Option(metavar="VERSION", help="The TensorRT that it names.")] = "8.5.3",
     json: Json = False,
 ) -> None:
-    """Writes the activation ranges of a model's Q/DQ nodes as a calibration table.
+    """Writes the ranges of Q/DQ nodes as a table.
 
     TensorRT's ranges are symmetric: one with a zero point becomes the symmetric one that holds it.
     """

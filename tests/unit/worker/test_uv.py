@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+
+import pytest
+
 from trtfarm_worker.toolchains.uv import uv_environment
 
 
@@ -17,3 +21,10 @@ def test_uvs_own_settings_win() -> None:
 
 def test_the_systems_certificates_can_be_switched_off() -> None:
     assert uv_environment({"UV_SYSTEM_CERTS": "0"})["UV_SYSTEM_CERTS"] == "0"
+
+
+def test_the_real_environment_is_asked_for_names_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """os.environ raises TypeError when it is asked for None, where a dict says no."""
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setenv("PIP_CERT", "/ca.pem")
+    assert uv_environment(os.environ)["SSL_CERT_FILE"] == "/ca.pem"

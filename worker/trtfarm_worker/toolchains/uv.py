@@ -85,6 +85,6 @@ def uv_environment(environment: Mapping[str, str]) -> dict[str, str]:
     told = {
         name: environment[pip_name]
         for pip_name, name in _OF_PIP.items()
-        if pip_name in environment and name not in environment and _ALSO.get(name) not in environment
+        if pip_name in environment and name not in environment and _ALSO.get(name, name) not in environment
     }
     return {"UV_SYSTEM_CERTS": "1", **environment, **told}
