@@ -18,6 +18,9 @@ from typing import Any
 
 import psutil
 
+from trtfarm.blobs.folder import Folder
+from trtfarm.blobs.store import BlobStore
+
 #: No command here takes nearly as long; one that does is stuck.
 _STUCK_SECONDS = 60.0
 #: Tables whose rows say what the farm keeps.
@@ -137,9 +140,10 @@ class Program:
         """The states in which jobs are."""
         return set(self._values("SELECT state FROM jobs"))
 
-    def digests(self) -> list[str]:
-        """What the farm says that its blob store holds."""
-        return self._values("SELECT digest FROM blobs")
+    def damaged(self) -> list[str]:
+        """Digests of what the farm says it holds, and that is not there whole."""
+        store = BlobStore(Folder(self.home / "blobs"))
+        return [digest for digest in self._values("SELECT digest FROM blobs") if not store.verify(digest)]
 
     def _values(self, query: str) -> list[Any]:
         """The first column of what the database answers."""
