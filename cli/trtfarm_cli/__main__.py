@@ -1,5 +1,15 @@
 """`python -m trtfarm_cli` is `trtfarm`."""
 
-from trtfarm_cli.main import main
+from trtfarm_cli.interrupts import die_of_interrupts
 
-main()
+
+def run() -> None:
+    """The program: nothing is imported, and nothing can be lost, before Ctrl-C is taken care of."""
+    die_of_interrupts()
+    from trtfarm_cli.main import main
+
+    main()
+
+
+if __name__ == "__main__":
+    run()

@@ -27,6 +27,7 @@ from trtfarm_cli.commands import (
     version,
 )
 from trtfarm_cli.failures import DELIBERATE, Failure, failure_of
+from trtfarm_cli.interrupts import raise_first_interrupt
 
 # Plain help instead of rich's: the colours would cost three times what the rest of the program does.
 app = typer.Typer(
@@ -62,6 +63,7 @@ def main() -> None:
     """Runs a command and ends the process with its exit code."""
     # A command makes little garbage; looking for it takes a tenth of a hit. Processes that stay switch it on again.
     gc.disable()
+    raise_first_interrupt()
     output.prepare()
     code = _run()
     # Or else the interpreter looks for garbage once more before it ends, among all that was imported.

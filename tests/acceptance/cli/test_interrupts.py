@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.acceptance.cli.conftest import Stocked
 from tests.acceptance.cli.program import Program
 
 #: Lines on stderr that stand for moments: data read but nothing stored, work begun, all but the last of it done.
@@ -43,6 +45,25 @@ def test_a_killed_command_leaves_nothing_that_the_next_one_trips_over(
     # The kernel tells a builder of its supervisor's death, which may take it a moment to die of.
     assert psutil.wait_procs(builder.processes(), timeout=10)[1] == []
     _goes_on(builder, *command)
+
+
+def test_ctrl_c_again_does_not_disturb_the_first(
+    own_stock: Stocked, digits: Path, poser: Callable[[str], None]
+) -> None:
+    """The builder presses it again when it is asked to stop, and has to be killed in the end."""
+    poser("""
+signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getppid(), signal.SIGINT))
+progress()
+while True:
+    signal.pause()
+""")
+    program = own_stock.program
+    with program.started("submit", digits / "lenet.onnx", "--target", "120") as running:
+        running.until("build sm_120 tensorrt-rtx-1.7.1.116: running")
+        assert running.end(signal.SIGINT).code == 130
+    assert program.processes() == []
+    assert program.states() == {"done", "queued"}
+    assert program.scratch() == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
