@@ -52,7 +52,7 @@ def program(tmp_path: Path, migrated: Path) -> Iterator[Program]:
     """The program with a new farm that has no toolchain but the built-in one."""
     made = _program(tmp_path, migrated)
     yield made
-    assert made.processes() == []
+    _check_nothing_runs(made)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def own_stock(stocked: Stocked, tmp_path: Path) -> Iterator[Stocked]:
     """A copy of that farm, to be changed."""
     copy = stocked.program.copied(tmp_path)
     yield Stocked(program=copy, facts=stocked.facts)
-    assert copy.processes() == []
+    _check_nothing_runs(copy)
 
 
 @pytest.fixture
@@ -96,6 +96,14 @@ def poser(own_stock: Stocked, rtx_toolchain: Toolchain) -> Callable[[str], None]
 def share(program: Program, toolchain: Toolchain) -> None:
     """Registers a toolchain with a farm that did not install it, and so will not delete it."""
     ToolchainRegistry(program.home).put(replace(toolchain, environment=None))
+
+
+def _check_nothing_runs(program: Program) -> None:
+    """Also ends what should not be there, which would otherwise sleep on after the tests."""
+    left = program.processes()
+    for process in left:
+        process.kill()
+    assert left == []
 
 
 def _program(folder: Path, migrated: Path) -> Program:
