@@ -193,10 +193,7 @@ def _calibration_source(order: Order, model: Model) -> Source | None:
 def _test_data(
     farm: Farm, order: Order, reader: DataReader, source: Source | None, data: DataSet | None
 ) -> DataSet | None:
-    if source is None:
-        found = locate(order.test_data, reader.model) if order.test_data else None
-    else:
-        found = held_out(source, reader.model, test_data=order.test_data, labels=order.labels)
+    found = held_out(source, reader.model, test_data=order.test_data, labels=order.labels)
     if found is None:
         reader.tell_all(["no verification: no data beside the calibration data (test/) and none named (--test-data)"])
         return None

@@ -16,7 +16,7 @@ TEST_FOLDER = "test"
 
 
 def held_out(
-    calibration: Source,
+    calibration: Source | None,
     model: Model,
     *,
     test_data: Sequence[str] = (),
@@ -26,18 +26,22 @@ def held_out(
     """The data that `--test-data` and `--labels` name, else that in `test/` beside the calibration data, or None.
 
     Where the test data has no specification, the preprocessing of the calibration data holds for it too (but not that
-    of images for arrays), and in `test/` its paths as well unless `<input>.npy` files are there. Raises UsageError and
-    DataError.
+    of images for arrays), and in `test/` its paths as well unless `<input>.npy` files are there. `calibration` is None
+    where nothing is calibrated with. Raises UsageError and DataError.
     """
-    folder = calibration.folder / TEST_FOLDER
     if test_data:
-        source = locate(test_data, model, working_folder=working_folder, like=calibration.inputs)
-    elif folder.is_dir():
-        source = _in_test_folder(folder, calibration, model)
+        source = locate(
+            test_data, model, working_folder=working_folder, like=calibration.inputs if calibration else None
+        )
+    elif calibration is not None and (calibration.folder / TEST_FOLDER).is_dir():
+        source = _in_test_folder(calibration.folder / TEST_FOLDER, calibration, model)
     elif labels is None:
         return None
     else:
-        raise UsageError("--labels is given without test data", remedy=f"add --test-data, or put data into {folder}/")
+        raise UsageError(
+            "--labels is given without test data",
+            remedy=f"add --test-data, or put data into a folder {TEST_FOLDER}/ beside the calibration data",
+        )
     return source if labels is None else replace(source, labels=array_file(working_folder / labels))
 
 

@@ -40,6 +40,16 @@ def test_none(model: Model, tmp_path: Path) -> None:
     assert held_out(_calibration(model, tmp_path), model) is None
 
 
+def test_without_calibration_data(model: Model, tmp_path: Path) -> None:
+    npy(tmp_path / "t.npy", array(5, 4))
+    npy(tmp_path / "l.npy", np.arange(5))
+    source = held_out(None, model, test_data=["t.npy"], labels="l.npy", working_folder=tmp_path)
+    assert _prepared(source, model, tmp_path / "out").labels is not None
+    assert held_out(None, model) is None
+    with pytest.raises(UsageError, match="without test data"):
+        held_out(None, model, labels="l.npy", working_folder=tmp_path)
+
+
 def test_the_test_folder(model: Model, tmp_path: Path) -> None:
     source = _calibration(model, tmp_path)
     npy(tmp_path / "d" / "test" / "x.npy", array(5, 4, seed=1))
