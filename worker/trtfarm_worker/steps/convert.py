@@ -5,11 +5,10 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from trtfarm.database.schema import ModelRow, QuantizationRow
-from trtfarm.ids import new_id
 from trtfarm.submissions.resolve import row
 from trtfarm_worker.builder.request import BuilderAnswer
 from trtfarm_worker.steps.inputs import onnx_file
-from trtfarm_worker.steps.rows import keep_file, put
+from trtfarm_worker.steps.rows import keep_file, put_rewritten
 from trtfarm_worker.steps.step import Commit, Invocation, Task
 from trtfarm_worker.toolchains.registry import reference_toolchain
 
@@ -33,19 +32,8 @@ def keep(task: Task, answer: BuilderAnswer) -> Commit:
 
     def commit(session: Session) -> dict[str, str]:
         quantized = session.get(QuantizationRow, request["quantization_id"]) if request["quantization_id"] else None
-        stored = put(
-            session,
-            task,
-            QuantizationRow,
-            [blob],
-            id=new_id("f16"),
-            model_id=request["model_id"],
-            table_id=request["table_id"],
-            options=request["options"],
-            blob=blob.digest,
-            # What INT8 left in floating point stays known: the engine is asked about it by this row.
-            facts={**(quantized.facts if quantized else {}), **converted},
-        )
-        return {"quantization_id": stored}
+        # What INT8 left in floating point stays known: the engine is asked about it by this row.
+        facts = {**(quantized.facts if quantized else {}), **converted}
+        return put_rewritten(session, task, blob, prefix="f16", facts=facts)
 
     return commit

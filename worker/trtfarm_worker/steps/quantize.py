@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy.orm import Session
-
-from trtfarm.database.schema import ModelRow, QuantizationRow, TableRow
-from trtfarm.ids import new_id
+from trtfarm.database.schema import ModelRow, TableRow
 from trtfarm.submissions.resolve import row
 from trtfarm_worker.builder.request import BuilderAnswer
 from trtfarm_worker.steps.inputs import model_file
-from trtfarm_worker.steps.rows import keep_file, put
+from trtfarm_worker.steps.rows import keep_file, put_rewritten
 from trtfarm_worker.steps.step import Commit, Invocation, Task
 from trtfarm_worker.toolchains.registry import reference_toolchain
 
@@ -29,22 +26,6 @@ def prepare(task: Task) -> Invocation:
 
 
 def keep(task: Task, answer: BuilderAnswer) -> Commit:
-    request = task.job.request
     blob = keep_file(task, answer.file("model"))
-
-    def commit(session: Session) -> dict[str, str]:
-        stored = put(
-            session,
-            task,
-            QuantizationRow,
-            [blob],
-            id=new_id("qdq"),
-            model_id=request["model_id"],
-            table_id=request["table_id"],
-            options=request["options"],
-            blob=blob.digest,
-            facts={name: answer.result[name] for name in _FACTS},
-        )
-        return {"quantization_id": stored}
-
-    return commit
+    facts = {name: answer.result[name] for name in _FACTS}
+    return lambda session: put_rewritten(session, task, blob, prefix="qdq", facts=facts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 
 from trtfarm.blobs.records import put_bytes_held, put_held, record
 from trtfarm.blobs.store import Blob
+from trtfarm.database.schema import QuantizationRow
+from trtfarm.ids import new_id
 from trtfarm_worker.steps.step import Task
 
 
@@ -38,3 +40,21 @@ def put(session: Session, task: Task, rows: Any, blobs: Sequence[Blob], **values
             setattr(found, name, value)
     session.flush()
     return str(found.id)
+
+
+def put_rewritten(session: Session, task: Task, blob: Blob, *, prefix: str, facts: Mapping[str, Any]) -> dict[str, str]:
+    """The row of a model that quantisation or conversion wrote; returns the job's result."""
+    request = task.job.request
+    stored = put(
+        session,
+        task,
+        QuantizationRow,
+        [blob],
+        id=new_id(prefix),
+        model_id=request["model_id"],
+        table_id=request["table_id"],
+        options=request["options"],
+        blob=blob.digest,
+        facts=dict(facts),
+    )
+    return {"quantization_id": stored}
