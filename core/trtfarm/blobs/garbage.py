@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from trtfarm.blobs.store import BlobStore, StoredBlob
 from trtfarm.database.clock import now
-from trtfarm.database.schema import Base, BlobRow, DatasetRow, HolderRow
+from trtfarm.database.schema import Base, BlobRow, DatasetRow, HolderRow, RecordingRow
 from trtfarm.database.session import Database
 
 #: Younger blobs may belong to a job that has not committed yet.
@@ -60,6 +60,8 @@ def _kept(session: Session) -> set[str]:
     for inputs, labels in session.execute(select(DatasetRow.inputs, DatasetRow.labels)):
         arrays = [*inputs.values(), *([labels] if labels else [])]
         kept.update(array["blob"] for array in arrays)
+    for outputs in session.scalars(select(RecordingRow.outputs)):
+        kept.update(array["blob"] for array in outputs.values())
     return kept
 
 

@@ -55,7 +55,7 @@ def _newest_metrics(session: Session, quantizations: Collection[str]) -> dict[st
         .where(VerificationRow.quantization_id.in_(quantizations))
         .order_by(VerificationRow.created, VerificationRow.id)
     )
-    return dict(session.execute(statement).all())
+    return {found: metrics for found, metrics in session.execute(statement) if found is not None}
 
 
 def _engine(engine: EngineRow, model: ModelRow, metrics: dict[str, Any] | None) -> EngineEntry:

@@ -112,16 +112,36 @@ class QuantizationRow(Base):
     created: Mapped[Created]
 
 
-class VerificationRow(Base):
-    """How a rewritten model compares with its FP32 original on held-out data."""
+class RecordingRow(Base):
+    """What a model computes in FP32 for each sample of a data set: the truth that engines are held to."""
 
-    __tablename__ = "verifications"
-    __table_args__ = (Index("ix_verifications_quantization_id_created", "quantization_id", "created"),)
+    __tablename__ = "recordings"
 
     id: Mapped[RowId]
     key: Mapped[str] = mapped_column(Digest, unique=True)
     model_id: Mapped[str] = mapped_column(Id, ForeignKey("models.id"))
-    quantization_id: Mapped[str] = mapped_column(Id, ForeignKey("quantizations.id"))
+    dataset_id: Mapped[str] = mapped_column(Id, ForeignKey("datasets.id"))
+    #: Output name -> {blob, dtype, shape}; the first axis is the samples.
+    outputs: Mapped[JsonObject]
+    created: Mapped[Created]
+
+
+class VerificationRow(Base):
+    """How a rewritten model, or an engine, compares with the FP32 original on held-out data."""
+
+    __tablename__ = "verifications"
+    __table_args__ = (
+        Index("ix_verifications_quantization_id_created", "quantization_id", "created"),
+        Index("ix_verifications_engine_id_created", "engine_id", "created"),
+    )
+
+    id: Mapped[RowId]
+    key: Mapped[str] = mapped_column(Digest, unique=True)
+    model_id: Mapped[str] = mapped_column(Id, ForeignKey("models.id"))
+    #: The rewritten model that was run, on a CPU; null where an engine was.
+    quantization_id: Mapped[str | None] = mapped_column(Id, ForeignKey("quantizations.id"))
+    #: The engine that was run, on its GPU.
+    engine_id: Mapped[str | None] = mapped_column(Id, ForeignKey("engines.id"))
     dataset_id: Mapped[str] = mapped_column(Id, ForeignKey("datasets.id"))
     #: Whether INT8 was simulated on a CPU rather than run by an engine.
     simulated: Mapped[bool]
@@ -161,6 +181,28 @@ class EngineRow(Base):
     size: Mapped[int] = mapped_column(BigInteger)
     #: Layers with their types, how many run in INT8, inputs and outputs, seconds of the build.
     facts: Mapped[JsonObject]
+    #: Ed25519 signature of the plan's digest, in base64, and the id of the key that made it; null for older engines.
+    signature: Mapped[str | None] = mapped_column(String(100))
+    signing_key: Mapped[str | None] = mapped_column(String(80))
     created: Mapped[Created]
     #: Kept by every clean-up.
     pinned: Mapped[bool] = mapped_column(default=False)
+
+
+class TimingCacheRow(Base):
+    """Kernel timings that one build leaves to the next of the same TensorRT on the same kind of GPU."""
+
+    __tablename__ = "timing_caches"
+
+    id: Mapped[RowId]
+    #: Digest of toolchain kind, exact TensorRT build, GPU model and compute capability.
+    key: Mapped[str] = mapped_column(Digest, unique=True)
+    tensorrt: Mapped[str] = mapped_column(String(32))
+    gpu: Mapped[str] = mapped_column(String(100))
+    compute_capability: Mapped[str] = mapped_column(String(16))
+    blob: Mapped[DigestText]
+    #: Bytes.
+    size: Mapped[int] = mapped_column(BigInteger)
+    #: Grows with each change: who combines caches replaces the very one that was read.
+    revision: Mapped[Count]
+    changed: Mapped[Created]

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from trtfarm.database.artifacts import DatasetRow, EngineRow, ModelRow, QuantizationRow, TableRow, VerificationRow
+from trtfarm.database.artifacts import (
+    DatasetRow,
+    EngineRow,
+    ModelRow,
+    QuantizationRow,
+    RecordingRow,
+    TableRow,
+    TimingCacheRow,
+    VerificationRow,
+)
 from trtfarm.database.base import Base
 from trtfarm.database.storage import BlobRow, HolderRow
 from trtfarm.database.work import EventRow, JobRow, StepRow, SubmissionRow, WorkerRow
@@ -17,9 +26,11 @@ __all__ = [
     "JobRow",
     "ModelRow",
     "QuantizationRow",
+    "RecordingRow",
     "StepRow",
     "SubmissionRow",
     "TableRow",
+    "TimingCacheRow",
     "VerificationRow",
     "WorkerRow",
 ]

@@ -13,6 +13,7 @@ from trtfarm.jobs.state import JobState, StepState, SubmissionState
 
 #: At most one job of a key is queued or running: the database itself keeps the promise of single-flight.
 LIVE_JOBS = text("state IN ('queued', 'running')")
+QUEUED_JOBS = text("state = 'queued'")
 
 
 class JobRow(Base):
@@ -22,13 +23,17 @@ class JobRow(Base):
     __table_args__ = (
         # The migration says so for PostgreSQL too; here, naming it would import its dialect into every command.
         Index("uq_jobs_live_key", "key", unique=True, sqlite_where=LIVE_JOBS),
-        Index("ix_jobs_state_priority_queued_at", "state", "priority", "queued_at"),
+        # In the order in which a worker takes them; of any number of ended jobs, none is in the way.
+        Index("ix_jobs_queued", "capability", "priority", "queued_at", "id", sqlite_where=QUEUED_JOBS),
+        Index("ix_jobs_state_lease_until", "state", "lease_until"),
         Index("ix_jobs_key_created", "key", "created"),
     )
 
     id: Mapped[RowId]
     kind: Mapped[str] = mapped_column(String(32))
     key: Mapped[str] = mapped_column(Digest)
+    #: What a worker must offer to run it, such as `cpu` or `tensorrt-8.5.3.1/sm_90`.
+    capability: Mapped[str] = mapped_column(String(100), default="cpu")
     request: Mapped[JsonObject]
     state: Mapped[JobState] = mapped_column(one_of(JobState))
     #: How often it was claimed; also the fencing token, so it only grows.
@@ -108,6 +113,10 @@ class WorkerRow(Base):
     host: Mapped[str] = mapped_column(String(255))
     pid: Mapped[int]
     toolchains: Mapped[JsonList]
+    #: Capabilities of jobs that it takes.
+    capabilities: Mapped[JsonList] = mapped_column(default=list)
+    #: Name, UUID, compute capability, memory and health of each of its GPUs.
+    gpus: Mapped[JsonList] = mapped_column(default=list)
     #: Jobs it runs at once.
     slots: Mapped[Count]
     started: Mapped[Created]

@@ -20,6 +20,8 @@ class Job:
     id: str
     kind: str
     key: str
+    #: What a worker must offer to run it.
+    capability: str
     request: dict[str, Any]
     state: JobState
     attempt: int
