@@ -6,10 +6,11 @@ from typing import Any, Dict
 
 from trtfarm_builder.channel import Channel
 from trtfarm_builder.failures import BadModelError, BadRequestError
+from trtfarm_builder.network_tensors import tensors_of
 from trtfarm_builder.rtx.binding import trt
 from trtfarm_builder.rtx.layers import int8_layers_of, layers_from_log
 from trtfarm_builder.rtx.logger import BuildLogger
-from trtfarm_builder.rtx.network import PRECISIONS, network_from_onnx, precision_of, tensors_of
+from trtfarm_builder.rtx.network import PRECISIONS, network_from_onnx, precision_of
 from trtfarm_builder.rtx.plan import add_profile, config_for, plan_from_network
 
 _ENGINE = "engine.plan"

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
-from trtfarm_builder.datatypes import numpy_word
 from trtfarm_builder.failures import BadModelError
 from trtfarm_builder.rtx.binding import trt
 from trtfarm_builder.rtx.logger import BuildLogger
@@ -62,13 +61,3 @@ def precision_of(network: Any) -> str:
         float16=any(tensor.dtype == trt.float16 for tensor in outputs),
     )
     return next(word for word, precision in PRECISIONS.items() if precision == found)
-
-
-def tensors_of(network: Any) -> List[Dict[str, Any]]:
-    """Inputs and outputs as {name, mode, dtype, shape}; -1 is a free dimension."""
-    inputs = [(network.get_input(index), "input") for index in range(network.num_inputs)]
-    outputs = [(network.get_output(index), "output") for index in range(network.num_outputs)]
-    return [
-        {"name": tensor.name, "mode": mode, "dtype": numpy_word(tensor.dtype.name), "shape": list(tensor.shape)}
-        for tensor, mode in inputs + outputs
-    ]

@@ -1,9 +1,8 @@
 """A TensorRT network from an ONNX file."""
 
 from pathlib import Path
-from typing import Any, Dict, List, Mapping
+from typing import Any, Mapping
 
-from trtfarm_builder.datatypes import numpy_word
 from trtfarm_builder.failures import BadModelError
 from trtfarm_builder.trt.binding import trt
 from trtfarm_builder.trt.logger import TrtLogger
@@ -79,16 +78,6 @@ def _tensor(tensor: Any) -> Tensor:
     except ValueError:
         rank = None
     return Tensor(name=tensor.name, dtype=tensor.dtype.name, rank=rank)
-
-
-def tensors_of(network: Any) -> List[Dict[str, Any]]:
-    """Inputs and outputs as {name, mode, dtype, shape}; -1 is a free dimension."""
-    inputs = [(network.get_input(index), "input") for index in range(network.num_inputs)]
-    outputs = [(network.get_output(index), "output") for index in range(network.num_outputs)]
-    return [
-        {"name": tensor.name, "mode": mode, "dtype": numpy_word(tensor.dtype.name), "shape": list(tensor.shape)}
-        for tensor, mode in inputs + outputs
-    ]
 
 
 def constant_values(network: Any, index: int) -> Any:

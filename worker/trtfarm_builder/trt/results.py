@@ -4,11 +4,11 @@ import time
 from pathlib import Path
 from typing import Any, Dict, List
 
+from trtfarm_builder.network_tensors import tensors_of
 from trtfarm_builder.trt.binding import trt
 from trtfarm_builder.trt.device import current_device
 from trtfarm_builder.trt.engine_layers import int8_layers
 from trtfarm_builder.trt.inspection import layers_of
-from trtfarm_builder.trt.network import tensors_of
 from trtfarm_builder.trt.timing_cache import save_timing_cache
 from trtfarm_builder.trt.workshop import LOG, Built, Workshop, made, refused
 
