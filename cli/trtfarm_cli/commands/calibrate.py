@@ -10,9 +10,10 @@ import typer
 
 from trtfarm.calibrators import Calibrator
 from trtfarm_cli import output
-from trtfarm_cli.files import writable, write_new
+from trtfarm_cli.files import writable
 from trtfarm_cli.options import BatchSize, Cutoff, Data, Json, ModelFile, Quantile
 from trtfarm_cli.progress import listener, view
+from trtfarm_cli.written_table import write_table
 
 
 def register(app: typer.Typer) -> None:
@@ -75,13 +76,5 @@ def calibrate(
         with reference_step(settings, "calibrate", args, hear) as answer:
             result = answer.result
     table = CalibrationTable.of(result["scales"], rule, version)
-    write_new(destination, table.render())
-    if json:
-        output.emit_json({"path": str(destination), "header": str(table.header), **result})
-        return
-    for skipped in result["skipped"]:
-        output.say(f"no scale for {skipped['tensor']}: {skipped['reason']}")
-    output.emit(
-        f"{destination}: {table.header}, {len(table.scales)} tensors, "
-        f"{result['batches']} batches of {rule.batch_size}, {result['engine']}"
-    )
+    details = f", {result['batches']} batches of {rule.batch_size}, {result['engine']}"
+    write_table(destination, table, result, json=json, details=details)

@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from trtfarm_cli import output
-from trtfarm_cli.files import writable, write_new
+from trtfarm_cli.files import writable
 from trtfarm_cli.options import Json
 from trtfarm_cli.progress import listener, view
+from trtfarm_cli.written_table import write_table
 
 
 def register(app: typer.Typer) -> None:
@@ -45,12 +46,7 @@ def extract(
         with reference_step(Settings.from_environment(), "ranges", args, listener(shown, "extract")) as answer:
             result = answer.result
     table = CalibrationTable.of(result["scales"], rule, version)
-    write_new(destination, table.render())
-    if json:
-        output.emit_json({"path": str(destination), "header": str(table.header), **result})
-        return
-    for widened in result["widened"]:
-        output.say(f"{widened['tensor']}: {widened['note']}")
-    for skipped in result["skipped"]:
-        output.say(f"no scale for {skipped['tensor']}: {skipped['reason']}")
-    output.emit(f"{destination}: {table.header}, {len(table.scales)} tensors")
+    if not json:
+        for widened in result["widened"]:
+            output.say(f"{widened['tensor']}: {widened['note']}")
+    write_table(destination, table, result, json=json)

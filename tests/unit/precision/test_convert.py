@@ -10,13 +10,13 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.unit.onnx_models import make_model, node, random_feeds, run, weights
-from tests.unit.precision.conftest import Convert, Converted
+from tests.unit.rewrites import Rewrite, Rewritten
 from trtfarm_builder.failures import BadModelError, BadRequestError
 
 FLOAT, FLOAT16 = TensorProto.FLOAT, TensorProto.FLOAT16
 
 
-def check_close(model: onnx.ModelProto | Path, result: Converted, *, factor: float = 1.0) -> None:
+def check_close(model: onnx.ModelProto | Path, result: Rewritten, *, factor: float = 1.0) -> None:
     """Outputs are float32 and differ from the model's by no more than a few roundings of float16."""
     feeds = random_feeds(onnx.load(model) if isinstance(model, Path) else model)
     feeds = {name: value * np.float32(factor) for name, value in feeds.items()}
@@ -27,7 +27,7 @@ def check_close(model: onnx.ModelProto | Path, result: Converted, *, factor: flo
 
 
 @pytest.mark.parametrize("name", ["lenet", "zoo"])
-def test_whole_models(converted: Convert, golden: Path, name: str) -> None:
+def test_whole_models(converted: Rewrite, golden: Path, name: str) -> None:
     path = golden / name / "model.onnx"
     result = converted(path)
     check_close(path, result)
@@ -39,7 +39,7 @@ def test_whole_models(converted: Convert, golden: Path, name: str) -> None:
     assert result.path.read_bytes() == converted(path).path.read_bytes()
 
 
-def test_casts_stand_only_where_the_type_changes(converted: Convert) -> None:
+def test_casts_stand_only_where_the_type_changes(converted: Rewrite) -> None:
     model = make_model(
         [node("MatMul", ["x", "w"], "a"), node("Relu", ["a"], "b"), node("Add", ["b", "a"], "y")],
         {"x": (2, 4)},
@@ -53,7 +53,7 @@ def test_casts_stand_only_where_the_type_changes(converted: Convert) -> None:
     check_close(model, result)
 
 
-def test_written_out_normalisation_survives_large_values(converted: Convert) -> None:
+def test_written_out_normalisation_survives_large_values(converted: Rewrite) -> None:
     """Squares of 1000 are beyond float16, and an epsilon of 1e-12 is nothing in it."""
     model = make_model(
         [
@@ -75,7 +75,7 @@ def test_written_out_normalisation_survives_large_values(converted: Convert) -> 
     assert result.reasons["shifted_node"] == "its constant eps would be zero in float16"
 
 
-def test_masks_beyond_the_range_become_its_end_not_infinite(converted: Convert) -> None:
+def test_masks_beyond_the_range_become_its_end_not_infinite(converted: Rewrite) -> None:
     """A row of nothing but -inf would be NaN after Softmax; the float32 model gives equal shares."""
     lowest = float(np.finfo(np.float32).min)
     model = make_model(
@@ -96,13 +96,13 @@ def test_masks_beyond_the_range_become_its_end_not_infinite(converted: Convert) 
     np.testing.assert_allclose(run(result.path, feeds)["y"], expected, atol=1e-3)
 
 
-def test_infinite_constants_stay_infinite(converted: Convert) -> None:
+def test_infinite_constants_stay_infinite(converted: Rewrite) -> None:
     values = np.array([-np.inf, 1, np.inf], np.float32)
     model = make_model([node("Add", ["x", "c"], "y")], {"x": (3,)}, ["y"], {"c": values})
     np.testing.assert_array_equal(run(converted(model).path, {"x": np.zeros(3, np.float32)})["y"], values)
 
 
-def test_bounds_of_clip_may_be_beyond_the_range(converted: Convert) -> None:
+def test_bounds_of_clip_may_be_beyond_the_range(converted: Rewrite) -> None:
     constants = {"low": np.array(0, np.float32), "high": np.array(3e38, np.float32)}
     model = make_model([node("Clip", ["x", "low", "high"], "y")], {"x": (2, 4)}, ["y"], constants)
     result = converted(model)
@@ -110,14 +110,14 @@ def test_bounds_of_clip_may_be_beyond_the_range(converted: Convert) -> None:
     check_close(model, result)
 
 
-def test_constants_listed_among_the_inputs_need_not_be_fed(converted: Convert) -> None:
+def test_constants_listed_among_the_inputs_need_not_be_fed(converted: Rewrite) -> None:
     model = make_model([node("MatMul", ["x", "w"], "y")], {"x": (2, 4), "w": (4, 4)}, ["y"], {"w": weights(1, 4, 4)})
     result = converted(model)
     assert [item.name for item in result.model.graph.input] == ["x"]
     check_close(model, result)
 
 
-def test_inputs_that_onnx_fixes_stay_float32(converted: Convert) -> None:
+def test_inputs_that_onnx_fixes_stay_float32(converted: Rewrite) -> None:
     constants = {"roi": np.zeros(0, np.float32), "scales": np.array([1, 1, 2, 2], np.float32)}
     model = make_model([node("Resize", ["x", "roi", "scales"], "y")], {"x": (1, 2, 3, 3)}, ["y"], constants)
     result = converted(model)
@@ -126,7 +126,7 @@ def test_inputs_that_onnx_fixes_stay_float32(converted: Convert) -> None:
     check_close(model, result)
 
 
-def test_types_that_a_node_chooses_itself_stay(converted: Convert) -> None:
+def test_types_that_a_node_chooses_itself_stay(converted: Rewrite) -> None:
     """Range has no float16; ConstantOfShape and Cast say their type in an attribute."""
     value = numpy_helper.from_array(np.array([0.5], np.float32))
     model = make_model(
@@ -152,7 +152,7 @@ def test_types_that_a_node_chooses_itself_stay(converted: Convert) -> None:
     assert result.types()["shape"] == TensorProto.INT64
 
 
-def test_what_only_moves_elements_goes_with_its_input(converted: Convert) -> None:
+def test_what_only_moves_elements_goes_with_its_input(converted: Rewrite) -> None:
     model = make_model(
         [
             node("Sqrt", ["x"], "root"),
@@ -173,7 +173,7 @@ def test_what_only_moves_elements_goes_with_its_input(converted: Convert) -> Non
     assert {types[name] for name in ("z/float16", "y/float16", "table/float16", "picked/float16")} == {FLOAT16}
 
 
-def test_subgraphs_stay_and_see_the_names_that_they_know(converted: Convert) -> None:
+def test_subgraphs_stay_and_see_the_names_that_they_know(converted: Rewrite) -> None:
     branches = {}
     for word, op_type in (("then_branch", "Relu"), ("else_branch", "Neg")):
         output = helper.make_tensor_value_info(f"{word}_out", FLOAT, [2, 4])
@@ -197,7 +197,7 @@ def test_subgraphs_stay_and_see_the_names_that_they_know(converted: Convert) -> 
     check_close(model, result, factor=-1)
 
 
-def test_nodes_can_be_kept_by_name_and_by_type(converted: Convert) -> None:
+def test_nodes_can_be_kept_by_name_and_by_type(converted: Rewrite) -> None:
     model = make_model(
         [node("Relu", ["x"], "a"), node("Sigmoid", ["a"], "b"), node("Tanh", ["b"], "y")], {"x": (2, 4)}, ["y"]
     )
@@ -209,21 +209,21 @@ def test_nodes_can_be_kept_by_name_and_by_type(converted: Convert) -> None:
         converted(model, exclude_nodes=["c_node"])
 
 
-def test_a_model_with_nothing_to_convert_is_refused(converted: Convert) -> None:
+def test_a_model_with_nothing_to_convert_is_refused(converted: Rewrite) -> None:
     model = make_model([node("Sqrt", ["x"], "y")], {"x": (2, 4)}, ["y"])
     with pytest.raises(BadModelError, match="no node of the model can compute in float16") as caught:
         converted(model)
     assert caught.value.cause == "its results may be beyond what float16 holds"
 
 
-def test_a_model_that_is_in_float16_already_stays_as_it_is(converted: Convert) -> None:
+def test_a_model_that_is_in_float16_already_stays_as_it_is(converted: Rewrite) -> None:
     model = make_model([node("Cast", ["x"], "h", to=FLOAT16), node("Relu", ["h"], "y")], {"x": (2, 4)}, ["y"])
     result = converted(model)
     assert list(result.model.graph.node) == list(model.graph.node)
     assert result.result["converted"] == []
 
 
-def test_foreign_operators_stay(converted: Convert) -> None:
+def test_foreign_operators_stay(converted: Rewrite) -> None:
     model = make_model(
         [node("Gelu", ["x"], "a", domain="com.microsoft"), node("Relu", ["x"], "y"), node("Relu", ["a"], "z")],
         {"x": (2, 4)},
@@ -237,7 +237,7 @@ def test_foreign_operators_stay(converted: Convert) -> None:
     check_close(model, result)
 
 
-def test_external_weights_come_into_the_file(converted: Convert, tmp_path: Path) -> None:
+def test_external_weights_come_into_the_file(converted: Rewrite, tmp_path: Path) -> None:
     model = make_model([node("MatMul", ["x", "w"], "y")], {"x": (2, 64)}, ["y"], {"w": weights(1, 64, 64)})
     path = tmp_path / "apart" / "model.onnx"
     path.parent.mkdir()

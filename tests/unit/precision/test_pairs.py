@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, numpy_helper
 
 from tests.unit.onnx_models import make_model, node, random_feeds, run, silent_channel, weights
-from tests.unit.precision.conftest import Convert, Converted
+from tests.unit.rewrites import Rewrite, Rewritten
 from trtfarm_builder.precision.halves import LARGEST, Halves
 from trtfarm_builder.quantization import quantize
 from trtfarm_builder.quantization.constants import Constants
@@ -23,7 +23,7 @@ TABLE = {"x": hex_from_scale(0.03), "a": hex_from_scale(0.02)}
 
 
 @pytest.fixture
-def pairs(converted: Convert, tmp_path: Path) -> Converted:
+def pairs(converted: Rewrite, tmp_path: Path) -> Rewritten:
     """Two quantised products, the second with tiny weights, and a Relu between them; converted."""
     with silent_channel() as channel:
         path = tmp_path / "plain.onnx"
@@ -41,7 +41,7 @@ def _model() -> onnx.ModelProto:
     )
 
 
-def test_the_second_pair_is_float16_and_the_first_reads_the_input_as_it_is(pairs: Converted) -> None:
+def test_the_second_pair_is_float16_and_the_first_reads_the_input_as_it_is(pairs: Rewritten) -> None:
     assert pairs.result["opset"] == 19
     types, nodes = pairs.types(), {item.name: item for item in pairs.model.graph.node}
     made = {name: (types[nodes[name].input[0]], types[nodes[name].input[1]]) for name in nodes if "Quantize" in name}
@@ -57,7 +57,7 @@ def test_the_second_pair_is_float16_and_the_first_reads_the_input_as_it_is(pairs
         assert nodes[f"{name}/DequantizeLinear"].input[0] == nodes[f"{name}/QuantizeLinear"].output[0]
 
 
-def test_both_nodes_of_a_pair_have_one_scale(pairs: Converted) -> None:
+def test_both_nodes_of_a_pair_have_one_scale(pairs: Rewritten) -> None:
     values = {item.name: numpy_helper.to_array(item) for item in pairs.model.graph.initializer}
     nodes = {item.name: item for item in pairs.model.graph.node}
     for name in ("x", "w", "a", "v"):
@@ -66,14 +66,14 @@ def test_both_nodes_of_a_pair_have_one_scale(pairs: Converted) -> None:
         np.testing.assert_array_equal(first.astype(np.float64), second.astype(np.float64))
 
 
-def test_weights_below_float16_still_use_all_of_int8(pairs: Converted) -> None:
+def test_weights_below_float16_still_use_all_of_int8(pairs: Rewritten) -> None:
     """Weights of 1e-6 have one digit in float16; they are quantised from float32."""
     quantized = _with_output(pairs.model, "v/quantized", TensorProto.INT8)
     levels = run(quantized, random_feeds(_model()))["v/quantized"]
     assert (np.abs(levels).max(axis=0) >= 50).all()
 
 
-def test_it_computes_what_the_model_does(pairs: Converted) -> None:
+def test_it_computes_what_the_model_does(pairs: Rewritten) -> None:
     feeds = random_feeds(_model())
     expected, got = run(_model(), feeds)["y"], run(pairs.path, feeds)["y"]
     assert np.vdot(expected, got) / (np.linalg.norm(expected) * np.linalg.norm(got)) > 0.999

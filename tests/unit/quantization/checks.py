@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import onnx
 
 from tests.unit.onnx_models import minmax_table, pairs_in, random_feeds, run
+from tests.unit.rewrites import Rewritten
 
 
-@dataclass(frozen=True, kw_only=True)
-class Quantized:
-    """What the step left in its scratch folder, and what it answered."""
-
-    model: onnx.ModelProto
-    path: Path
-    result: dict[str, Any]
-
-    @property
-    def reasons(self) -> dict[str, str]:
-        return {item["node"]: item["reason"] for item in self.result["left"]}
-
-
-Quantize = Callable[..., Quantized]
-
-
-def check_close(model: onnx.ModelProto, result: Quantized, least: float = 0.999) -> None:
+def check_close(model: onnx.ModelProto, result: Rewritten, least: float = 0.999) -> None:
     """The quantised model computes what the model does, but for rounding: cosine of each output."""
     feeds = random_feeds(model)
     expected, got = run(model, feeds), run(result.path, feeds)
@@ -43,5 +23,5 @@ def table_of(model: onnx.ModelProto) -> dict[str, str]:
     return minmax_table(model, random_feeds(model))
 
 
-def sources(result: Quantized) -> dict[tuple[str, int], str]:
+def sources(result: Rewritten) -> dict[tuple[str, int], str]:
     return {place: pair.source for place, pair in pairs_in(result.model).items()}

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from tests.unit.onnx_models import make_model, node, pairs_in, weights
-from tests.unit.quantization.checks import Quantize, check_close, sources, table_of
+from tests.unit.quantization.checks import check_close, sources, table_of
+from tests.unit.rewrites import Rewrite
 
 Constants = dict[str, NDArray[Any]]
 
 
-def test_a_convolution_has_one_scale_for_its_input_and_one_per_output_channel(quantized: Quantize) -> None:
+def test_a_convolution_has_one_scale_for_its_input_and_one_per_output_channel(quantized: Rewrite) -> None:
     model = make_model(
         [node("Conv", ["x", "w", "b"], "y", group=2)],
         {"x": ["N", 4, 5, 5]},
@@ -41,7 +42,7 @@ def test_a_convolution_has_one_scale_for_its_input_and_one_per_output_channel(qu
 
 @pytest.mark.parametrize(("group", "axis"), [(1, 1), (2, None)])
 def test_a_transposed_convolution_has_its_channels_on_axis_1_or_across_groups(
-    quantized: Quantize, group: int, axis: int | None
+    quantized: Rewrite, group: int, axis: int | None
 ) -> None:
     model = make_model(
         [node("ConvTranspose", ["x", "w"], "y", group=group, strides=[2, 2])],
@@ -56,7 +57,7 @@ def test_a_transposed_convolution_has_its_channels_on_axis_1_or_across_groups(
 
 
 @pytest.mark.parametrize(("transposed", "axis"), [(0, 1), (1, 0)])
-def test_a_gemm_has_its_channels_where_its_columns_are(quantized: Quantize, transposed: int, axis: int) -> None:
+def test_a_gemm_has_its_channels_where_its_columns_are(quantized: Rewrite, transposed: int, axis: int) -> None:
     shape = (5, 8) if transposed else (8, 5)
     model = make_model(
         [node("Gemm", ["x", "w", "b"], "y", transB=transposed, alpha=0.5)],
@@ -76,7 +77,7 @@ def test_a_gemm_has_its_channels_where_its_columns_are(quantized: Quantize, tran
     ids=["matrix", "stack", "vector", "left"],
 )
 def test_a_matrix_product_has_channels_only_for_a_right_hand_matrix(
-    quantized: Quantize, inputs: list[str], shape: tuple[int, ...], axis: int | None
+    quantized: Rewrite, inputs: list[str], shape: tuple[int, ...], axis: int | None
 ) -> None:
     model = make_model([node("MatMul", inputs, "y")], {"x": [3, 6, 8]}, ["y"], {"w": weights(0, *shape)})
     result = quantized(model, table_of(model))
@@ -89,7 +90,7 @@ def constant_node(name: str, value: NDArray[Any]) -> onnx.NodeProto:
     return node("Constant", [], name, value=numpy_helper.from_array(value))
 
 
-def test_weights_in_constant_nodes_are_read_where_they_are(quantized: Quantize) -> None:
+def test_weights_in_constant_nodes_are_read_where_they_are(quantized: Rewrite) -> None:
     nodes = [constant_node("w", weights(0, 8, 5)), node("MatMul", ["x", "w"], "y")]
     model = make_model(nodes, {"x": ["N", 8]}, ["y"])
     result = quantized(model, table_of(model))
@@ -97,7 +98,7 @@ def test_weights_in_constant_nodes_are_read_where_they_are(quantized: Quantize) 
     check_close(model, result)
 
 
-def test_weights_behind_transposes_and_reshapes_are_stored_in_the_form_that_is_read(quantized: Quantize) -> None:
+def test_weights_behind_transposes_and_reshapes_are_stored_in_the_form_that_is_read(quantized: Rewrite) -> None:
     nodes = [
         constant_node("shape", np.array([0, -1], np.int64)),
         node("Cast", ["w"], "w32", to=onnx.TensorProto.FLOAT),
@@ -118,7 +119,7 @@ def test_weights_behind_transposes_and_reshapes_are_stored_in_the_form_that_is_r
     check_close(model, result)
 
 
-def test_steps_that_somebody_else_reads_stay(quantized: Quantize) -> None:
+def test_steps_that_somebody_else_reads_stay(quantized: Rewrite) -> None:
     nodes = [
         node("Transpose", ["w"], "turned"),
         node("MatMul", ["x", "turned"], "a"),
@@ -130,7 +131,7 @@ def test_steps_that_somebody_else_reads_stay(quantized: Quantize) -> None:
     check_close(model, result)
 
 
-def test_nodes_that_cannot_be_quantised_say_why(quantized: Quantize) -> None:
+def test_nodes_that_cannot_be_quantised_say_why(quantized: Rewrite) -> None:
     body = helper.make_graph(
         [helper.make_node("MatMul", ["a", "w"], ["inner"], name="inner_node")],
         "body",
@@ -165,7 +166,7 @@ def test_nodes_that_cannot_be_quantised_say_why(quantized: Quantize) -> None:
     }
 
 
-def test_float16_models_stay_in_floating_point_as_a_whole(quantized: Quantize) -> None:
+def test_float16_models_stay_in_floating_point_as_a_whole(quantized: Rewrite) -> None:
     nodes = [
         node("MatMul", ["x", "w"], "a"),
         node("Cast", ["x"], "x16", to=onnx.TensorProto.FLOAT16),
@@ -177,7 +178,7 @@ def test_float16_models_stay_in_floating_point_as_a_whole(quantized: Quantize) -
     assert result.reasons == {"b_node": "its input x16 is float16, and Q/DQ takes float32"}
 
 
-def test_operators_of_other_domains_are_not_mistaken_for_onnx_ones(quantized: Quantize) -> None:
+def test_operators_of_other_domains_are_not_mistaken_for_onnx_ones(quantized: Rewrite) -> None:
     nodes = [node("MatMul", ["x", "w"], "a"), node("MatMul", ["a", "w"], "b", domain="elsewhere")]
     model = make_model(nodes, {"x": [8, 8]}, ["a"], {"w": weights(0, 8, 8)}, domains=["elsewhere"])
     result = quantized(model, {"x": "3c010204", "a": "3c010204"})

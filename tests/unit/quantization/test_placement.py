@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.unit.onnx_models import make_model, node, pairs_in, weights
-from tests.unit.quantization.checks import Quantize, check_close, sources, table_of
+from tests.unit.quantization.checks import check_close, sources, table_of
+from tests.unit.rewrites import Rewrite
 
 Constants = dict[str, NDArray[Any]]
 
@@ -36,7 +37,7 @@ def residual_block(*, projection: bool) -> onnx.ModelProto:
 
 @pytest.mark.parametrize("model", [residual_block(projection=False), residual_block(projection=True)])
 def test_the_skip_input_of_a_residual_addition_is_quantised_and_the_convolution_is_not(
-    quantized: Quantize, model: onnx.ModelProto
+    quantized: Rewrite, model: onnx.ModelProto
 ) -> None:
     result = quantized(model, table_of(model))
     assert sources(result)["sum_node", 0] == "skip"
@@ -45,7 +46,7 @@ def test_the_skip_input_of_a_residual_addition_is_quantised_and_the_convolution_
     check_close(model, result)
 
 
-def test_an_addition_whose_sum_stays_in_floating_point_is_not_quantised(quantized: Quantize) -> None:
+def test_an_addition_whose_sum_stays_in_floating_point_is_not_quantised(quantized: Rewrite) -> None:
     nodes = [
         node("Conv", ["x", "w"], "main", pads=[1] * 4),
         node("Add", ["main", "x"], "sum"),
@@ -55,7 +56,7 @@ def test_an_addition_whose_sum_stays_in_floating_point_is_not_quantised(quantize
     assert set(pairs_in(quantized(model, table_of(model)).model)) == {("main_node", 0), ("main_node", 1)}
 
 
-def test_a_convolution_that_somebody_else_reads_too_is_not_fused_with_an_addition(quantized: Quantize) -> None:
+def test_a_convolution_that_somebody_else_reads_too_is_not_fused_with_an_addition(quantized: Rewrite) -> None:
     nodes = [
         node("Conv", ["x", "w"], "main", pads=[1] * 4),
         node("Add", ["main", "x"], "sum"),
@@ -66,7 +67,7 @@ def test_a_convolution_that_somebody_else_reads_too_is_not_fused_with_an_additio
 
 
 def test_average_pooling_gets_a_pair_of_its_own_on_the_way_to_int8_and_max_pooling_needs_none(
-    quantized: Quantize,
+    quantized: Rewrite,
 ) -> None:
     nodes = [
         node("Conv", ["x", "w1"], "a"),
@@ -93,7 +94,7 @@ def test_average_pooling_gets_a_pair_of_its_own_on_the_way_to_int8_and_max_pooli
     check_close(model, result)
 
 
-def test_a_concatenation_is_quantised_once_at_its_reader(quantized: Quantize) -> None:
+def test_a_concatenation_is_quantised_once_at_its_reader(quantized: Rewrite) -> None:
     nodes = [
         node("Conv", ["x", "w1"], "a"),
         node("Conv", ["x", "w2"], "b"),
@@ -137,7 +138,7 @@ def attention() -> onnx.ModelProto:
     return make_model(nodes, {"x": ["N", 6, 8]}, ["y"], constants)
 
 
-def test_attention_quantises_matrix_products_and_nothing_of_softmax_and_layer_norm(quantized: Quantize) -> None:
+def test_attention_quantises_matrix_products_and_nothing_of_softmax_and_layer_norm(quantized: Rewrite) -> None:
     model = attention()
     result = quantized(model, table_of(model))
     found = sources(result)
@@ -147,7 +148,7 @@ def test_attention_quantises_matrix_products_and_nothing_of_softmax_and_layer_no
     check_close(model, result, least=0.995)
 
 
-def test_shared_weights_share_a_pair_only_along_the_same_axis(quantized: Quantize) -> None:
+def test_shared_weights_share_a_pair_only_along_the_same_axis(quantized: Rewrite) -> None:
     nodes = [
         node("Gather", ["w", "rows"], "e"),
         node("MatMul", ["e", "w"], "a"),
@@ -165,7 +166,7 @@ def test_shared_weights_share_a_pair_only_along_the_same_axis(quantized: Quantiz
     check_close(model, result)
 
 
-def test_an_initializer_that_is_also_a_graph_input_is_a_weight(quantized: Quantize) -> None:
+def test_an_initializer_that_is_also_a_graph_input_is_a_weight(quantized: Rewrite) -> None:
     model = make_model([node("MatMul", ["x", "w"], "y")], {"x": ["N", 8], "w": [8, 5]}, ["y"], {"w": weights(0, 8, 5)})
     result = quantized(model, table_of(model))
     assert pairs_in(result.model)["y_node", 1].axis == 1
@@ -173,7 +174,7 @@ def test_an_initializer_that_is_also_a_graph_input_is_a_weight(quantized: Quanti
     check_close(model, result)
 
 
-def test_names_that_are_taken_are_left_alone(quantized: Quantize) -> None:
+def test_names_that_are_taken_are_left_alone(quantized: Rewrite) -> None:
     nodes = [
         node("Identity", ["x"], "x/quantized"),
         node("MatMul", ["x/quantized", "x/scale"], "a"),
@@ -187,7 +188,7 @@ def test_names_that_are_taken_are_left_alone(quantized: Quantize) -> None:
     check_close(model, result)
 
 
-def test_a_missing_scale_leaves_its_readers_in_floating_point(quantized: Quantize) -> None:
+def test_a_missing_scale_leaves_its_readers_in_floating_point(quantized: Rewrite) -> None:
     nodes = [node("MatMul", ["x", "w1"], "a"), node("Relu", ["a"], "b"), node("MatMul", ["b", "w2"], "y")]
     model = make_model(nodes, {"x": ["N", 8]}, ["y"], {"w1": weights(1, 8, 8), "w2": weights(2, 8, 8)})
     table = table_of(model)

@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from tests.unit.onnx_models import make_model, node, pairs_in, random_feeds, read_table, run, weights
-from tests.unit.quantization.checks import Quantize, check_close, table_of
+from tests.unit.quantization.checks import check_close, table_of
+from tests.unit.rewrites import Rewrite
 from trtfarm_builder.failures import BadModelError, BadRequestError, BadTableError, StepError
 
 TABLES = ["minmax-bs50", "entropy2-bs50", "entropy2-bs500", "entropy-bs50", "legacy-bs50"]
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_lenet_keeps_its_accuracy_with_tables_of_tensorrt(quantized: Quantize, golden: Path, table: str) -> None:
+def test_lenet_keeps_its_accuracy_with_tables_of_tensorrt(quantized: Rewrite, golden: Path, table: str) -> None:
     test = np.load(golden / "lenet" / "test.npz")
     feeds = {"data": test["data"][:992].astype(np.float32) / 255}
     labels = test["label"][:992]
@@ -35,7 +36,7 @@ def test_lenet_keeps_its_accuracy_with_tables_of_tensorrt(quantized: Quantize, g
 
 
 @pytest.mark.parametrize(("table", "least"), [("minmax-bs50", 0.995), ("entropy2-bs50", 0.97)])
-def test_the_zoo_stays_close_to_itself(quantized: Quantize, golden: Path, table: str, least: float) -> None:
+def test_the_zoo_stays_close_to_itself(quantized: Rewrite, golden: Path, table: str, least: float) -> None:
     model = golden / "zoo" / "model.onnx"
     result = quantized(model, read_table(golden / "zoo" / f"{table}.table"))
     feeds = {"x": np.load(golden / "zoo" / "test.npy")}
@@ -49,7 +50,7 @@ def test_the_zoo_stays_close_to_itself(quantized: Quantize, golden: Path, table:
     assert set(result.reasons) == {"/MatMul_1"}
 
 
-def test_equal_requests_give_equal_bytes(quantized: Quantize, golden: Path) -> None:
+def test_equal_requests_give_equal_bytes(quantized: Rewrite, golden: Path) -> None:
     table = read_table(golden / "zoo" / "minmax-bs50.table")
     first = quantized(golden / "zoo" / "model.onnx", table).path.read_bytes()
     backwards = dict(reversed(table.items()))
@@ -57,7 +58,7 @@ def test_equal_requests_give_equal_bytes(quantized: Quantize, golden: Path) -> N
 
 
 @pytest.mark.parametrize("opset", [9, 11, 12])
-def test_older_opsets_are_converted(quantized: Quantize, opset: int) -> None:
+def test_older_opsets_are_converted(quantized: Rewrite, opset: int) -> None:
     nodes = [
         node("Conv", ["x", "w1"], "a"),
         node("Unsqueeze", ["a"], "b", axes=[1]),
@@ -73,7 +74,7 @@ def test_older_opsets_are_converted(quantized: Quantize, opset: int) -> None:
     check_close(model, result)
 
 
-def test_a_model_that_cannot_be_converted_is_refused(quantized: Quantize) -> None:
+def test_a_model_that_cannot_be_converted_is_refused(quantized: Rewrite) -> None:
     body = helper.make_graph(
         [helper.make_node("Identity", ["i"], ["o"])],
         "body",
@@ -89,7 +90,7 @@ def test_a_model_that_cannot_be_converted_is_refused(quantized: Quantize) -> Non
     assert "opset 13" in str(caught.value.remedy)
 
 
-def test_weights_beside_the_model_stay_there(quantized: Quantize, tmp_path: Path) -> None:
+def test_weights_beside_the_model_stay_there(quantized: Rewrite, tmp_path: Path) -> None:
     nodes = [node("Transpose", ["w1"], "t"), node("MatMul", ["x", "t"], "a"), node("MatMul", ["a", "w2"], "y")]
     model = make_model(nodes, {"x": ["N", 64]}, ["y"], {"w1": weights(1, 64, 64), "w2": weights(2, 64, 64)})
     table = table_of(model)
@@ -113,24 +114,24 @@ def simple() -> onnx.ModelProto:
 
 
 @pytest.mark.parametrize("digits", ["00000000", "bc010204", "7f800000", "7fc00000", "00000001", "3c01", "zzzzzzzz"])
-def test_scales_that_tensorrt_would_not_take_are_refused(quantized: Quantize, digits: str) -> None:
+def test_scales_that_tensorrt_would_not_take_are_refused(quantized: Rewrite, digits: str) -> None:
     with pytest.raises(BadTableError, match="1 of 2 scales"):
         quantized(simple(), {"x": "3c010204", "y": digits})
 
 
-def test_a_table_of_another_model_is_refused(quantized: Quantize) -> None:
+def test_a_table_of_another_model_is_refused(quantized: Rewrite) -> None:
     with pytest.raises(BadTableError) as caught:
         quantized(simple(), {"input": "3c010204"})
     assert "such as 'x'" in str(caught.value.cause)
 
 
-def test_a_model_with_nothing_to_quantise_is_refused(quantized: Quantize) -> None:
+def test_a_model_with_nothing_to_quantise_is_refused(quantized: Rewrite) -> None:
     model = make_model([node("Relu", ["x"], "y")], {"x": [4, 8]}, ["y"])
     with pytest.raises(BadModelError, match="no node of the model can run in INT8"):
         quantized(model, {"x": "3c010204"})
 
 
-def test_a_quantised_model_is_not_quantised_again(quantized: Quantize) -> None:
+def test_a_quantised_model_is_not_quantised_again(quantized: Rewrite) -> None:
     once = quantized(simple(), {"x": "3c010204"})
     with pytest.raises(BadModelError, match="quantised already: it has DequantizeLinear, QuantizeLinear"):
         quantized(once.model, {"x": "3c010204"})
@@ -139,7 +140,7 @@ def test_a_quantised_model_is_not_quantised_again(quantized: Quantize) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"\x00", b"not a model", b"\x08\x08" * 50], ids=["empty", "nul", "text", "fields"]
 )
-def test_what_is_no_model_is_refused(quantized: Quantize, tmp_path: Path, content: bytes) -> None:
+def test_what_is_no_model_is_refused(quantized: Rewrite, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "hostile.onnx"
     path.write_bytes(content)
     with pytest.raises(BadModelError):
@@ -169,7 +170,7 @@ def impossible_reshape() -> onnx.ModelProto:
 
 
 @pytest.mark.parametrize("model", [damaged_weights(), weights_elsewhere(), impossible_reshape()])
-def test_damaged_weights_are_refused(quantized: Quantize, tmp_path: Path, model: onnx.ModelProto) -> None:
+def test_damaged_weights_are_refused(quantized: Rewrite, tmp_path: Path, model: onnx.ModelProto) -> None:
     path = tmp_path / "hostile.onnx"
     path.write_bytes(model.SerializeToString())
     with pytest.raises(BadModelError):
@@ -201,7 +202,7 @@ def two_layers() -> onnx.ModelProto:
     ],
 )
 def test_excluded_nodes_stay_in_floating_point(
-    quantized: Quantize, names: list[str], op_types: list[str], left: set[str]
+    quantized: Rewrite, names: list[str], op_types: list[str], left: set[str]
 ) -> None:
     table = {"x": "3c010204", "image": "3c010204"}
     result = quantized(two_layers(), table, exclude_nodes=names, exclude_op_types=op_types)
@@ -219,14 +220,14 @@ def test_excluded_nodes_stay_in_floating_point(
     ],
 )
 def test_exclusions_that_name_nothing_are_refused(
-    quantized: Quantize, options: dict[str, list[str]], near: str | None
+    quantized: Rewrite, options: dict[str, list[str]], near: str | None
 ) -> None:
     with pytest.raises(BadRequestError) as caught:
         quantized(two_layers(), {"x": "3c010204"}, **options)
     assert near is None or near in str(caught.value.cause)
 
 
-def test_excluding_everything_is_told_as_what_it_is(quantized: Quantize) -> None:
+def test_excluding_everything_is_told_as_what_it_is(quantized: Rewrite) -> None:
     with pytest.raises(StepError) as caught:
         quantized(simple(), {"x": "3c010204"}, exclude_op_types=["MatMul"])
     assert caught.value.cause == "operators of type MatMul are excluded"

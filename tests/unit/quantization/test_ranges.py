@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from tests.unit.onnx_models import make_model, node, read_table, silent_channel, weights
-from tests.unit.quantization.checks import Quantize
+from tests.unit.rewrites import Rewrite
 from trtfarm_builder.failures import BadModelError
 from trtfarm_builder.quantization import ranges
 from trtfarm_builder.quantization.scales import scale_from_hex
@@ -34,7 +34,7 @@ def read_ranges(tmp_path: Path) -> ReadRanges:
 
 @pytest.mark.parametrize("name", ["lenet", "zoo"])
 def test_what_the_quantizer_wrote_is_read_back_bit_for_bit(
-    quantized: Quantize, read_ranges: ReadRanges, golden: Path, name: str
+    quantized: Rewrite, read_ranges: ReadRanges, golden: Path, name: str
 ) -> None:
     table = read_table(golden / name / "entropy2-bs50.table")
     result = quantized(golden / name / "model.onnx", table)

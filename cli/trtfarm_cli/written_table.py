@@ -1,0 +1,26 @@
+"""A table that a builder's step found: written to a file, and told about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trtfarm_cli import output
+from trtfarm_cli.files import write_new
+
+if TYPE_CHECKING:
+    from trtfarm.tables.table import CalibrationTable
+
+
+def write_table(
+    destination: Path, table: CalibrationTable, result: Mapping[str, Any], *, json: bool, details: str = ""
+) -> None:
+    """Writes `table`; `result` is the step's answer, which says what got no scale; `details` ends the last line."""
+    write_new(destination, table.render())
+    if json:
+        output.emit_json({"path": str(destination), "header": str(table.header), **result})
+        return
+    for skipped in result["skipped"]:
+        output.say(f"no scale for {skipped['tensor']}: {skipped['reason']}")
+    output.emit(f"{destination}: {table.header}, {len(table.scales)} tensors{details}")
