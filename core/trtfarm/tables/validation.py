@@ -24,6 +24,8 @@ _WIDE_DIGITS_FROM = 10
 #: its newer releases are reported to write.
 _UNNAMED = "(Unnamed Layer*"
 _MADE_UP = (_UNNAMED, "ONNXTRT_")
+# The reference calibrator's name for the product within a Gemm, behind that of the Gemm's output.
+_PRODUCT = "#product"
 _RECALIBRATES = "TensorRT would drop the table and calibrate again, and tell so at INFO only"
 _CALIBRATE_AGAIN = "calibrate again with data that reaches this tensor"
 
@@ -175,7 +177,7 @@ def _version_problems(table: CalibrationTable, tensorrt: TensorRTVersion) -> Ite
 def _coverage_problems(table: CalibrationTable, tensors: Collection[str]) -> Iterator[Problem]:
     model = set(tensors)
     named = [tensor for tensor in table.scales if not tensor.startswith(_MADE_UP)]
-    strangers = [tensor for tensor in named if tensor not in model]
+    strangers = [tensor for tensor in named if tensor.removesuffix(_PRODUCT) not in model]
     missing = [tensor for tensor in tensors if tensor not in table.scales]
     if strangers:
         what = f"{len(strangers)} of {len(named)} named tensors are not in the model: {shown_names(strangers)}"

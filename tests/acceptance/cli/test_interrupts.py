@@ -84,7 +84,7 @@ def _goes_on(program: Program, *command: str | Path) -> None:
     """Runs the command to its end, and looks at all that the farm holds then."""
     facts = program.json(*command)
     assert facts["state"] == "done"
-    assert facts["table"]["tensors"] == 10
+    assert facts["table"]["tensors"] == 12
     rows = program.rows()
     assert {name: rows[name] for name in _WHOLE} == _WHOLE
     assert program.states() == {"done"}

@@ -19,6 +19,14 @@ from trtfarm_builder.reference.rules import rule_from
 from trtfarm_builder.reference.shard import observe_shard
 
 GOLDEN_INPUTS = {"lenet": "data", "zoo": "x"}
+#: TensorRT's names for the products within Gemm -> ours.
+GOLDEN_PRODUCTS = {
+    "lenet": {
+        "(Unnamed Layer* 11) [Matrix Multiply]_output": "/f1/Gemm_output_0#product",
+        "(Unnamed Layer* 17) [Matrix Multiply]_output": "/f2/Gemm_output_0#product",
+    },
+    "zoo": {"(Unnamed Layer* 58) [Matrix Multiply]_output": "/fc2/Gemm_output_0#product"},
+}
 
 
 def array_spec(path: Path) -> dict[str, Any]:
@@ -76,10 +84,11 @@ def golden_observation(golden: Path, model: str, batch_size: int) -> Observation
 
 
 def tensorrt_scales(golden: Path, model: str, table: str) -> dict[str, float]:
-    """TensorRT's scales for the tensors that have their names from the ONNX model."""
+    """TensorRT's scales for the tensors that have their names from the ONNX model, and for products by our names."""
     lines = (golden / model / f"{table}.table").read_text().splitlines()[1:]
-    pairs = dict(line.rsplit(": ", 1) for line in lines)
-    return {name: scale_of(digits) for name, digits in pairs.items() if not name.startswith("(Unnamed")}
+    pairs = (line.rsplit(": ", 1) for line in lines)
+    renamed = {GOLDEN_PRODUCTS[model].get(name, name): digits for name, digits in pairs}
+    return {name: scale_of(digits) for name, digits in renamed.items() if not name.startswith("(Unnamed")}
 
 
 def scale_of(digits: str) -> float:

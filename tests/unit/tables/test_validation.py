@@ -241,6 +241,12 @@ def test_names_that_tensorrt_made_up_belong_to_no_model(name: str) -> None:
     assert validate(table, tensors=["x"]) == []
 
 
+def test_the_product_within_a_gemm_belongs_to_the_model_that_has_the_gemm() -> None:
+    table = load(f"{HEADER}x: 3c010204\ny#product: 3c010204\ny: 3c010204\n".encode())
+    assert validate(table, tensors=["x", "y"]) == []
+    assert only(validate(table, tensors=["x"])).what.startswith("2 of 3 named tensors")
+
+
 def test_load_tells_every_error_and_each_remedy_once(golden: Path) -> None:
     lines = (golden / "lenet" / "minmax-bs50.table").read_text().splitlines()
     lines[1] = "data: 00000000"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.reference.runs import GOLDEN_PRODUCTS
 from tests.unit.trt.golden_networks import GoldenNetwork
 from trtfarm_builder.failures import BadTableError
 from trtfarm_builder.trt.cache_text import CacheText, parse_cache
@@ -96,6 +97,21 @@ def test_a_product_before_its_bias_is_harmful_and_says_so(golden: Path) -> None:
             "reason": "is only reshaped to an output, which has one",
         }
     ]
+
+
+@pytest.mark.parametrize("name", _TABLES)
+def test_a_table_of_the_reference_calibrator_has_no_harmful_holes(golden: Path, name: str) -> None:
+    """It names what the ONNX file does, and products by the outputs of their sums."""
+    whole = _table(golden, name)
+    products = {ours: whole.scales[theirs] for theirs, ours in GOLDEN_PRODUCTS[name.split("/", maxsplit=1)[0]].items()}
+    made_up = [tensor for tensor in whole.scales if tensor.startswith("(Unnamed") and "[Softmax]" not in tensor]
+    table = _without(whole, *made_up)
+    table.scales.update(products)
+    coverage = _cover(golden, name, table)
+    assert coverage.harmful == []
+    assert coverage.unused == []
+    assert {tensor: coverage.scales[tensor] for tensor in whole.scales} == whole.scales
+    assert {row["tensor"] for row in coverage.completed} == set(made_up)
 
 
 @pytest.mark.parametrize("name", _TABLES)

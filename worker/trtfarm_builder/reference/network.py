@@ -8,10 +8,12 @@ from typing import Dict, Iterable, Iterator, Optional, Sequence, Set, Tuple
 import onnx
 
 from trtfarm_builder.onnx_files import parse_model
+from trtfarm_builder.reference.products import with_products
 from trtfarm_builder.sessions import open_session
 
 #: ONNX Runtime's words for the types whose tensors have a dynamic range, and NumPy's.
 _READABLE = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64"}
+_STANDARD = ("", "ai.onnx")
 _UNREADABLE = ("bfloat16", "float8", "float4")
 
 
@@ -37,8 +39,9 @@ class Input:
 class Network:
     """A loaded model.
 
-    `stem` is the serialized model without nodes and outputs, `digest` the SHA-256 of the file (without external data),
-    `declared` are the graph outputs. `tensors` are the top-level float tensors in network order, inputs first, outputs
+    `stem` is the serialized model without nodes and outputs, `nodes` are the file's with each Gemm split as in
+    `with_products`, `digest` is the SHA-256 of the file (without external data), `declared` are the graph outputs.
+    `tensors` are the top-level float tensors in network order, inputs first, outputs
     of Constant nodes left out (TensorRT gives constants names of its own); `unreadable` are those of float types that
     NumPy lacks.
     """
@@ -64,7 +67,8 @@ class Network:
 def load_network(path: Path) -> Network:
     """The network of a model file. Raises BadModelError where it is no ONNX model or ONNX Runtime cannot load it."""
     model = parse_model(path)
-    nodes = tuple(model.graph.node)
+    opset = max((item.version for item in model.opset_import if item.domain in _STANDARD), default=0)
+    nodes = tuple(with_products(model.graph.node, opset))
     declared = {output.name: output for output in model.graph.output}
     del model.graph.node[:], model.graph.output[:]
     stem = model.SerializeToString()

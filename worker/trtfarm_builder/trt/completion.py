@@ -1,8 +1,8 @@
 """What a table lacks of the parsed network: filled where it follows exactly, else judged by whether it may cost INT8.
 
 A table from another place names the tensors of the ONNX file. TensorRT's own tables also name what its parser puts
-between them; and those `(Unnamed Layer* N)` entries are known only where the parsed network is. The product within a
-Gemm is the one kind of them that such a table neither has nor implies.
+between them; and those `(Unnamed Layer* N)` entries are known only where the parsed network is. Most of them follow
+from the others; the product within a Gemm does not, so the reference calibrator measures it under a name of its own.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from trtfarm_builder.failures import BadTableError
 from trtfarm_builder.reference.observation import STATISTICS
 from trtfarm_builder.reference.rules import rule_from
 from trtfarm_builder.reference.scales import ASSUMED_AMAX, scale_hex
+from trtfarm_builder.tensor_names import gemm_output, product_name
 from trtfarm_builder.trt.cache_text import CacheText
 from trtfarm_builder.trt.network_view import Layer, NetworkView
 
@@ -44,7 +45,7 @@ class Coverage:
 def cover(view: NetworkView, table: CacheText, constants: Constants) -> Coverage:
     """Compares a table with the network that is to be built from it. Raises BadTableError where they share nothing."""
     tensors = view.tensors
-    unused = [name for name in table.scales if name not in tensors]
+    unused = [name for name in table.scales if name not in tensors and gemm_output(name) not in tensors]
     if len(unused) == len(table.scales):
         raise BadTableError(
             "the table names no tensor of this model",
@@ -78,6 +79,8 @@ def _derived(view: NetworkView, table: CacheText, constants: Constants) -> List[
     for layer in view.layers:
         for tensor in layer.outputs:
             scale, reason = _scale_of_output(layer, known, table, constants)
+            if not scale and layer.kind == "MATRIX_MULTIPLY":
+                scale, reason = _scale_of_product(view, tensor.name, table)
             if not tensor.is_float or tensor.name in known or not scale:
                 continue
             known[tensor.name] = scale
@@ -102,6 +105,19 @@ def _scale_of_output(layer: Layer, known: Mapping[str, str], table: CacheText, c
     if layer.kind == "SHUFFLE" and source not in table.scales and source in known:
         return known[source], "is reshaped from {!r}".format(source)
     return None, ""
+
+
+def _scale_of_product(view: NetworkView, name: str, table: CacheText) -> Any:
+    """Scale and reason, where the table has the matrix product `name` under the output of the sum it goes into."""
+    sums = [layer.outputs[0].name for layer in _readers(view, name) if layer.kind == "ELEMENTWISE"]
+    output = next((output for output in sums if product_name(output) in table.scales), None)
+    if output is None:
+        return None, ""
+    return table.scales[product_name(output)], "is the product within {!r}".format(output)
+
+
+def _readers(view: NetworkView, name: str) -> List[Layer]:
+    return [layer for layer in view.layers if name in layer.inputs]
 
 
 def _unscaled_source(
@@ -139,7 +155,7 @@ def _excuse(view: NetworkView, name: str, scales: Mapping[str, str]) -> str:
     """Why it does no harm that tensor `name` has no scale; empty where it may."""
     if view.tensors[name].rank == 0:
         return "is a single number, which TensorRT gives no scale"
-    readers = [layer for layer in view.layers if name in layer.inputs]
+    readers = _readers(view, name)
     producer = next((layer for layer in view.layers if any(t.name == name for t in layer.outputs)), None)
     if producer and producer.kind == "SHUFFLE" and producer.inputs[0] in scales:
         return "is reshaped from {!r}, which has one".format(producer.inputs[0])
@@ -152,7 +168,7 @@ def _excuse(view: NetworkView, name: str, scales: Mapping[str, str]) -> str:
 def _before_bias(view: NetworkView, name: str) -> bool:
     """Whether all that reads the matrix product `name` adds a constant to it, as in a Gemm."""
     producer = next((layer for layer in view.layers if any(t.name == name for t in layer.outputs)), None)
-    readers = [layer for layer in view.layers if name in layer.inputs]
+    readers = _readers(view, name)
     constants = _constants(view)
     biased = [layer for layer in readers if layer.kind == "ELEMENTWISE" and constants.intersection(layer.inputs)]
     return producer is not None and producer.kind == "MATRIX_MULTIPLY" and bool(readers) and readers == biased
