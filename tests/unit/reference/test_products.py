@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -47,7 +48,7 @@ def test_a_table_has_the_product_before_the_sum(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("weighed", [{"alpha": 0.5}, {"beta": 2.0}])
-def test_weighed_products_and_biases_stay_whole(tmp_path: Path, weighed: dict[str, float]) -> None:
+def test_weighed_products_and_biases_stay_whole(tmp_path: Path, weighed: dict[str, Any]) -> None:
     assert tensors_of(gemm_model(**weighed), tmp_path) == ["x", "y"]
 
 
