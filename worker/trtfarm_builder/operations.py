@@ -11,7 +11,12 @@ Result = Dict[str, Any]
 #: A step: takes the request's `args`, works in the current folder (its scratch), returns the answer's `result`.
 Step = Callable[[Arguments, Channel], Result]
 
-#: Word in the request -> module with a function `run`; a module imports what its toolchain has and nothing else.
+#: Word in the request -> module with a function `run`; a module imports what its toolchain has and nothing else. What
+#: a step takes and answers is said there.
+#:
+#: Timing caches: `trt-build` and `trt-calibrate` take `timing_cache` (path) and answer `timing_cache` (a file: what they
+#: were given and what they timed) and `timing_cache_used`. A cache of another TensorRT or GPU is left aside there, with
+#: a warning. `trt-combine` takes `timing_caches` (paths) and answers `timing_cache`; there such a cache is an error.
 STEPS = {
     "calibrate": "trtfarm_builder.reference.calibrate",
     "observe": "trtfarm_builder.reference.observe",
@@ -26,6 +31,7 @@ STEPS = {
     "trt-probe": "trtfarm_builder.trt.probe",
     "trt-calibrate": "trtfarm_builder.trt.calibrate",
     "trt-build": "trtfarm_builder.trt.build",
+    "trt-combine": "trtfarm_builder.trt.combine",
     "trt-run": "trtfarm_builder.trt.run",
     "trt-bench": "trtfarm_builder.trt.bench",
     "trt-evaluate": "trtfarm_builder.trt.evaluate",

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from trtfarm_builder.trt.engine_layers import int8_layers, layers_from_json
+from trtfarm_builder.trt.engine_layers import int8_layers, int8_time_share, layers_from_json, with_times
 
 
 def _tensor(words: str) -> dict[str, Any]:
@@ -91,3 +91,11 @@ def test_an_engine_without_detail_lists_names() -> None:
 
 def test_an_engine_without_layers_has_none() -> None:
     assert layers_from_json({}) == []
+
+
+def test_time_in_int8_is_a_share_of_all_that_the_profiler_tells() -> None:
+    layers = [{"name": "conv", "dtype": "int8"}, {"name": "copy", "dtype": None}, {"name": "gemm", "dtype": "float32"}]
+    times = {"conv": 3.0, "copy": 1.0, "gemm": 2.0, "of which the inspector knows nothing": 6.0}
+    assert int8_time_share(layers, times) == 0.25
+    assert int8_time_share(layers, {}) is None
+    assert [row["ms"] for row in with_times(layers, {"conv": 3.0})] == [3.0, None, None]

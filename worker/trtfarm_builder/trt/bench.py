@@ -11,14 +11,14 @@ from trtfarm_builder.channel import Channel
 from trtfarm_builder.failures import BadRequestError
 from trtfarm_builder.trt import gpu
 from trtfarm_builder.trt.device import current_device
-from trtfarm_builder.trt.engine import Arrays, Engine, Run, Shape, open_engine, set_up
+from trtfarm_builder.trt.engine import Arrays, Engine, Run, open_engine, set_up
+from trtfarm_builder.trt.engine_layers import int8_time_share
 from trtfarm_builder.trt.inspection import layers_of
 from trtfarm_builder.trt.layer_times import layer_times
-from trtfarm_builder.trt.samples import EngineSamples
+from trtfarm_builder.trt.samples import EngineSamples, random_feeds
 
 _WARM_UP = 50
 _ITERATIONS = 200
-_SEED = 0
 _MS = 1e3
 
 
@@ -53,14 +53,7 @@ def _feeds(engine: Engine, samples: Optional[EngineSamples], size: int) -> Array
     if samples is not None:
         whole = samples.read(0, min(size, samples.count))
         return {name: np.resize(array, (size, *array.shape[1:])) for name, array in whole.items()}
-    numbers = np.random.default_rng(_SEED)
-    shapes: Dict[str, Shape] = {port.name: (size, *port.usual[1:]) for port in engine.inputs}
-    return {
-        port.name: numbers.random(shapes[port.name], np.float32).astype(port.dtype)
-        if np.issubdtype(port.dtype, np.floating)
-        else np.ones(shapes[port.name], port.dtype)
-        for port in engine.inputs
-    }
+    return random_feeds(engine, size)
 
 
 def _timed(engine: Engine, feeds: Arrays, args: Dict[str, Any], size: int) -> Dict[str, Any]:
@@ -115,8 +108,7 @@ def _by_layer(engine: Engine, feeds: Arrays) -> Dict[str, Any]:
     with set_up(engine, {name: array.shape for name, array in feeds.items()}) as once:
         once.load(feeds)
         times = layer_times(engine, once)
-    dtypes = {layer["name"]: layer["dtype"] for layer in layers_of(engine.native)}
+    layers = layers_of(engine.native)
+    dtypes = {layer["name"]: layer["dtype"] for layer in layers}
     rows = [{"name": name, "dtype": dtypes.get(name), "ms": ms} for name, ms in times.items()]
-    total = sum(times.values())
-    in_int8 = sum(ms for name, ms in times.items() if dtypes.get(name) == "int8")
-    return {"layers": rows, "int8_time_share": in_int8 / total if total else 0.0}
+    return {"layers": rows, "int8_time_share": int8_time_share(layers, times) or 0.0}

@@ -44,6 +44,7 @@ _ARGS = frozenset(
         "layer_precisions",
         "io_formats",
         "strongly_typed",
+        "profile",
     }
 )
 
@@ -55,7 +56,8 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     float32 amax / 127} with calibrator (the rule that made them; entropy2); dynamic_ranges {tensor: amax} win over
     both.
     timing_cache (path), tactic_sources (names), layer_precisions {layer: word}, io_formats, strongly_typed, and builder
-    options. compute_capability, if given, must be this GPU's.
+    options; profile (True: the built engine is run to time its layers). compute_capability, if given, must be this
+    GPU's.
 
     Returns as `rtx-build` with more (see `answer_of_build`), and with a table coverage: {completed, harmless, harmful,
     unused, restamped_from}.
@@ -80,7 +82,16 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
         calibrator.check(shop.logger.last_errors())
     if built.plan is None:
         raise refused(shop, "build")
-    answer = answer_of_build(shop, config, built, begun, precision=args["precision"], sources=sources, warm=taken)
+    answer = answer_of_build(
+        shop,
+        config,
+        built,
+        begun,
+        precision=args["precision"],
+        sources=sources,
+        warm=taken,
+        profile=bool(args.get("profile", True)),
+    )
     if table is not None and coverage is not None:
         answer["coverage"] = _described(table, coverage)
     return answer

@@ -36,9 +36,9 @@ _AFTER_FUSION_BY_DEFAULT = ("entropy", "legacy")
 def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     """`args`: model, inputs {name: array spec}, rule {calibrator, batch_size, before_fusion, quantile, cutoff}.
 
-    Besides: overlap (default True: the next batch is copied while TensorRT runs one), build (default False; True builds
-    the engine in the same go, for `profiles` and with the options of `trt-build`), timing_cache, tactic_sources and
-    builder options. TensorRT calibrates in the middle of a build; without `build` the rest of it is left undone.
+    Besides: overlap (True: the next batch is copied while TensorRT runs one), build (False; True builds the engine in
+    the same go, for `profiles` and with the options of `trt-build`), timing_cache, tactic_sources, profile and builder
+    options. TensorRT calibrates in the middle of a build; without `build` the rest of it is left undone.
 
     Returns scales {tensor: hex float32 amax / 127} in the table's order, table (file: the text that TensorRT wrote),
     samples, batches, engine, device, portable, seconds, calibration_seconds; with `build` also build: as `trt-build`.
@@ -87,7 +87,14 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
         if built.plan is None:
             raise refused(shop, "build")
         answer["build"] = answer_of_build(
-            shop, config, built, begun, precision=args.get("precision", "int8"), sources=sources, warm=taken
+            shop,
+            config,
+            built,
+            begun,
+            precision=args.get("precision", "int8"),
+            sources=sources,
+            warm=taken,
+            profile=bool(args.get("profile", True)),
         )
     return answer
 

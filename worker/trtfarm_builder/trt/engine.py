@@ -17,6 +17,8 @@ from trtfarm_builder.trt.logger import TrtLogger
 from trtfarm_builder.trt.workshop import made
 
 _LOG = "engine.log"
+# Others pad their tensors.
+_LAYOUT = "LINEAR"
 #: What TensorRT says of engines that were made for something else.
 _FOREIGN = ("version", "compute", "different device", "platform", "capability")
 
@@ -72,6 +74,11 @@ def open_engine(path: Path, channel: Channel) -> Engine:
     logger.check()
     if native is None:
         raise _not_loaded(path, logger.last_errors() or "it did not say why")
+    return engine_of(native, logger)
+
+
+def engine_of(native: Any, logger: TrtLogger) -> Engine:
+    """A loaded engine with a context. Raises GpuMemoryError where there is no room for one."""
     context = native.create_execution_context()
     if context is None:
         raise gpu.GpuMemoryError(
@@ -92,6 +99,9 @@ def _port(native: Any, name: str) -> Port:
     is_input = native.get_tensor_mode(name) == trt.TensorIOMode.INPUT
     if native.is_shape_inference_io(name):
         raise BadModelError("the values of tensor {!r} decide shapes; such engines are not run here".format(name))
+    layout = native.get_tensor_format(name).name
+    if layout != _LAYOUT:
+        raise BadModelError("tensor {!r} is laid out as {}; such engines are not run here".format(name, layout))
     low, usual, high = (tuple(s) for s in native.get_tensor_profile_shape(name, 0)) if is_input else ((), (), ())
     return Port(
         name=name,

@@ -41,6 +41,20 @@ def layers_from_json(information: Mapping[str, Any]) -> List[Dict[str, Any]]:
     return [_layer(row) if isinstance(row, dict) else _named(str(row)) for row in information.get("Layers", [])]
 
 
+def with_times(layers: List[Dict[str, Any]], times: Mapping[str, float]) -> List[Dict[str, Any]]:
+    """The layers with `ms`, None where `times` does not tell."""
+    return [{**layer, "ms": times.get(layer["name"])} for layer in layers]
+
+
+def int8_time_share(layers: List[Dict[str, Any]], times: Mapping[str, float]) -> Optional[float]:
+    """Share of the milliseconds in `times` that layers take which compute in INT8; None where there are no times."""
+    total = sum(times.values())
+    if not total:
+        return None
+    in_int8 = {layer["name"] for layer in layers if layer["dtype"] == _INT8}
+    return sum(ms for name, ms in times.items() if name in in_int8) / total
+
+
 def int8_layers(layers: List[Dict[str, Any]]) -> int:
     """How many layers compute in INT8."""
     return sum(layer["dtype"] == _INT8 for layer in layers)

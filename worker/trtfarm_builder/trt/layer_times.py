@@ -3,8 +3,10 @@
 from typing import Dict
 
 from trtfarm_builder.trt.binding import trt
-from trtfarm_builder.trt.engine import Engine, Run
+from trtfarm_builder.trt.engine import Engine, Run, set_up
+from trtfarm_builder.trt.samples import random_feeds
 
+_WARM_UP = 5
 _RUNS = 20
 
 
@@ -21,7 +23,8 @@ class LayerTimes(trt.IProfiler):  # type: ignore[misc]  # the bindings have no t
 
 def layer_times(engine: Engine, run: Run) -> Dict[str, float]:
     """Mean milliseconds by layer; layers are timed one by one, so together they take longer than a run."""
-    run.launch()
+    for _ in range(_WARM_UP):
+        run.launch()
     run.fetch()
     profiler = LayerTimes()
     engine.context.profiler = profiler
@@ -29,3 +32,11 @@ def layer_times(engine: Engine, run: Run) -> Dict[str, float]:
         run.launch()
         run.fetch()
     return {name: ms / _RUNS for name, ms in profiler.total.items()}
+
+
+def usual_layer_times(engine: Engine) -> Dict[str, float]:
+    """As `layer_times`, with random inputs of the profile's usual shapes."""
+    feeds = random_feeds(engine, engine.inputs[0].usual[0])
+    with set_up(engine, {name: array.shape for name, array in feeds.items()}) as run:
+        run.load(feeds)
+        return layer_times(engine, run)

@@ -4,25 +4,39 @@ import time
 from pathlib import Path
 from typing import Any, Dict, List
 
+from trtfarm_builder.failures import StepError
 from trtfarm_builder.network_tensors import tensors_of
 from trtfarm_builder.trt.binding import trt
 from trtfarm_builder.trt.device import current_device
-from trtfarm_builder.trt.engine_layers import int8_layers
+from trtfarm_builder.trt.engine import engine_of
+from trtfarm_builder.trt.engine_layers import int8_layers, int8_time_share, with_times
 from trtfarm_builder.trt.inspection import layers_of
+from trtfarm_builder.trt.layer_times import usual_layer_times
 from trtfarm_builder.trt.timing_cache import save_timing_cache
 from trtfarm_builder.trt.workshop import LOG, Built, Workshop, made, refused
 
 _ENGINE = "engine.plan"
+_NO_INT8 = "no layer of this engine computes in INT8; quantise the model explicitly (Q/DQ) to have it"
 
 
 def answer_of_build(
-    shop: Workshop, config: Any, built: Built, begun: float, *, precision: str, sources: List[str], warm: bool
+    shop: Workshop,
+    config: Any,
+    built: Built,
+    begun: float,
+    *,
+    precision: str,
+    sources: List[str],
+    warm: bool,
+    profile: bool,
 ) -> Dict[str, Any]:
-    """Writes engine and timing cache, and says what the engine inspector sees.
+    """Writes engine and timing cache, and says what the engine inspector sees and, with `profile`, the profiler.
 
     `size` is in bytes, `seconds` counts from `begun` to the written plan, `build_seconds` are TensorRT's build alone;
-    `int8_layers` counts among `layers`, of which `idle` ones only move data. Raises ToolchainUnfitError for a plan
-    that cannot be loaded again.
+    `int8_layers` counts among `layers`, of which `idle` ones only move data, and `int8_share` is their share of those
+    that are not. `ms` of a layer and `int8_time_share` are from runs on random numbers of the usual shapes, None where
+    the engine could not be run. `warning` says what INT8 was asked for in vain, and the way out. Raises
+    ToolchainUnfitError for a plan that cannot be loaded again.
     """
     with Path(_ENGINE).open("wb") as file:
         file.write(built.plan)
@@ -31,12 +45,12 @@ def answer_of_build(
     if engine is None:
         raise refused(shop, "load the engine of")
     layers = layers_of(engine)
+    times = _layer_times(engine, shop) if profile else {}
     busy = [layer for layer in layers if not layer["idle"]]
     in_int8 = int8_layers(layers)
-    if "int8" in precision and not in_int8:
-        shop.channel.log(
-            "no layer of this engine computes in INT8; quantise the model explicitly (Q/DQ) to have it", "warning"
-        )
+    warning = _NO_INT8 if "int8" in precision and not in_int8 else None
+    if warning:
+        shop.channel.log(warning, "warning")
     return {
         "engine": _ENGINE,
         "log": LOG,
@@ -44,12 +58,23 @@ def answer_of_build(
         "size": built.plan.nbytes,
         "seconds": seconds,
         "build_seconds": built.seconds,
-        "layers": layers,
+        "layers": with_times(layers, times),
         "int8_layers": in_int8,
         "int8_share": in_int8 / len(busy) if busy else 0.0,
+        "int8_time_share": int8_time_share(layers, times),
+        "warning": warning,
         "io": tensors_of(shop.network),
         "device": current_device(),
         "tactic_sources": sources,
         "timing_cache": save_timing_cache(config),
         "timing_cache_used": warm,
     }
+
+
+def _layer_times(engine: Any, shop: Workshop) -> Dict[str, float]:
+    """None at all where the engine cannot be run here: it is built all the same."""
+    try:
+        return usual_layer_times(engine_of(engine, shop.logger))
+    except StepError as error:
+        shop.channel.log("the engine's layers could not be timed: {}".format(error), "warning")
+        return {}

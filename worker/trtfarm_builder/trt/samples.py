@@ -1,13 +1,16 @@
-"""Prepared arrays as an engine's inputs."""
+"""Prepared arrays as an engine's inputs, or random ones."""
 
 from typing import Any, Dict, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trtfarm_builder.arrays import open_array
 from trtfarm_builder.failures import BadDataError
 from trtfarm_builder.trt.calibration_data import Feed, read_as
-from trtfarm_builder.trt.engine import Arrays, Engine
+from trtfarm_builder.trt.engine import Arrays, Engine, Port, Shape
+
+_SEED = 0
 
 
 class EngineSamples:
@@ -35,3 +38,15 @@ class EngineSamples:
             found[name] = np.empty((stop - start, *feed.array.shape[1:]), feed.dtype)
             read_as(feed, start, stop, found[name])
         return found
+
+
+def random_feeds(engine: Engine, size: int) -> Arrays:
+    """Inputs of a batch of `size`, other dimensions as usual: numbers from 0 to 1, ones for integers."""
+    numbers = np.random.default_rng(_SEED)
+    return {port.name: _values(port, (size, *port.usual[1:]), numbers) for port in engine.inputs}
+
+
+def _values(port: Port, shape: Shape, numbers: np.random.Generator) -> "NDArray[Any]":
+    if np.issubdtype(port.dtype, np.floating):
+        return numbers.random(shape, np.float32).astype(port.dtype)
+    return np.ones(shape, port.dtype)

@@ -25,7 +25,10 @@ def set_timing_cache(config: Any, path: Optional[str], channel: Channel) -> bool
 def save_timing_cache(config: Any) -> Optional[str]:
     """Writes what the builds with `config` know by now; the file's name, None where the build keeps no cache."""
     cache = config.get_timing_cache()
-    if cache is None:
-        return None
+    return None if cache is None else write_timing_cache(cache)
+
+
+def write_timing_cache(cache: Any) -> str:
+    """Writes the cache into the current folder; the file's name."""
     Path(_FILE).write_bytes(cache.serialize())
     return _FILE

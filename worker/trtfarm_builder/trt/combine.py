@@ -1,0 +1,51 @@
+"""The step `trt-combine`: the timing caches of several builds made into one."""
+
+from pathlib import Path
+from typing import Any, Dict
+
+from trtfarm_builder.channel import Channel
+from trtfarm_builder.failures import BadRequestError, StepError, ToolchainUnfitError
+from trtfarm_builder.trt.binding import trt
+from trtfarm_builder.trt.device import current_device
+from trtfarm_builder.trt.logger import TrtLogger
+from trtfarm_builder.trt.timing_cache import write_timing_cache
+from trtfarm_builder.trt.workshop import LOG, made
+
+
+def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
+    """`args`: timing_caches (paths). Where several know a kernel, the time of the first is kept.
+
+    Returns timing_cache (file), size (bytes), tensorrt and device. Raises ToolchainUnfitError, naming the file, for a
+    cache of another TensorRT or GPU, or one that is damaged: nothing is written then.
+    """
+    paths = [Path(path) for path in args["timing_caches"]]
+    if not paths:
+        raise BadRequestError("there are no timing caches to combine")
+    logger = TrtLogger(Path(LOG), channel)
+    config = made(trt.Builder, logger).create_builder_config()
+    whole = _opened(config, b"")
+    for path in paths:
+        cache = _opened(config, path.read_bytes())
+        if cache is None or not whole.combine(cache, ignore_mismatch=False):
+            raise ToolchainUnfitError(
+                "TensorRT {} does not take the timing cache {}".format(trt.__version__, path.name),
+                cause=logger.last_errors() or "it is of another TensorRT or GPU, or damaged",
+                remedy="leave it out: kernels are timed anew then, which costs only time",
+            )
+    logger.check()
+    file = write_timing_cache(whole)
+    return {
+        "timing_cache": file,
+        "size": Path(file).stat().st_size,
+        "tensorrt": trt.__version__,
+        "device": current_device(),
+    }
+
+
+def _opened(config: Any, data: bytes) -> Any:
+    """The cache, or None where it is not this TensorRT's and this GPU's: only a configuration compares devices."""
+    cache = config.create_timing_cache(data)
+    fits = cache is not None and config.set_timing_cache(cache, ignore_mismatch=False)
+    if not fits and not data:
+        raise StepError("TensorRT makes no timing cache")
+    return cache if fits else None
