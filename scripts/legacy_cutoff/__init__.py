@@ -1,0 +1,1 @@
+"""Measures what TensorRT's legacy calibrator makes of known histograms, by quantile and regression cutoff."""
