@@ -35,8 +35,12 @@ class ActionKind(StrEnum):
     CONVERT = "convert"
     #: FP32 against what was made of it on held-out data -> accuracy.
     VERIFY = "verify"
-    #: ONNX -> an engine for one compute capability and TensorRT version.
+    #: ONNX, and a table where that holds the scales -> an engine for one compute capability and TensorRT version.
     BUILD = "build"
+    #: Model and held-out data -> what FP32 computes, in ONNX Runtime.
+    RECORD = "record"
+    #: Engine against such outputs, on its GPU -> accuracy.
+    MEASURE = "measure"
 
 
 @dataclass(frozen=True)
@@ -51,19 +55,28 @@ class Action:
         return digest_of_json({"action": self.kind.value, **self.fields})
 
 
-def calibrate(*, model: str, dataset: str, rule: CalibrationRule) -> Action:
-    """`model` and `dataset` are digests; the data set's covers content, order and preprocessing."""
-    return Action(
-        ActionKind.CALIBRATE,
-        {
-            "model": model,
-            "dataset": dataset,
-            **rule.as_dict(),
-            "engine": "reference",
-            "revision": REFERENCE_REVISION,
-            "tensorrt": REFERENCE_TENSORRT,
-        },
-    )
+def calibrate(
+    *,
+    model: str,
+    dataset: str,
+    rule: CalibrationRule,
+    tensorrt: str | None = None,
+    compute_capability: str | None = None,
+) -> Action:
+    """`model` and `dataset` are digests; the data set's covers content, order and preprocessing.
+
+    With `tensorrt`, an exact version, that one's own calibrator runs on a GPU of `compute_capability`. Where the GPU
+    runs makes no difference to a table that is portable, so there it stays out of the key.
+    """
+    made_by: dict[str, Any] = {
+        "engine": "reference",
+        "revision": REFERENCE_REVISION,
+        "tensorrt": REFERENCE_TENSORRT,
+    }
+    if tensorrt is not None:
+        tied = {} if rule.portable else {"compute_capability": compute_capability}
+        made_by = {"engine": "tensorrt", "tensorrt": tensorrt, **tied}
+    return Action(ActionKind.CALIBRATE, {"model": model, "dataset": dataset, **rule.as_dict(), **made_by})
 
 
 def quantize(*, model: str, scales: str, options: Mapping[str, Any]) -> Action:
@@ -97,11 +110,16 @@ def build(
     compute_capability: str,
     profiles: Mapping[str, Any],
     options: Mapping[str, Any],
+    scales: str | None = None,
+    algorithm: str | None = None,
 ) -> Action:
     """`onnx` is the digest of the file handed to the builder; `toolchain` the kind, `tensorrt` the exact version.
 
     A file made of a large model names weights in another one, so its own digest does not cover them: `weights` does.
+    `scales` is the digest of the scales of a table that is handed over beside it, and `algorithm` what its header says
+    but for the version: the builder fills in what a table lacks by that rule.
     """
+    table = {} if scales is None else {"scales": scales, "algorithm": algorithm}
     return Action(
         ActionKind.BUILD,
         {
@@ -113,5 +131,17 @@ def build(
             "compute_capability": compute_capability,
             "profiles": dict(profiles),
             "options": dict(options),
+            **table,
         },
     )
+
+
+def record(*, model: str, dataset: str) -> Action:
+    """`model` and `dataset` are digests."""
+    return Action(ActionKind.RECORD, {"model": model, "dataset": dataset, "engine": "onnxruntime"})
+
+
+def measure(*, model: str, dataset: str, engine: str, tensorrt: str, compute_capability: str) -> Action:
+    """`engine` is the digest of the plan; `tensorrt` and `compute_capability` say what runs it."""
+    ran = {"engine": engine, "tensorrt": tensorrt, "compute_capability": compute_capability}
+    return Action(ActionKind.MEASURE, {"model": model, "dataset": dataset, **ran})

@@ -33,6 +33,11 @@ class Calibrator(StrEnum):
         except ValueError as error:
             raise UsageError(f"no calibrator {text!r}", remedy="use one of: " + ", ".join(cls)) from error
 
+    @property
+    def native(self) -> bool:
+        """Whether TensorRT itself has it."""
+        return self not in {Calibrator.PERCENTILE, Calibrator.MSE}
+
 
 #: Calibrators that TensorRT runs after layer fusion unless CALIBRATE_BEFORE_FUSION is set.
 AFTER_FUSION_BY_DEFAULT = frozenset({Calibrator.ENTROPY, Calibrator.LEGACY})

@@ -1,7 +1,8 @@
 """From what was asked to the steps that give it: pure, so that a dry run and a submission plan alike.
 
-A plan is a small graph: calibrate once, quantise and convert once, then one build per target beside the verification.
-With an accuracy gate the builds wait for the verification, so that no engine is built that would not be wanted.
+A plan is a small graph: calibrate once; rewrite the model for targets that run what the ONNX says; one build per
+target. Engines built ahead of time are not measured here, so what they are made of is, on the CPU, and with an accuracy
+gate their builds wait for it. An engine that was built on a GPU is measured there, against recorded FP32 outputs.
 """
 
 from __future__ import annotations
@@ -11,37 +12,33 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from trtfarm.actions import ActionKind
+from trtfarm.build_options import DYNAMIC_RANGES, check_options
 from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.errors import UsageError
+from trtfarm.targets import BuildTarget
 
 
 @dataclass(frozen=True, kw_only=True)
 class Precision:
-    """What is done to a model for a precision: Q/DQ nodes, and float16 where it had float32."""
+    """What a precision takes: scales for INT8, and float16 where there was float32.
 
-    quantized: bool
-    float16: bool
+    Where the target is strongly typed, the model is rewritten for it. `by_flag` is a precision that no rewriting gives.
+    """
+
+    quantized: bool = False
+    float16: bool = False
+    by_flag: bool = False
 
 
 #: Precisions that a submission can ask for. INT8 means the layers that can be; the word behind it is for the rest.
 PRECISIONS: Mapping[str, Precision] = {
-    "int8": Precision(quantized=True, float16=False),
+    "int8": Precision(quantized=True),
     "int8+fp16": Precision(quantized=True, float16=True),
-    "fp16": Precision(quantized=False, float16=True),
-    "fp32": Precision(quantized=False, float16=False),
+    "fp16": Precision(float16=True),
+    "fp32": Precision(),
+    "bf16": Precision(by_flag=True),
+    "fp8": Precision(by_flag=True),
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class BuildTarget:
-    """One engine wanted: for a compute capability (`sm_89`), by a kind of toolchain of one exact version."""
-
-    compute_capability: str
-    toolchain: str
-    tensorrt: str
-
-    def __str__(self) -> str:
-        return f"{self.compute_capability} {self.toolchain}-{self.tensorrt}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +46,10 @@ class SubmissionRequest:
     """All that was asked for, with models and data already stored; ids are rows of the database.
 
     Either `dataset_id` and `rule` (calibrate) or `table_id` (use this table) for int8, alone or with fp16; neither for
-    the others. `converter_options` say what stays in float32 beside fp16.
-    `profiles` maps an input's name to its min, opt and max shape. `max_drop` is a share: 0.01 is one percent.
+    the others. `calibrate_on` is where TensorRT itself calibrates; without it the reference calibrator does, on a CPU.
+    `explicit` asks for Q/DQ nodes also where a table would do. `converter_options` say what stays in float32 beside
+    fp16. `profiles` maps an input's name to its min, opt and max shape. `max_drop` is a share: 0.01 is one percent.
+    `restamp` takes tables of other release lines of TensorRT. Without `timing_cache` kernels are timed anew.
     """
 
     model_id: str
@@ -61,6 +60,10 @@ class SubmissionRequest:
     table_id: str | None = None
     test_dataset_id: str | None = None
     max_drop: float | None = None
+    calibrate_on: BuildTarget | None = None
+    explicit: bool = False
+    restamp: bool = False
+    timing_cache: bool = True
     profiles: Mapping[str, Any] = field(default_factory=dict)
     quantizer_options: Mapping[str, Any] = field(default_factory=dict)
     converter_options: Mapping[str, Any] = field(default_factory=dict)
@@ -73,25 +76,64 @@ class SubmissionRequest:
             raise UsageError("no target to build for", remedy="name one with --target sm_89")
         if len(set(self.targets)) < len(self.targets):
             raise UsageError("a target is named twice", remedy="name each once")
+        self._check_types()
         if PRECISIONS[self.precision].quantized:
             self._check_scales()
+            self._check_calibration()
         else:
             self._check_unquantized()
         if self.max_drop is not None:
             self._check_gate(self.max_drop)
+        for target in self.targets:
+            check_options(self.build_options, target.toolchain)
+
+    def implicit(self, target: BuildTarget) -> bool:
+        """Whether the target takes its scales from a table, and not from Q/DQ nodes."""
+        return PRECISIONS[self.precision].quantized and not target.strongly_typed and not self.explicit
+
+    def _check_types(self) -> None:
+        if PRECISIONS[self.precision].by_flag and any(target.strongly_typed for target in self.targets):
+            raise UsageError(
+                f"{self.precision} is something that TensorRT before 11 is allowed to use; other toolchains run the "
+                "types that the model has",
+                remedy="export the model in that type, or build it with an older TensorRT",
+            )
+        if self.explicit and not PRECISIONS[self.precision].quantized:
+            raise UsageError(f"{self.precision} has no Q/DQ nodes", remedy="leave --explicit out, or ask for int8")
 
     def _check_scales(self) -> None:
         calibrates = self.dataset_id is not None and self.rule is not None
         neither = self.dataset_id is None and self.rule is None
-        if not (calibrates and self.table_id is None) and not (neither and self.table_id is not None):
+        by_hand = neither and bool(self.build_options.get(DYNAMIC_RANGES)) and all(map(self.implicit, self.targets))
+        from_table = neither and self.table_id is not None
+        if not ((calibrates and self.table_id is None) or from_table or by_hand):
             raise UsageError(
                 f"{self.precision} needs scales, from one place",
                 remedy="hand in calibration data and a calibrator, or a table",
             )
 
+    def _check_calibration(self) -> None:
+        """Raises UsageError for calibrations that nobody can do, and for tables that their targets could not take."""
+        if self.rule is None:
+            return
+        if self.calibrate_on is None and not self.rule.before_fusion:
+            raise UsageError(
+                "only TensorRT itself calibrates after fusion", remedy="use --calibrate-with tensorrt on a GPU"
+            )
+        if self.calibrate_on is not None and not self.rule.calibrator.native:
+            raise UsageError(
+                f"TensorRT has no calibrator {self.rule.calibrator}", remedy="use --calibrate-with reference"
+            )
+        others = [target for target in self.targets if target != self.calibrate_on and self.implicit(target)]
+        if others and not self.rule.portable:
+            raise UsageError(
+                f"a table that is made after fusion is for the GPU that made it, not for {others[0]}",
+                remedy="calibrate before fusion, or submit for each target alone",
+            )
+
     def _check_unquantized(self) -> None:
         useless = {"calibration data": self.dataset_id, "a calibrator": self.rule, "a table": self.table_id}
-        if not PRECISIONS[self.precision].float16:
+        if not PRECISIONS[self.precision].float16 and not any(target.on_gpu for target in self.targets):
             useless["test data"] = self.test_dataset_id
         given = [what for what, value in useless.items() if value is not None]
         if given:
@@ -117,12 +159,13 @@ class SubmissionRequest:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> SubmissionRequest:
         """The request that `as_dict` wrote."""
-        rule = data["rule"]
+        rule, calibrate_on = data["rule"], data.get("calibrate_on")
         return cls(
             **{
                 **data,
                 "rule": CalibrationRule(**{**rule, "calibrator": Calibrator(rule["calibrator"])}) if rule else None,
                 "targets": tuple(BuildTarget(**target) for target in data["targets"]),
+                "calibrate_on": BuildTarget(**calibrate_on) if calibrate_on else None,
             }
         )
 
@@ -140,22 +183,32 @@ class Step:
 def plan(request: SubmissionRequest) -> tuple[Step, ...]:
     """The steps of a submission, each after those it needs."""
     precision = PRECISIONS[request.precision]
-    steps: list[Step] = []
-    onnx_from: tuple[str, ...] = ()
-    if precision.quantized:
-        if request.table_id is None:
-            steps.append(Step(name="calibrate", kind=ActionKind.CALIBRATE))
-        needs = ("calibrate",) if request.table_id is None else ()
-        steps.append(Step(name="quantize", kind=ActionKind.QUANTIZE, needs=needs))
-        onnx_from = ("quantize",)
-    if precision.float16:
-        steps.append(Step(name="convert", kind=ActionKind.CONVERT, needs=onnx_from))
-        onnx_from = ("convert",)
-    if request.test_dataset_id is not None:
-        steps.append(Step(name="verify", kind=ActionKind.VERIFY, needs=onnx_from))
-    gate = ("verify",) if request.max_drop is not None else ()
-    steps.extend(
-        Step(name=f"build {target}", kind=ActionKind.BUILD, needs=onnx_from + gate, target=target)
-        for target in request.targets
-    )
-    return tuple(steps)
+    scales = ("calibrate",) if request.rule else ()
+    steps = [Step(name="calibrate", kind=ActionKind.CALIBRATE)] if request.rule else []
+    quantized: tuple[str, ...] = ()
+    if precision.quantized and not all(map(request.implicit, request.targets)):
+        steps.append(Step(name="quantize", kind=ActionKind.QUANTIZE, needs=scales))
+        quantized = ("quantize",)
+    rewritten = quantized
+    if precision.float16 and any(target.strongly_typed for target in request.targets):
+        steps.append(Step(name="convert", kind=ActionKind.CONVERT, needs=quantized))
+        rewritten = ("convert",)
+    simulated = request.test_dataset_id is not None and not all(target.on_gpu for target in request.targets)
+    if simulated and rewritten:
+        steps.append(Step(name="verify", kind=ActionKind.VERIFY, needs=rewritten))
+    gate = ("verify",) if simulated and rewritten and request.max_drop is not None else ()
+    for target in request.targets:
+        needs = scales if request.implicit(target) else rewritten if target.strongly_typed else quantized
+        gated = () if target.on_gpu else gate
+        steps.append(Step(name=f"build {target}", kind=ActionKind.BUILD, needs=needs + gated, target=target))
+    return (*steps, *_measurements(request))
+
+
+def _measurements(request: SubmissionRequest) -> list[Step]:
+    """FP32's outputs, and each engine that was built on a GPU against them."""
+    measured = [target for target in request.targets if target.on_gpu and request.test_dataset_id is not None]
+    record = [Step(name="record", kind=ActionKind.RECORD)] if measured else []
+    return record + [
+        Step(name=f"verify {target}", kind=ActionKind.MEASURE, needs=(f"build {target}", "record"), target=target)
+        for target in measured
+    ]

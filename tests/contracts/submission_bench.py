@@ -24,10 +24,11 @@ from trtfarm.jobs.job import Job
 from trtfarm.jobs.queries import list_jobs
 from trtfarm.jobs.state import JobState
 from trtfarm.origins import TableOrigin
-from trtfarm.planning import BuildTarget, SubmissionRequest
+from trtfarm.planning import SubmissionRequest
 from trtfarm.settings import Settings
 from trtfarm.submissions.results import RESULT_ID
 from trtfarm.submissions.submission import Submission
+from trtfarm.targets import BuildTarget
 from trtfarm_worker.steps.rows import put
 from trtfarm_worker.steps.step import Task
 

@@ -50,11 +50,23 @@ CASES: dict[ActionKind, tuple[Callable[..., Action], dict[str, Any], dict[str, A
         {"model": DIGEST, "quantized": DIGEST, "dataset": DIGEST},
         {"model": OTHER, "quantized": OTHER, "dataset": OTHER},
     ),
+    ActionKind.RECORD: (
+        actions.record,
+        {"model": DIGEST, "dataset": DIGEST},
+        {"model": OTHER, "dataset": OTHER},
+    ),
+    ActionKind.MEASURE: (
+        actions.measure,
+        {"model": DIGEST, "dataset": DIGEST, "engine": DIGEST, "tensorrt": "8.5.3.1", "compute_capability": "sm_90"},
+        {"model": OTHER, "dataset": OTHER, "engine": OTHER, "tensorrt": "8.5.2.2", "compute_capability": "sm_89"},
+    ),
     ActionKind.BUILD: (
         actions.build,
         {
             "onnx": DIGEST,
             "weights": None,
+            "scales": DIGEST,
+            "algorithm": "MinMaxCalibration",
             "precision": "int8",
             "toolchain": "tensorrt-rtx",
             "tensorrt": "1.7.1.116",
@@ -65,6 +77,8 @@ CASES: dict[ActionKind, tuple[Callable[..., Action], dict[str, Any], dict[str, A
         {
             "onnx": OTHER,
             "weights": OTHER,
+            "scales": OTHER,
+            "algorithm": "EntropyCalibration2",
             "precision": "fp32",
             "toolchain": "tensorrt",
             "tensorrt": "1.7.1.117",
@@ -91,6 +105,36 @@ def test_the_calibrator_changes_the_key() -> None:
         for calibrator in Calibrator
     }
     assert len(keys) == len(Calibrator)
+
+
+def test_the_device_is_in_the_key_of_a_table_that_is_tied_to_one() -> None:
+    def key(*, before_fusion: bool, compute_capability: str) -> str:
+        rule = CalibrationRule.of(Calibrator.ENTROPY, batch_size=8, before_fusion=before_fusion)
+        place = {"tensorrt": "8.5.3.1", "compute_capability": compute_capability}
+        return actions.calibrate(model=DIGEST, dataset=DIGEST, rule=rule, **place).key
+
+    portable = {key(before_fusion=True, compute_capability=device) for device in ("sm_89", "sm_90")}
+    tied = {key(before_fusion=False, compute_capability=device) for device in ("sm_89", "sm_90")}
+    assert (len(portable), len(tied)) == (1, 2)
+
+
+def test_who_calibrates_is_in_the_key() -> None:
+    rule = CalibrationRule.of(Calibrator.MINMAX, batch_size=8)
+    place = {"compute_capability": "sm_90"}
+    keys = {
+        actions.calibrate(model=DIGEST, dataset=DIGEST, rule=rule).key,
+        *(
+            actions.calibrate(model=DIGEST, dataset=DIGEST, rule=rule, tensorrt=version, **place).key
+            for version in ("8.5.3.1", "8.5.2.2")
+        ),
+    }
+    assert len(keys) == 3
+
+
+def test_a_build_that_takes_no_table_has_no_field_for_one() -> None:
+    make, arguments, _ = CASES[ActionKind.BUILD]
+    fields = make(**{**arguments, "scales": None, "algorithm": None}).fields
+    assert not {"scales", "algorithm"} & set(fields)
 
 
 def test_actions_of_other_kinds_have_other_keys() -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from trtfarm.actions import ActionKind
 from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.errors import UsageError
-from trtfarm.planning import BuildTarget, SubmissionRequest, plan
+from trtfarm.planning import SubmissionRequest, plan
+from trtfarm.targets import BuildTarget
 
 RULE = CalibrationRule.of(Calibrator.LEGACY, batch_size=50, quantile=0.999)
 TARGETS = tuple(

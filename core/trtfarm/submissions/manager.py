@@ -24,6 +24,7 @@ from trtfarm.submissions.results import Completeness, find, whole
 from trtfarm.submissions.submission import StepStatus, Submission
 
 _MET = frozenset({StepState.HIT, StepState.DONE})
+_GATED = frozenset({ActionKind.VERIFY, ActionKind.MEASURE})
 _LOST = frozenset({StepState.FAILED, StepState.SKIPPED, StepState.CANCELLED})
 
 
@@ -177,8 +178,8 @@ class SubmissionManager:
         return job.id if made else None
 
     def _apply_gate(self, session: Session, request: SubmissionRequest, row: StepRow) -> None:
-        """Fails a verification step whose loss is more than the submission allows."""
-        if row.kind != ActionKind.VERIFY or request.max_drop is None or row.result is None:
+        """Fails a step that verified, or measured an engine, and found more lost than the submission allows."""
+        if row.kind not in _GATED or request.max_drop is None or row.result is None:
             return
         try:
             metrics = artifact(session, VerificationRow, row.result["verification_id"]).metrics

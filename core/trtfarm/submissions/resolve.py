@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
 from trtfarm import actions
 from trtfarm.actions import Action, ActionKind
-from trtfarm.database.schema import DatasetRow, ModelRow, QuantizationRow, TableRow
+from trtfarm.database.schema import DatasetRow, EngineRow, ModelRow, QuantizationRow, RecordingRow, TableRow
 from trtfarm.errors import NotFoundError
 from trtfarm.planning import PRECISIONS, Step, SubmissionRequest
+from trtfarm.submissions.reuse import algorithm_of, described, reuse_of
+from trtfarm.targets import BuildTarget
 
 Row = TypeVar("Row")
 #: Results of a submission's steps by step name: ids of rows, as `results.py` names them.
@@ -36,14 +38,23 @@ def _calibrate(session: Session, request: SubmissionRequest, step: Step, results
     model, dataset = row(session, ModelRow, request.model_id), row(session, DatasetRow, request.dataset_id)
     if request.rule is None:
         raise NotFoundError("the submission names no calibrator")
+    target = request.calibrate_on
+    place = {"tensorrt": target.tensorrt, "compute_capability": target.compute_capability} if target else {}
     return Work(
-        action=actions.calibrate(model=model.digest, dataset=dataset.digest, rule=request.rule),
-        request={"model_id": model.id, "dataset_id": dataset.id, "rule": request.rule.as_dict()},
+        action=actions.calibrate(model=model.digest, dataset=dataset.digest, rule=request.rule, **place),
+        request={
+            "model_id": model.id,
+            "dataset_id": dataset.id,
+            "rule": request.rule.as_dict(),
+            **({**asdict(target), "timing_cache": request.timing_cache} if target else {}),
+        },
     )
 
 
 def _quantize(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:  # noqa: ARG001
-    model, table = row(session, ModelRow, request.model_id), row(session, TableRow, _table_id(request, results))
+    model, table = row(session, ModelRow, request.model_id), _table(session, request, results)
+    if table is None:
+        raise NotFoundError("the submission names no table")
     options = dict(request.quantizer_options)
     return Work(
         action=actions.quantize(model=model.digest, scales=table.scales_digest, options=options),
@@ -78,15 +89,10 @@ def _verify(session: Session, request: SubmissionRequest, step: Step, results: R
 
 
 def _build(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:
-    model = row(session, ModelRow, request.model_id)
-    target = step.target
-    if target is None:
-        raise NotFoundError(f"step {step.name} names no target")
+    model, target = row(session, ModelRow, request.model_id), _target(step)
     wanted: dict[str, Any] = {
         "precision": request.precision,
-        "toolchain": target.toolchain,
-        "tensorrt": target.tensorrt,
-        "compute_capability": target.compute_capability,
+        **asdict(target),
         "profiles": dict(request.profiles),
         "options": dict(request.build_options),
     }
@@ -94,10 +100,48 @@ def _build(session: Session, request: SubmissionRequest, step: Step, results: Re
     rewritten = _rewritten(session, step, results)
     if rewritten is not None:
         origin["quantization_id"] = rewritten.id
-        if PRECISIONS[request.precision].quantized:
-            table = row(session, TableRow, _table_id(request, results))
-            origin |= {"table_id": table.id, "calibrator": table.calibrator}
-    return Work(action=actions.build(**_content(model, rewritten), **wanted), request=origin | wanted)
+    table = _table(session, request, results) if PRECISIONS[request.precision].quantized else None
+    if table is not None and (rewritten is not None or request.implicit(target)):
+        origin |= {"table_id": table.id, "calibrator": table.calibrator}
+    handed = table if request.implicit(target) else None
+    scales: dict[str, Any] = {"scales": handed.scales_digest, "algorithm": algorithm_of(handed)} if handed else {}
+    reuse = described(reuse_of(handed, target, restamp=request.restamp), handed) if handed else None
+    return Work(
+        action=actions.build(**_content(model, rewritten), **wanted, **scales),
+        request=origin | wanted | {"reuse": reuse, "timing_cache": request.timing_cache},
+    )
+
+
+def _record(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:  # noqa: ARG001
+    model, dataset = row(session, ModelRow, request.model_id), row(session, DatasetRow, request.test_dataset_id)
+    return Work(
+        action=actions.record(model=model.digest, dataset=dataset.digest),
+        request={"model_id": model.id, "dataset_id": dataset.id},
+    )
+
+
+def _measure(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:
+    model, dataset = row(session, ModelRow, request.model_id), row(session, DatasetRow, request.test_dataset_id)
+    target, needed = _target(step), {name: id_ for need in step.needs for name, id_ in results[need].items()}
+    engine = row(session, EngineRow, needed.get("engine_id"))
+    recording = row(session, RecordingRow, needed.get("recording_id"))
+    ran = {"tensorrt": target.tensorrt, "compute_capability": target.compute_capability}
+    return Work(
+        action=actions.measure(model=model.digest, dataset=dataset.digest, engine=engine.blob, **ran),
+        request={
+            "model_id": model.id,
+            "dataset_id": dataset.id,
+            "engine_id": engine.id,
+            "recording_id": recording.id,
+            **asdict(target),
+        },
+    )
+
+
+def _target(step: Step) -> BuildTarget:
+    if step.target is None:
+        raise NotFoundError(f"step {step.name} names no target")
+    return step.target
 
 
 def _rewritten(session: Session, step: Step, results: Results) -> QuantizationRow | None:
@@ -115,8 +159,10 @@ def _content(model: ModelRow, rewritten: QuantizationRow | None) -> dict[str, An
     return {"onnx": rewritten.blob, "weights": model.weights_blob}
 
 
-def _table_id(request: SubmissionRequest, results: Results) -> str:
-    return request.table_id or str(results["calibrate"]["table_id"])
+def _table(session: Session, request: SubmissionRequest, results: Results) -> TableRow | None:
+    """The table that the scales are from; None where they were all given by hand."""
+    table_id = request.table_id or results.get("calibrate", {}).get("table_id")
+    return None if table_id is None else row(session, TableRow, table_id)
 
 
 def row(session: Session, kind: type[Row], row_id: str | None) -> Row:
@@ -133,4 +179,6 @@ _RESOLVERS: dict[ActionKind, Callable[[Session, SubmissionRequest, Step, Results
     ActionKind.CONVERT: _convert,
     ActionKind.VERIFY: _verify,
     ActionKind.BUILD: _build,
+    ActionKind.RECORD: _record,
+    ActionKind.MEASURE: _measure,
 }

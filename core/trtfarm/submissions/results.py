@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from trtfarm.actions import Action, ActionKind
-from trtfarm.database.schema import EngineRow, QuantizationRow, TableRow, VerificationRow
+from trtfarm.database.schema import EngineRow, QuantizationRow, RecordingRow, TableRow, VerificationRow
 
 #: The word under which each kind of action names its result's row in a step's `result`.
 RESULT_ID = {
@@ -18,6 +18,8 @@ RESULT_ID = {
     ActionKind.CONVERT: "quantization_id",
     ActionKind.VERIFY: "verification_id",
     ActionKind.BUILD: "engine_id",
+    ActionKind.RECORD: "recording_id",
+    ActionKind.MEASURE: "verification_id",
 }
 _ROWS: dict[ActionKind, Any] = {
     ActionKind.CALIBRATE: TableRow,
@@ -25,6 +27,8 @@ _ROWS: dict[ActionKind, Any] = {
     ActionKind.CONVERT: QuantizationRow,
     ActionKind.VERIFY: VerificationRow,
     ActionKind.BUILD: EngineRow,
+    ActionKind.RECORD: RecordingRow,
+    ActionKind.MEASURE: VerificationRow,
 }
 _BLOBS: dict[ActionKind, Callable[[Any], Sequence[str | None]]] = {
     ActionKind.CALIBRATE: lambda table: [table.blob],
@@ -32,6 +36,8 @@ _BLOBS: dict[ActionKind, Callable[[Any], Sequence[str | None]]] = {
     ActionKind.CONVERT: lambda conversion: [conversion.blob],
     ActionKind.VERIFY: lambda _verification: [],
     ActionKind.BUILD: lambda engine: [engine.blob, engine.log_blob],
+    ActionKind.RECORD: lambda recording: [output["blob"] for output in recording.outputs.values()],
+    ActionKind.MEASURE: lambda _verification: [],
 }
 
 

@@ -20,8 +20,9 @@ from trtfarm.jobs.job import Job
 from trtfarm.jobs.queries import list_jobs
 from trtfarm.jobs.state import JobState
 from trtfarm.models.model import Model
-from trtfarm.planning import BuildTarget, SubmissionRequest
+from trtfarm.planning import SubmissionRequest
 from trtfarm.submissions.submission import Submission
+from trtfarm.targets import BuildTarget
 
 DIGITS = REPOSITORY / "calib_data" / "mnist"
 #: Enough to calibrate and to verify; more would only take longer.
