@@ -22,8 +22,9 @@ from trtfarm.farm import Farm
 from trtfarm.intake import add_dataset, add_model, add_table, dataset_stored, model_stored
 from trtfarm.models.model import Model
 from trtfarm.models.shapes import OptimizationProfile, profile_of
-from trtfarm.planning import PRECISIONS, BuildTarget, SubmissionRequest
+from trtfarm.planning import PRECISIONS, SubmissionRequest
 from trtfarm.recognition import recognised
+from trtfarm.targets import BuildTarget
 from trtfarm.versions import TensorRTVersion
 from trtfarm_worker.data_reader import DataReader, Tell
 from trtfarm_worker.toolchains.choice import choose
