@@ -61,9 +61,11 @@ def bad_models(host: Host) -> Numbers:
     args = {"model": model, "precision": "fp32", "profiles": {"x": {w: [1, 4, 4] for w in ("min", "opt", "max")}}}
     told = refusal(partial(host.step, "trt-build", args))
     numbers = {"unknown operator": told}
-    expect(told.startswith("bad_model") and "Det" in told, "the operator is not named", numbers)
+    named = "'the-determinant' (Det)"
+    expect(told.startswith("bad_model") and named in told, f"{named} is not named", numbers)
     cut = host.write("cut.onnx", Path(host.model("lenet")).read_bytes()[:5000])
     numbers["cut short"] = refusal(lambda: host.step("trt-build", {**args, "model": cut}))
+    expect(numbers["cut short"].startswith("bad_model"), "it was refused for another reason", numbers)
     return numbers
 
 

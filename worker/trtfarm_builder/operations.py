@@ -14,9 +14,9 @@ Step = Callable[[Arguments, Channel], Result]
 #: Word in the request -> module with a function `run`; a module imports what its toolchain has and nothing else. What
 #: a step takes and answers is said there.
 #:
-#: Timing caches: `trt-build` and `trt-calibrate` take `timing_cache` (path) and answer `timing_cache` (a file, with what
-#: they were given and what they timed) and `timing_cache_used`. A cache of another TensorRT or GPU is left aside there, with
-#: a warning. `trt-combine` takes `timing_caches` (paths) and answers `timing_cache`; there such a cache is an error.
+#: Timing caches: `trt-build` and `trt-calibrate` take `timing_cache` (path) and answer `timing_cache` (a file, theirs
+#: added) and `timing_cache_used`. One of another TensorRT or GPU is left aside, with a warning. `trt-combine` takes
+#: `timing_caches` (paths) and answers `timing_cache`; there a strange one is an error.
 STEPS = {
     "calibrate": "trtfarm_builder.reference.calibrate",
     "observe": "trtfarm_builder.reference.observe",
