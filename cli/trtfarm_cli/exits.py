@@ -22,6 +22,7 @@ CODES: dict[type[BaseException], int] = {
     errors.NotFoundError: 8,
     errors.BuilderError: 9,
     errors.StorageError: 10,
+    errors.SignatureError: 11,
 }
 
 

@@ -19,6 +19,7 @@ from trtfarm_cli.commands import (
     explain,
     extract,
     jobs,
+    keys,
     quantize,
     services,
     submit,
@@ -55,6 +56,7 @@ for command in (submit, calibrate, quantize, explain, doctor, version, services)
 extract.register(tables.app)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(engines.app, name="engines")
+app.add_typer(keys.app, name="keys")
 app.add_typer(tables.app, name="tables")
 app.add_typer(toolchain.app, name="toolchain")
 

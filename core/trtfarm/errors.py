@@ -8,6 +8,7 @@ TrtfarmError
 │   └── TableError            a calibration table that TensorRT would misread
 ├── NotFoundError             no such job, table, engine, toolchain
 ├── ToolchainError            no toolchain can do this, or the one that should is broken
+├── SignatureError            an engine that no trusted key signed so, or a key that cannot be used
 ├── GateError                 built and measured, but less accurate than asked for
 ├── BuilderError              the builder child ended badly
 │   ├── BuilderCrashError     a signal or an exit code without an answer
@@ -92,6 +93,10 @@ class NotFoundError(TrtfarmError):
 
 class ToolchainError(TrtfarmError):
     code = "no_toolchain"
+
+
+class SignatureError(TrtfarmError):
+    code = "signature"
 
 
 class GateError(TrtfarmError):

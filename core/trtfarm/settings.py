@@ -32,6 +32,8 @@ class Settings:
     blob_url: str
     #: Celery broker; a folder in `home` unless set.
     broker_url: str
+    #: File of the Ed25519 key that signs engines; one in `home`, made on first use, where None.
+    signing_key: Path | None
     #: What `submit` builds for when no `--target` is given.
     targets: tuple[ComputeCapability, ...]
     #: Builder children at once on this host without GPUs (one per GPU where there are some).
@@ -56,6 +58,7 @@ class Settings:
             database_url=env.get("TRTFARM_DATABASE_URL") or f"sqlite:///{quote(str(home / 'farm.db'))}",
             blob_url=env.get("TRTFARM_BLOB_URL") or (home / "blobs").as_uri(),
             broker_url=env.get("TRTFARM_BROKER_URL") or "filesystem://",
+            signing_key=_path(env, "TRTFARM_SIGNING_KEY"),
             targets=_targets(env, "TRTFARM_TARGETS", "sm_86,sm_89"),
             slots=_count(env, "TRTFARM_SLOTS", 2),
             lease_seconds=_number(env, "TRTFARM_LEASE_SECONDS", 30, least=1),
@@ -69,6 +72,10 @@ class Settings:
     def embedded(self) -> bool:
         """Whether this farm is one machine's own: then a client may run jobs itself when no worker is up."""
         return self.database_url.startswith("sqlite")
+
+
+def _path(env: Mapping[str, str], name: str) -> Path | None:
+    return Path(env[name]).expanduser().absolute() if env.get(name) else None
 
 
 def _number(env: Mapping[str, str], name: str, default: float, *, least: float) -> float:

@@ -9,7 +9,19 @@ import sys
 #: Native code that parses models or is TensorRT; only builder children load it.
 NATIVE = {"onnx", "onnxruntime", "tensorrt", "tensorrt_rtx", "tensorrt_lean", "tensorrt_dispatch", "cuda"}
 #: What takes longer to import than most commands may take.
-HEAVY = {"alembic", "celery", "kombu", "numpy", "obstore", "onnx", "onnxruntime", "PIL", "rich", "sqlalchemy"}
+HEAVY = {
+    "alembic",
+    "celery",
+    "cryptography",
+    "kombu",
+    "numpy",
+    "obstore",
+    "onnx",
+    "onnxruntime",
+    "PIL",
+    "rich",
+    "sqlalchemy",
+}
 
 _EVERY_MODULE = """
 import importlib, pkgutil

@@ -86,11 +86,21 @@ def pull(
         Path | None,
         typer.Option("--output", "-o", help="File to write; <model>-<precision>-<target>.engine here unless given."),
     ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify/--no-verify", help="Refuse an engine that no trusted key signed.")
+    ] = True,
     json: Json = False,
 ) -> None:
-    """Writes an engine to a file, checked against its digest."""
+    """Writes an engine to a file, checked against its digest and its signature.
+
+    The signature is written beside it, as <file>.sig: `engines check` and `run` look at it wherever the two are taken.
+    """
     from trtfarm.catalog.lookup import find_one
     from trtfarm.database.schema import EngineRow, ModelRow
+    from trtfarm.signing.keyring import Keyring
+    from trtfarm.signing.seal import Seal, check_row
+    from trtfarm.signing.signed_file import write_signature
+    from trtfarm.signing.statement import EngineStatement
     from trtfarm.submissions.resolve import row
 
     with open_farm() as farm:
@@ -98,11 +108,60 @@ def pull(
             found = find_one(session, EngineRow, engine)
             name = f"{row(session, ModelRow, found.model_id).name}-{found.precision}-{found.compute_capability}.engine"
         path = writable(destination or Path(name))
+        if verify:
+            check_row(Keyring.of(farm.settings), found)
         farm.blobs.materialize(found.blob, path)
+    seal = Seal.of_row(found)
+    signature = write_signature(path, EngineStatement.of_row(found), seal) if seal else None
     if json:
-        output.emit_json({"id": found.id, "path": str(path), "size": found.size, "digest": found.blob})
+        facts = {"id": found.id, "path": str(path), "size": found.size, "digest": found.blob}
+        output.emit_json({**facts, "signature": str(signature) if signature else None, "verified": verify})
     else:
-        output.emit(f"{path} ({output.size(found.size)}, {found.blob})")
+        output.emit(f"{path} ({output.size(found.size)}, {found.blob}{'' if verify else ', signature not verified'})")
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An engine that was pulled, with its .sig beside it.")],
+    *,
+    json: Json = False,
+) -> None:
+    """Checks that a trusted key signed an engine's file, and says what it is for."""
+    from trtfarm.settings import Settings
+    from trtfarm.signing.keyring import Keyring
+    from trtfarm.signing.signed_file import check_file
+
+    signed = check_file(Keyring.of(Settings.from_environment()), file)
+    if json:
+        key = {"signed_by": signed.key.id, "own": signed.key.own}
+        output.emit_json({"path": str(file), **key, **signed.statement.as_dict()})
+        return
+    told = signed.statement
+    output.emit(f"{file}: {told.precision} for {told.compute_capability}, {told.toolchain} {told.tensorrt}")
+    output.emit(f"signed by {signed.key.id}, {'this farm' if signed.key.own else 'a key that is trusted here'}")
+
+
+@app.command()
+def sign(
+    engines: Annotated[
+        list[str], typer.Argument(metavar="ENGINE", help="Ids or digests of engines without a signature.")
+    ],
+    *,
+    json: Json = False,
+) -> None:
+    """Vouches for engines that were built before engines were signed.
+
+    Whoever can write to the farm's database and files could have put them there: sign what you would run unseen.
+    """
+    from trtfarm.signing.vouching import vouch
+
+    with open_farm() as farm:
+        signed = vouch(farm, engines)
+    if json:
+        output.emit_json({"signed": signed})
+    else:
+        for engine_id in signed:
+            output.emit(f"{engine_id} signed")
 
 
 @app.command()

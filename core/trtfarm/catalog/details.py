@@ -21,6 +21,7 @@ def engine_details(session: Session, text: str) -> dict[str, Any]:
         "profiles": engine.profiles,
         "options": engine.options,
         "key": engine.key,
+        "signed_by": engine.signing_key,
         "int8_layers": engine.facts["int8_layers"],
         "layer_count": len(engine.facts["layers"]),
         "io": engine.facts["io"],

@@ -76,7 +76,8 @@ def test_an_engine_is_pulled_with_the_bytes_of_its_digest(stocked: Stocked, tmp_
     engine = stocked.facts["engines"][0]
     path = tmp_path / "lenet.engine"
     pulled = stocked.program.json("engines", "pull", engine["id"], "-o", path)
-    assert pulled == {"id": engine["id"], "path": str(path), "size": engine["size"], "digest": engine["digest"]}
+    engine_facts = {"id": engine["id"], "path": str(path), "size": engine["size"], "digest": engine["digest"]}
+    assert pulled == {**engine_facts, "signature": f"{path}.sig", "verified": True}
     content = path.read_bytes()
     assert len(content) == engine["size"]
     assert f"sha256:{hashlib.sha256(content).hexdigest()}" == engine["digest"]

@@ -15,6 +15,7 @@ _HEAVY = {
     "onnx",
     "onnxruntime",
     "celery",
+    "cryptography",
     "kombu",
     "rich",
     "structlog",

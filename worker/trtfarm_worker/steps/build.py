@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy.orm import Session
-
 from trtfarm.database.schema import EngineRow, ModelRow, QuantizationRow
 from trtfarm.errors import ToolchainError
 from trtfarm.ids import new_id
+from trtfarm.signing.keyring import Keyring
+from trtfarm.signing.seal import sealed
+from trtfarm.signing.statement import EngineStatement
 from trtfarm.submissions.resolve import row
 from trtfarm_worker.builder.request import BuilderAnswer
 from trtfarm_worker.steps.inputs import onnx_file
@@ -22,6 +23,8 @@ _FACTS = ("layers", "int8_layers", "io", "seconds")
 def prepare(task: Task) -> Invocation:
     request = task.job.request
     toolchain = _toolchain(task)
+    # A key that cannot be used is told now, and not after an hour of building.
+    Keyring.of(task.farm.settings).signer()
     with task.farm.database.read() as session:
         model = row(session, ModelRow, request["model_id"])
         quantized = row(session, QuantizationRow, request["quantization_id"]) if request["quantization_id"] else None
@@ -48,26 +51,20 @@ def keep(task: Task, answer: BuilderAnswer) -> Commit:
         )
     engine = keep_file(task, answer.file("engine"))
     log = keep_file(task, answer.file("log"))
-
-    def commit(session: Session) -> dict[str, str]:
-        stored = put(
-            session,
-            task,
-            EngineRow,
-            [engine, log],
-            id=new_id("eng"),
-            **{name: request[name] for name in ("model_id", "quantization_id", "table_id", "precision", "calibrator")},
-            **{name: request[name] for name in ("compute_capability", "profiles", "options")},
-            tensorrt=answer.result["tensorrt"],
-            toolchain=_toolchain(task).name,
-            blob=engine.digest,
-            log_blob=log.digest,
-            size=engine.size,
-            facts={name: answer.result[name] for name in _FACTS},
-        )
-        return {"engine_id": stored}
-
-    return commit
+    values = {
+        **{name: request[name] for name in ("model_id", "quantization_id", "table_id", "precision", "calibrator")},
+        **{name: request[name] for name in ("compute_capability", "profiles", "options")},
+        "tensorrt": answer.result["tensorrt"],
+        "toolchain": _toolchain(task).name,
+        "blob": engine.digest,
+        "log_blob": log.digest,
+        "size": engine.size,
+        "facts": {"toolchain": request["toolchain"], **{name: answer.result[name] for name in _FACTS}},
+    }
+    statement = EngineStatement.of_row(EngineRow(key=task.job.key, **values))
+    seal = sealed(Keyring.of(task.farm.settings), statement)
+    signed = {**values, "signature": seal.signature, "signing_key": seal.key}
+    return lambda session: {"engine_id": put(session, task, EngineRow, [engine, log], id=new_id("eng"), **signed)}
 
 
 def _toolchain(task: Task) -> Toolchain:

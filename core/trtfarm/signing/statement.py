@@ -1,0 +1,86 @@
+"""What a signature says of an engine: its bytes, and what they are for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from trtfarm.digests import canonical_json, is_digest
+from trtfarm.errors import SignatureError
+
+if TYPE_CHECKING:
+    from trtfarm.database.schema import EngineRow
+
+#: A signature made for anything else, now or later, must not pass for one of an engine.
+_DOMAIN = b"trtfarm engine, statement 1\n"
+#: All that built engines before rows told which kind of toolchain did.
+_FIRST_KIND = "tensorrt-rtx"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineStatement:
+    """The signed words. A plan's digest alone would let a valid engine be passed off as one for another GPU."""
+
+    #: Digest of the plan, and its size in bytes.
+    plan: str
+    size: int
+    #: Key of the build, which covers model, options and data.
+    key: str
+    #: Kind of the toolchain, and its exact version.
+    toolchain: str
+    tensorrt: str
+    compute_capability: str
+    #: Model name of the GPU it was tuned on; None when built without one.
+    gpu: str | None
+    precision: str
+    #: {input: {min, opt, max}}, and [{name, mode, dtype, shape}].
+    profiles: Mapping[str, Any]
+    io: list[dict[str, Any]]
+
+    @classmethod
+    def of_row(cls, row: EngineRow) -> EngineStatement:
+        return cls(
+            plan=row.blob,
+            size=row.size,
+            key=row.key,
+            toolchain=row.facts.get("toolchain", _FIRST_KIND),
+            tensorrt=row.tensorrt,
+            compute_capability=row.compute_capability,
+            gpu=row.gpu,
+            precision=row.precision,
+            profiles=row.profiles,
+            io=row.facts["io"],
+        )
+
+    @classmethod
+    def of_dict(cls, data: object) -> EngineStatement:
+        """Reads what `as_dict` made; raises SignatureError for anything else. Nothing in it is true before a check."""
+        names = {field.name for field in fields(cls)}
+        if not isinstance(data, dict) or set(data) != names:
+            raise SignatureError(
+                "the statement has not the fields of one", cause=f"they are {', '.join(sorted(names))}"
+            )
+        statement = cls(**data)
+        texts = (statement.plan, statement.key, statement.toolchain, statement.tensorrt, statement.compute_capability)
+        good = (
+            all(isinstance(text, str) for text in (*texts, statement.precision))
+            and is_digest(statement.plan)
+            and type(statement.size) is int
+            and isinstance(statement.gpu, str | None)
+            and isinstance(statement.profiles, dict)
+            and isinstance(statement.io, list)
+        )
+        if not good:
+            raise SignatureError("the statement has fields of other types than it should")
+        return statement
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def message(self) -> bytes:
+        """The bytes that are signed."""
+        try:
+            return _DOMAIN + canonical_json(self.as_dict())
+        except (ValueError, RecursionError) as error:
+            raise SignatureError("the statement cannot be read", cause=str(error)) from error
