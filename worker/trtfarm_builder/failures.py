@@ -33,3 +33,9 @@ class BadTableError(StepError):
 
 class ToolchainUnfitError(StepError):
     code = "no_toolchain"
+
+
+class GpuMemoryError(StepError):
+    """The GPU has no room left; another process may hold it."""
+
+    code = "builder_memory"

@@ -25,6 +25,7 @@ STEPS = {
     "convert": "trtfarm_builder.precision.convert",
     "ranges": "trtfarm_builder.quantization.ranges",
     "evaluate": "trtfarm_builder.evaluation.evaluate",
+    "record": "trtfarm_builder.evaluation.record",
     "inspect": "trtfarm_builder.evaluation.inspect",
     "images": "trtfarm_builder.images.prepare",
     "reference-probe": "trtfarm_builder.reference.versions",

@@ -24,7 +24,7 @@ from trtfarm_builder.trt.options import (
     words_of,
 )
 from trtfarm_builder.trt.results import answer_of_build
-from trtfarm_builder.trt.timing_cache import set_timing_cache
+from trtfarm_builder.trt.timing_cache import set_timing_cache, timing_cache_for
 from trtfarm_builder.trt.workshop import Workshop, add_profile, config_for, open_workshop, plan_from_network, refused
 
 _SCALES = ("table", "scales", "dynamic_ranges")
@@ -40,6 +40,7 @@ _ARGS = frozenset(
         "calibrator",
         "dynamic_ranges",
         "timing_cache",
+        "timing_caches",
         "tactic_sources",
         "layer_precisions",
         "io_formats",
@@ -55,9 +56,9 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     For INT8 of a model without Q/DQ nodes: table (path of a calibration table's exact text) or scales {tensor: hex of
     float32 amax / 127} with calibrator (the rule that made them; entropy2); dynamic_ranges {tensor: amax} win over
     both.
-    timing_cache (path), tactic_sources (names), layer_precisions {layer: word}, io_formats, strongly_typed, and builder
-    options; profile (True: the built engine is run to time its layers). compute_capability, if given, must be this
-    GPU's.
+    timing_cache (path) or timing_caches {name of a GPU: path}, tactic_sources (names), layer_precisions {layer: word},
+    io_formats, strongly_typed, and builder options; profile (True: the built engine is run to time its layers).
+    compute_capability, if given, must be this GPU's.
 
     Returns as `rtx-build` with more (see `answer_of_build`), and with a table coverage: {completed, harmless, harmful,
     unused, restamped_from}.
@@ -72,7 +73,7 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     config, sources = config_for(shop, args)
     if not _strongly_typed(args):
         allow_precisions(config, args["precision"])
-    taken = set_timing_cache(config, args.get("timing_cache"), channel)
+    taken = set_timing_cache(config, timing_cache_for(args, current_device()["name"]), channel)
     add_profile(shop, config, args["profiles"])
     _set_layers(shop, args)
     coverage = None if table is None else cover(shop.view, table, lambda index: constant_values(shop.network, index))

@@ -17,7 +17,7 @@ from trtfarm_builder.trt.datatypes import numpy_dtype
 from trtfarm_builder.trt.device import current_device
 from trtfarm_builder.trt.options import allow_precisions
 from trtfarm_builder.trt.results import answer_of_build
-from trtfarm_builder.trt.timing_cache import set_timing_cache
+from trtfarm_builder.trt.timing_cache import set_timing_cache, timing_cache_for
 from trtfarm_builder.trt.workshop import (
     Workshop,
     add_profile,
@@ -37,8 +37,9 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     """`args`: model, inputs {name: array spec}, rule {calibrator, batch_size, before_fusion, quantile, cutoff}.
 
     Besides: overlap (True: the next batch is copied while TensorRT runs one), build (False; True builds the engine in
-    the same go, for `profiles` and with the options of `trt-build`), timing_cache, tactic_sources, profile and builder
-    options. TensorRT calibrates in the middle of a build; without `build` the rest of it is left undone.
+    the same go, for `profiles` and with the options of `trt-build`), timing_cache or timing_caches, tactic_sources,
+    profile and builder options. TensorRT calibrates in the middle of a build; without `build` the rest of it is left
+    undone.
 
     Returns scales {tensor: hex float32 amax / 127} in the table's order, table (file: the text that TensorRT wrote),
     samples, batches, engine, device, portable, seconds, calibration_seconds; with `build` also build: as `trt-build`.
@@ -54,7 +55,7 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     feeds, count = open_feeds(shop, args["inputs"], int(rule["batch_size"]))
     config, sources = config_for(shop, args)
     allow_precisions(config, args.get("precision", "int8"))
-    taken = set_timing_cache(config, args.get("timing_cache"), channel)
+    taken = set_timing_cache(config, timing_cache_for(args, current_device()["name"]), channel)
     _set_fusion_position(config, rule)
     shapes = {name: (int(rule["batch_size"]), *feed.array.shape[1:]) for name, feed in feeds.items()}
     set_calibration_profile(shop, config, shapes)

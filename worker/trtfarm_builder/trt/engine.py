@@ -9,11 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trtfarm_builder.channel import Channel
-from trtfarm_builder.failures import BadDataError, BadModelError, BadRequestError, StepError, ToolchainUnfitError
+from trtfarm_builder.failures import (
+    BadDataError,
+    BadModelError,
+    BadRequestError,
+    GpuMemoryError,
+    StepError,
+    ToolchainUnfitError,
+)
 from trtfarm_builder.trt import gpu
 from trtfarm_builder.trt.binding import trt
 from trtfarm_builder.trt.datatypes import numpy_dtype
 from trtfarm_builder.trt.logger import TrtLogger
+from trtfarm_builder.trt.memory import memory_error
 from trtfarm_builder.trt.workshop import made
 
 _LOG = "engine.log"
@@ -81,7 +89,7 @@ def engine_of(native: Any, logger: TrtLogger) -> Engine:
     """A loaded engine with a context. Raises GpuMemoryError where there is no room for one."""
     context = native.create_execution_context()
     if context is None:
-        raise gpu.GpuMemoryError(
+        raise GpuMemoryError(
             "the engine does not fit on the GPU", cause=logger.last_errors(), remedy="see nvidia-smi for who holds it"
         )
     names = [native.get_tensor_name(index) for index in range(native.num_io_tensors)]
@@ -92,6 +100,8 @@ def _not_loaded(path: Path, reason: str) -> StepError:
     message = "TensorRT {} cannot load {}".format(trt.__version__, path.name)
     if any(word in reason.lower() for word in _FOREIGN):
         return ToolchainUnfitError(message, cause=reason, remedy="build it again for this TensorRT and GPU")
+    if short := memory_error("load the engine", reason):
+        return short
     return BadRequestError(message, cause=reason, remedy="the file is damaged: get it again, or build it again")
 
 

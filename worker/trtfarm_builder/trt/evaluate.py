@@ -21,14 +21,16 @@ Reference = Callable[[int, int], Arrays]
 def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     """`args`: candidate (path of an engine), inputs {name: array spec}, batch_size, and as reference either reference
     (path of an engine, FP32 say) or reference_outputs {output: array spec}; labels and output as for `evaluate`.
+    Outputs that were not recorded are not compared.
 
     Returns as `evaluate`, with simulated False, and device. Raises BadModelError, BadDataError, BadRequestError.
     """
     candidate = open_engine(Path(args["candidate"]), channel)
     samples = EngineSamples(candidate, args["inputs"])
     labels = _open_labels(args.get("labels"), samples.count)
-    floating = [port.name for port in candidate.outputs if np.issubdtype(port.dtype, np.floating)]
-    integer = [port.name for port in candidate.outputs if port.name not in floating]
+    compared = [port for port in candidate.outputs if port.name in args.get("reference_outputs", candidate.ports)]
+    floating = [port.name for port in compared if np.issubdtype(port.dtype, np.floating)]
+    integer = [port.name for port in compared if port.name not in floating]
     classifier = args.get("output")
     if classifier is not None:
         check_classifier(classifier, floating)
@@ -46,7 +48,7 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
         "samples": samples.count,
         "simulated": False,
         "outputs": comparison.outputs(),
-        "skipped_outputs": [],
+        "skipped_outputs": [port.name for port in candidate.outputs if port not in compared],
         "classification": None if labels is None else comparison.classification(),
         "device": current_device(),
     }
@@ -70,12 +72,14 @@ def _reference(
 
 def _recorded(candidate: Engine, specs: Mapping[str, Dict[str, Any]], count: int) -> Reference:
     arrays = {name: open_array(name, spec) for name, spec in specs.items()}
-    missing = sorted({port.name for port in candidate.outputs} - set(arrays))
+    strange = sorted(set(arrays) - {port.name for port in candidate.outputs})
     short = sorted(name for name, array in arrays.items() if array.samples != count)
-    if missing or short:
+    if strange or short or not arrays:
         raise BadDataError(
-            "the reference has not all outputs for all samples: {}".format(", ".join(missing or short)),
-            remedy="record every output of the model for these {} samples".format(count),
+            "the reference outputs are not those of this engine on these samples: {}".format(
+                ", ".join(strange or short)
+            ),
+            remedy="record the outputs of the model that the engine is built from, for these {} samples".format(count),
         )
     return lambda start, stop: {name: array.read(start, stop) for name, array in arrays.items()}
 

@@ -8,18 +8,12 @@ from typing import Any, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from trtfarm_builder.failures import StepError, ToolchainUnfitError
+from trtfarm_builder.failures import GpuMemoryError, StepError, ToolchainUnfitError
 
 _MODULES = ("cuda.bindings.runtime", "cuda.cudart")
 # cudaStreamNonBlocking: such a stream does not wait for the default one, in which TensorRT may work.
 _NON_BLOCKING = 1
 _HOST_ALLOC_DEFAULT = 0
-
-
-class GpuMemoryError(StepError):
-    """The GPU has no room left; another process may hold it."""
-
-    code = "builder_memory"
 
 
 def _load() -> Any:

@@ -1,11 +1,18 @@
 """Timing caches: how long each kernel took on this very GPU and TensorRT, so that no build measures it again."""
 
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Mapping, Optional
 
 from trtfarm_builder.channel import Channel
 
 _FILE = "timing.cache"
+
+
+def timing_cache_for(args: Mapping[str, Any], gpu: str) -> Optional[str]:
+    """The path of the cache that a request gives for the GPU of this name: `timing_cache`, which is for any, else the
+    one of `timing_caches` {name of a GPU: path}, which whoever does not know where the step will run gives."""
+    path: Optional[str] = args.get("timing_cache") or (args.get("timing_caches") or {}).get(gpu)
+    return path
 
 
 def set_timing_cache(config: Any, path: Optional[str], channel: Channel) -> bool:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Tuple
 
 from trtfarm_builder.channel import Channel
-from trtfarm_builder.failures import BadModelError, BadRequestError, ToolchainUnfitError
+from trtfarm_builder.failures import BadModelError, BadRequestError, StepError, ToolchainUnfitError
 from trtfarm_builder.profiles import profile_shapes
 from trtfarm_builder.trt.binding import trt
 from trtfarm_builder.trt.logger import TrtLogger
+from trtfarm_builder.trt.memory import memory_error
 from trtfarm_builder.trt.network import network_from_onnx, view_of
 from trtfarm_builder.trt.network_view import NetworkView
 from trtfarm_builder.trt.options import NAMES, apply_options
@@ -47,9 +48,10 @@ def made(kind: Any, logger: TrtLogger) -> Any:
         return kind(logger)
     # So pybind11 says that the library made none.
     except TypeError as error:
-        raise ToolchainUnfitError(
+        reason = logger.last_errors()
+        raise memory_error("begin", reason) or ToolchainUnfitError(
             "TensorRT {} cannot use a GPU here".format(trt.__version__),
-            cause=logger.last_errors() or "CUDA could not be initialised; see native.log",
+            cause=reason or "CUDA could not be initialised; see native.log",
             remedy="see that nvidia-smi shows a GPU, and that its driver is new enough for this TensorRT",
         ) from error
 
@@ -122,10 +124,11 @@ def plan_from_network(shop: Workshop, config: Any) -> Built:
     return Built(plan=plan, seconds=seconds)
 
 
-def refused(shop: Workshop, what: str) -> ToolchainUnfitError:
+def refused(shop: Workshop, what: str) -> StepError:
     """The error for a build that gave nothing, with TensorRT's own last errors."""
-    return ToolchainUnfitError(
+    reason = shop.logger.last_errors()
+    return memory_error(what + " this model", reason) or ToolchainUnfitError(
         "TensorRT {} cannot {} this model here".format(trt.__version__, what),
-        cause=shop.logger.last_errors() or "it did not say why; see build.log",
+        cause=reason or "it did not say why; see build.log",
         remedy="try another version of TensorRT, other options, or a GPU with more free memory",
     )
