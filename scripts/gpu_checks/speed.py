@@ -10,7 +10,7 @@ import numpy as np
 
 from scripts.gpu_checks.builds import build_args, cold, refusal, timed
 from scripts.gpu_checks.check import Numbers, check, expect
-from scripts.gpu_checks.host import Arguments, Host
+from scripts.gpu_checks.host import Arguments, Host, environment_variable, perf_seconds
 from scripts.gpu_checks.models import image_model
 
 _IMAGES, _BATCH = 768, 64
@@ -86,6 +86,27 @@ def combined_timing_caches(host: Host) -> Numbers:
     garbage = host.write("garbage.cache", b"no timing cache " * 64)
     numbers["garbage"] = refusal(partial(host.step, "trt-combine", {"timing_caches": [caches[0], garbage]}))
     expect("garbage.cache" in numbers["garbage"], "the strange file is not named", numbers)
+    return numbers
+
+
+@check("Kernels loaded when they are needed (CUDA_MODULE_LOADING=LAZY) against all at once", seconds=45)
+def lazy_loading(host: Host) -> Numbers:
+    """Measures only: which of the two is the default is decided by these numbers."""
+    numbers: Numbers = {}
+    for mode in ("EAGER", "LAZY"):
+        with environment_variable("CUDA_MODULE_LOADING", mode):
+            answer = host.step("trt-build", build_args(host, "lenet", "fp16"))
+            refused = perf_seconds(partial(refusal, partial(host.step, "trt-build", build_args(host, "lenet", "int8"))))
+        bench = host.step(
+            "trt-bench", {"engine": str(answer.file("engine")), "batch_sizes": [1, 32], "cuda_graph": True}
+        )
+        numbers[mode] = {
+            "process_seconds": round(answer.seconds, 2),
+            "build_seconds": round(answer.result["build_seconds"], 2),
+            "refusal_process_seconds": round(refused, 2),
+            "median_ms": [round(row["median_ms"], 4) for row in bench.result["results"]],
+            "size": answer.result["size"],
+        }
     return numbers
 
 

@@ -17,6 +17,8 @@ _PASSED = (
     # Which devices there are, for CUDA and for the container runtime.
     "CUDA_VISIBLE_DEVICES",
     "CUDA_DEVICE_ORDER",
+    # LAZY or EAGER: when a kernel's code goes to the GPU.
+    "CUDA_MODULE_LOADING",
     "NVIDIA_VISIBLE_DEVICES",
     "NVIDIA_DRIVER_CAPABILITIES",
     "OMP_NUM_THREADS",
