@@ -1,33 +1,34 @@
-"""Building: ONNX -> an engine, by the toolchain of the kind and version that the plan named."""
+"""Building: ONNX, and a table where that holds the scales -> an engine, by the toolchain that the plan named."""
 
 from __future__ import annotations
 
-from trtfarm.database.schema import EngineRow, ModelRow, QuantizationRow
-from trtfarm.errors import ToolchainError
-from trtfarm.ids import new_id
-from trtfarm.signing.keyring import Keyring
-from trtfarm.signing.seal import sealed
-from trtfarm.signing.statement import EngineStatement
+from typing import Any
+
+from trtfarm.database.schema import ModelRow, QuantizationRow, TableRow
+from trtfarm.planning import PRECISIONS
 from trtfarm.submissions.resolve import row
+from trtfarm.targets import BuildTarget
 from trtfarm_worker.builder.request import BuilderAnswer
-from trtfarm_worker.steps.inputs import onnx_file
-from trtfarm_worker.steps.rows import keep_file, put
+from trtfarm_worker.steps.engines import check_signing_key, keep_engine
+from trtfarm_worker.steps.hosts import toolchain_of
+from trtfarm_worker.steps.inputs import blob_file, onnx_file
 from trtfarm_worker.steps.step import Commit, Invocation, Task
-from trtfarm_worker.toolchains.toolchain import Toolchain, ToolchainKind
+from trtfarm_worker.steps.timing import handed_caches
+from trtfarm_worker.toolchains.toolchain import ToolchainKind
 
 #: The builder's step for each kind of toolchain that builds.
-_STEPS = {ToolchainKind.TENSORRT_RTX: "rtx-build"}
-_FACTS = ("layers", "int8_layers", "io", "seconds")
+_STEPS = {ToolchainKind.TENSORRT_RTX: "rtx-build", ToolchainKind.TENSORRT: "trt-build"}
 
 
 def prepare(task: Task) -> Invocation:
     request = task.job.request
-    toolchain = _toolchain(task)
-    # A key that cannot be used is told now, and not after an hour of building.
-    Keyring.of(task.farm.settings).signer()
+    toolchain = toolchain_of(task)
+    check_signing_key(task)
     with task.farm.database.read() as session:
         model = row(session, ModelRow, request["model_id"])
         quantized = row(session, QuantizationRow, request["quantization_id"]) if request["quantization_id"] else None
+        table = row(session, TableRow, request["table_id"]) if _takes_table(task) else None
+    on_gpu = toolchain.kind is ToolchainKind.TENSORRT
     return Invocation(
         toolchain=toolchain,
         step=_STEPS[toolchain.kind],
@@ -35,46 +36,27 @@ def prepare(task: Task) -> Invocation:
             **request["options"],  # first: an option named `model` must not name another file
             "model": onnx_file(task, model, quantized),
             "compute_capability": request["compute_capability"],
-            "precision": request["precision"],
+            "precision": _precision(request),
             "profiles": request["profiles"],
+            **({"table": blob_file(task, table.blob, "calibration.table")} if table else {}),
+            **({"timing_caches": handed_caches(task)} if on_gpu else {}),
         },
     )
 
 
 def keep(task: Task, answer: BuilderAnswer) -> Commit:
-    request = task.job.request
-    if answer.result["tensorrt"] != request["tensorrt"]:
-        raise ToolchainError(
-            f"toolchain {_toolchain(task).name} built with TensorRT {answer.result['tensorrt']}",
-            cause=f"it had {request['tensorrt']} when it was last probed, and the engine was asked for of that one",
-            remedy=f"trtfarm toolchain test {_toolchain(task).name}, then submit again",
-        )
-    engine = keep_file(task, answer.file("engine"))
-    log = keep_file(task, answer.file("log"))
-    values = {
-        **{name: request[name] for name in ("model_id", "quantization_id", "table_id", "precision", "calibrator")},
-        **{name: request[name] for name in ("compute_capability", "profiles", "options")},
-        "tensorrt": answer.result["tensorrt"],
-        "toolchain": _toolchain(task).name,
-        "blob": engine.digest,
-        "log_blob": log.digest,
-        "size": engine.size,
-        "facts": {"toolchain": request["toolchain"], **{name: answer.result[name] for name in _FACTS}},
-    }
-    statement = EngineStatement.of_row(EngineRow(key=task.job.key, **values))
-    seal = sealed(Keyring.of(task.farm.settings), statement)
-    signed = {**values, "signature": seal.signature, "signing_key": seal.key}
-    return lambda session: {"engine_id": put(session, task, EngineRow, [engine, log], id=new_id("eng"), **signed)}
+    return keep_engine(task, answer, answer.result, task.job.request, task.job.key)
 
 
-def _toolchain(task: Task) -> Toolchain:
-    """This host's toolchain of the wanted kind and exact version."""
-    request = task.job.request
-    for toolchain in task.toolchains:
-        if (toolchain.kind, toolchain.version) == (request["toolchain"], request["tensorrt"]) and not toolchain.broken:
-            return toolchain
-    raise ToolchainError(
-        f"this host has no working {request['toolchain']} {request['tensorrt']}",
-        cause="it was removed after the submission, or the submission was made on another host",
-        remedy=f"trtfarm toolchain install {request['toolchain']}=={request['tensorrt']}, then trtfarm jobs retry",
-    )
+def _takes_table(task: Task) -> bool:
+    """Whether the scales are handed over in a table: then they are in the key, and not in Q/DQ nodes."""
+    return task.job.request["table_id"] is not None and "scales" in task.job.request["fields"]
+
+
+def _precision(request: dict[str, Any]) -> str:
+    """What TensorRT is asked for: where the model's own types decide, its float16 is in there and not for a flag."""
+    names = ("compute_capability", "toolchain", "tensorrt")
+    target = BuildTarget(**{name: request[name] for name in names})
+    if not (target.on_gpu and target.strongly_typed):
+        return str(request["precision"])
+    return "int8" if PRECISIONS[request["precision"]].quantized else "fp32"

@@ -1,23 +1,36 @@
-"""Calibration by the reference calibrator: model, data and rule -> a table."""
+"""Calibration: model, data and rule -> a table, by TensorRT on a GPU where the job names one, else by the reference."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from trtfarm.actions import REFERENCE_REVISION, REFERENCE_TENSORRT
+from trtfarm.actions import REFERENCE_REVISION, REFERENCE_TENSORRT, Action, ActionKind
 from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.database.schema import DatasetRow, ModelRow, TableRow
 from trtfarm.errors import BuilderCrashError
 from trtfarm.ids import new_id
 from trtfarm.origins import TableOrigin
 from trtfarm.submissions.resolve import row
+from trtfarm.submissions.reuse import Reuse, algorithm_of
 from trtfarm.tables.table import CalibrationTable
+from trtfarm.tables.validation import load
 from trtfarm.versions import TensorRTVersion
 from trtfarm_worker.builder.request import BuilderAnswer
+from trtfarm_worker.steps.engines import check_signing_key, keep_engine
+from trtfarm_worker.steps.hosts import check_device, check_version, toolchain_of
 from trtfarm_worker.steps.inputs import arrays, model_file
 from trtfarm_worker.steps.rows import keep_bytes, put
 from trtfarm_worker.steps.step import Commit, Invocation, Task
+from trtfarm_worker.steps.timing import handed_caches
 from trtfarm_worker.toolchains.registry import reference_toolchain
+
+#: What stands before the version in a builder's word for what calibrated.
+_NATIVE = "tensorrt "
 
 
 def prepare(task: Task) -> Invocation:
@@ -25,47 +38,108 @@ def prepare(task: Task) -> Invocation:
     with task.farm.database.read() as session:
         model = row(session, ModelRow, request["model_id"])
         dataset = row(session, DatasetRow, request["dataset_id"])
-    return Invocation(
-        toolchain=reference_toolchain(),
-        step="calibrate",
-        args={"model": model_file(task, model), "inputs": arrays(task, dataset), "rule": request["rule"]},
-    )
+    args = {"model": model_file(task, model), "inputs": arrays(task, dataset), "rule": request["rule"]}
+    if not _is_native(task):
+        return Invocation(toolchain=reference_toolchain(), step="calibrate", args=args)
+    args["timing_caches"] = handed_caches(task)
+    if along := request.get("along"):
+        check_signing_key(task)
+        wanted = along["request"]
+        args |= {**wanted["options"], "build": True, "precision": wanted["precision"], "profiles": wanted["profiles"]}
+    return Invocation(toolchain=toolchain_of(task), step="trt-calibrate", args=args)
 
 
 def keep(task: Task, answer: BuilderAnswer) -> Commit:
+    request = task.job.request
+    rule = CalibrationRule(**{**request["rule"], "calibrator": Calibrator(request["rule"]["calibrator"])})
+    made = (_native if _is_native(task) else _reference)(task, answer, rule)
+    blob = keep_bytes(task, made.text)
+    facts = {"samples": answer.result["samples"], "engine": answer.result["engine"], **made.facts}
+    values: dict[str, Any] = {
+        "id": _table_id(task),
+        "model_id": request["model_id"],
+        "dataset_id": request["dataset_id"],
+        "calibrator": rule.calibrator.value,
+        "rule": rule.as_dict() | facts,
+        "batch_size": rule.batch_size,
+        "before_fusion": rule.before_fusion,
+        "tensorrt": made.tensorrt,
+        "origin": made.origin,
+        "portable": rule.portable,
+        "device": None if rule.portable else request["compute_capability"],
+        "blob": blob.digest,
+        "scales_digest": made.table.scales_digest,
+        "scales": dict(made.table.scales),
+        "tensors": len(made.table.scales),
+    }
+    keep_along = _keep_along(task, answer, values)
+
+    def commit(session: Session) -> dict[str, str]:
+        stored = put(session, task, TableRow, [blob], **values)
+        if keep_along is not None:
+            keep_along(session)
+        return {"table_id": stored}
+
+    return commit
+
+
+def _is_native(task: Task) -> bool:
+    return "tensorrt" in task.job.request
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Made:
+    """`text` is what TensorRT wrote or would write; `tensorrt` the version that it is of."""
+
+    table: CalibrationTable
+    text: bytes
+    tensorrt: str
+    origin: TableOrigin
+    facts: Mapping[str, Any]
+
+
+def _reference(task: Task, answer: BuilderAnswer, rule: CalibrationRule) -> _Made:  # noqa: ARG001 - as `_native`
     if answer.result["revision"] != REFERENCE_REVISION:
         raise BuilderCrashError(
             f"the reference calibrator follows rules of revision {answer.result['revision']}, not {REFERENCE_REVISION}",
             cause="worker and builder are of different releases",
             remedy="install one release of trtfarm on this worker",
         )
-    request = task.job.request
-    rule = CalibrationRule(**{**request["rule"], "calibrator": Calibrator(request["rule"]["calibrator"])})
-    scales = answer.result["scales"]
-    table = CalibrationTable.of(scales, rule, TensorRTVersion.parse(REFERENCE_TENSORRT))
-    blob = keep_bytes(task, table.render())
+    table = CalibrationTable.of(answer.result["scales"], rule, TensorRTVersion.parse(REFERENCE_TENSORRT))
+    return _Made(table=table, text=table.render(), tensorrt=REFERENCE_TENSORRT, origin=TableOrigin.REFERENCE, facts={})
 
-    def commit(session: Session) -> dict[str, str]:
-        stored = put(
-            session,
-            task,
-            TableRow,
-            [blob],
-            id=new_id("tab"),
-            model_id=request["model_id"],
-            dataset_id=request["dataset_id"],
-            calibrator=rule.calibrator.value,
-            rule=rule.as_dict() | {"samples": answer.result["samples"], "engine": answer.result["engine"]},
-            batch_size=rule.batch_size,
-            before_fusion=rule.before_fusion,
-            tensorrt=REFERENCE_TENSORRT,
-            origin=TableOrigin.REFERENCE,
-            portable=rule.portable,
-            blob=blob.digest,
-            scales_digest=table.scales_digest,
-            scales=dict(scales),
-            tensors=len(scales),
-        )
-        return {"table_id": stored}
 
-    return commit
+def _native(task: Task, answer: BuilderAnswer, rule: CalibrationRule) -> _Made:
+    """The table exactly as TensorRT wrote it. Raises TableError for one that TensorRT itself could not build from."""
+    version, device = str(answer.result["engine"]).removeprefix(_NATIVE), answer.result["device"]
+    check_version(task, version)
+    check_device(task, device)
+    text = answer.file("table").read_bytes()
+    table = load(text, name=f"the table that TensorRT {version} wrote", expected=rule.calibrator)
+    place = {name: device[name] for name in ("name", "compute_capability")}
+    seconds = answer.result["calibration_seconds"]
+    return _Made(
+        table=table,
+        text=text,
+        tensorrt=version,
+        origin=TableOrigin.NATIVE,
+        facts={"device": place, "calibration_seconds": seconds},
+    )
+
+
+def _keep_along(task: Task, answer: BuilderAnswer, table: Mapping[str, Any]) -> Commit | None:
+    """The engine that was built in the same go, under the key that its build has now that the table is known."""
+    along = task.job.request.get("along")
+    if along is None:
+        return None
+    scales = {"scales": table["scales_digest"], "algorithm": algorithm_of(TableRow(**table))}
+    origin = {"table_id": table["id"], "calibrator": table["calibrator"], "reuse": Reuse.EXACT.value}
+    key = Action(ActionKind.BUILD, {**along["fields"], **scales}).key
+    return keep_engine(task, answer, answer.result["build"], {**along["request"], **origin}, key)
+
+
+def _table_id(task: Task) -> str:
+    """That of the row which is there already, where the table is made again."""
+    with task.farm.database.read() as session:
+        known = session.scalars(select(TableRow.id).where(TableRow.key == task.job.key)).one_or_none()
+    return known or new_id("tab")

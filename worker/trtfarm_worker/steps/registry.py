@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trtfarm.actions import ActionKind
-from trtfarm_worker.steps import build, calibrate, convert, quantize, verify
+from trtfarm_worker.steps import build, calibrate, convert, measure, quantize, record, verify
 from trtfarm_worker.steps.step import StepKind
 
 STEP_KINDS: dict[ActionKind, StepKind] = {
@@ -12,4 +12,6 @@ STEP_KINDS: dict[ActionKind, StepKind] = {
     ActionKind.CONVERT: convert,
     ActionKind.VERIFY: verify,
     ActionKind.BUILD: build,
+    ActionKind.RECORD: record,
+    ActionKind.MEASURE: measure,
 }

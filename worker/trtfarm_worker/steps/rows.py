@@ -27,9 +27,12 @@ def keep_bytes(task: Task, data: bytes) -> Blob:
 
 
 def put(session: Session, task: Task, rows: Any, blobs: Sequence[Blob], **values: Any) -> str:
-    """Inserts the row of the job's key, or renews the one that is there (its id stays); returns the row's id."""
+    """Inserts the row of a key, or renews the one that is there (its id stays); returns the row's id.
+
+    The key is the job's own unless `values` has another.
+    """
     record(session, blobs, holder=task.job.id)
-    key = task.job.key
+    key = values.pop("key", task.job.key)
     found = session.scalars(select(rows).where(rows.key == key).with_for_update()).one_or_none()
     if found is None:
         session.add(rows(key=key, **values))

@@ -1,0 +1,44 @@
+"""Recording: what a model computes in FP32 on held-out data, by which engines are judged."""
+
+from __future__ import annotations
+
+from trtfarm.database.schema import DatasetRow, ModelRow, RecordingRow
+from trtfarm.ids import new_id
+from trtfarm.submissions.resolve import row
+from trtfarm_worker.builder.request import BuilderAnswer, result_file
+from trtfarm_worker.steps.inputs import arrays, model_file
+from trtfarm_worker.steps.rows import keep_file, put
+from trtfarm_worker.steps.step import Commit, Invocation, Task
+from trtfarm_worker.toolchains.registry import reference_toolchain
+
+_BATCH_SIZE = 32
+
+
+def prepare(task: Task) -> Invocation:
+    request = task.job.request
+    with task.farm.database.read() as session:
+        model = row(session, ModelRow, request["model_id"])
+        dataset = row(session, DatasetRow, request["dataset_id"])
+    batch_size = min(_BATCH_SIZE, dataset.samples)
+    return Invocation(
+        toolchain=reference_toolchain(),
+        step="record",
+        args={"model": model_file(task, model), "inputs": arrays(task, dataset), "batch_size": batch_size},
+    )
+
+
+def keep(task: Task, answer: BuilderAnswer) -> Commit:
+    request = task.job.request
+    found = answer.result["outputs"]
+    blobs = {name: keep_file(task, result_file(answer.scratch, facts["file"])) for name, facts in found.items()}
+    values = {
+        "model_id": request["model_id"],
+        "dataset_id": request["dataset_id"],
+        "outputs": {
+            name: {"blob": blobs[name].digest, "dtype": facts["dtype"], "shape": facts["shape"]}
+            for name, facts in found.items()
+        },
+    }
+    return lambda session: {
+        "recording_id": put(session, task, RecordingRow, list(blobs.values()), id=new_id("rec"), **values)
+    }
