@@ -12,14 +12,19 @@ _MODE = 0o644
 _CHUNK_BYTES = 1 << 22
 
 
-def read_bytes(path: Path) -> bytes:
-    """Raises NotFoundError, or UsageError for what is no readable file."""
+def read_table(path: Path) -> bytes:
+    """The bytes of a table's file.
+
+    Raises NotFoundError, UsageError for what is no readable file, TableError for one too large to be a table.
+    """
+    from trtfarm.tables.reading import bytes_of_file
+
     try:
-        return path.read_bytes()
+        return bytes_of_file(path)
     except FileNotFoundError as error:
         raise NotFoundError(f"there is no file {path}") from error
     except OSError as error:
-        raise UsageError(f"{path} cannot be read", cause=error.strerror) from error
+        raise UsageError(f"{path} cannot be read", cause=error.strerror, remedy="name a table's file") from error
 
 
 def writable(path: Path, *, unlike: Sequence[Path] = ()) -> Path:
@@ -31,6 +36,8 @@ def writable(path: Path, *, unlike: Sequence[Path] = ()) -> Path:
         raise UsageError(f"{path} would be replaced, and it is what is read", remedy="name another file")
     if path.is_dir():
         raise UsageError(f"{path} is a folder", remedy="name a file in it")
+    if path.exists() and not path.is_file():  # it would be replaced by a file, for everybody
+        raise UsageError(f"{path} is a device or a pipe", remedy="name a file")
     if not path.parent.is_dir():
         raise UsageError(f"there is no folder {path.parent}", remedy="make it, or name another file")
     if not os.access(path.parent, os.W_OK):

@@ -21,6 +21,11 @@ def open_regular(path: Path) -> BinaryIO:
     return _regular(os.open(path, _FILE_FLAGS))
 
 
+def is_file(name: str) -> bool:
+    """Whether a name that a user typed, which may also be an id, is a file's; too long a name is none."""
+    return os.path.isfile(name)  # noqa: PTH113 - Path.is_file raises for such
+
+
 def relative_steps(text: str) -> tuple[str, ...]:
     """The folders and the file that an untrusted relative POSIX path names.
 

@@ -24,6 +24,7 @@ from trtfarm.models.model import Model
 from trtfarm.models.shapes import OptimizationProfile, profile_of
 from trtfarm.planning import PRECISIONS, SubmissionRequest
 from trtfarm.recognition import recognised
+from trtfarm.regular_files import is_file
 from trtfarm.targets import BuildTarget
 from trtfarm.versions import TensorRTVersion
 from trtfarm_worker.data_reader import DataReader, Tell
@@ -231,11 +232,12 @@ def _table(farm: Farm, order: Order, model: Model) -> CalibrationTable | str | N
     """The table that the order names: one of a file, or the id of one of the farm. It must fit model and calibrator."""
     if not order.table:
         return None
-    from trtfarm.tables.validation import load  # noqa: PLC0415 - most orders name no table
+    from trtfarm.tables.reading import bytes_of_file  # noqa: PLC0415 - most orders name no table
+    from trtfarm.tables.validation import load  # noqa: PLC0415
 
-    path = Path(order.table)
-    if path.is_file():
-        return load(path.read_bytes(), name=order.table, expected=order.calibrator, tensors=model.summary.tensors)
+    if is_file(order.table):
+        data = bytes_of_file(Path(order.table))
+        return load(data, name=order.table, expected=order.calibrator, tensors=model.summary.tensors)
     if "/" in order.table:
         raise NotFoundError(f"there is no file {order.table}", remedy="name a table's file, or its id in the farm")
     with farm.database.read() as session:

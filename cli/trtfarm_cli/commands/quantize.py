@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from trtfarm_cli import output
-from trtfarm_cli.files import copy_new, copy_once, read_bytes, writable
+from trtfarm_cli.files import copy_new, copy_once, read_table, writable
 from trtfarm_cli.options import ExcludeNodes, ExcludeOps, Json, ModelFile
 from trtfarm_cli.progress import listener, view
 
@@ -38,7 +38,7 @@ def quantize(
 
     writable(destination, unlike=(model, table))
     read = Model.read(model)
-    scales = load(read_bytes(table), name=str(table), tensors=read.summary.tensors).scales
+    scales = load(read_table(table), name=str(table), tensors=read.summary.tensors).scales
     options = {"exclude_nodes": exclude or [], "exclude_op_types": exclude_op or []}
     with tempfile.TemporaryDirectory(prefix="trtfarm-") as folder, view() as shown:
         args = {"model": str(read.copy_to(Path(folder))[0]), "scales": dict(scales), "options": options}

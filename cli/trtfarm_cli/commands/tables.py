@@ -10,7 +10,7 @@ import typer
 
 from trtfarm.calibrators import Calibrator
 from trtfarm_cli import exits, output
-from trtfarm_cli.files import read_bytes, writable, write_new
+from trtfarm_cli.files import read_table, writable, write_new
 from trtfarm_cli.opening import open_farm
 from trtfarm_cli.options import CalibratorName, Json, Model, Target, Tensorrt
 
@@ -120,7 +120,7 @@ def validate(
     tensors = _tensors_of(model) if model else None
     found: dict[str, list[Problem]] = {}
     for file in files:
-        table = CalibrationTable.parse(read_bytes(file))
+        table = CalibrationTable.parse(read_table(file))
         found[str(file)] = problems_of(table, expected=calibrator, tensorrt=version, tensors=tensors)
     sound = not any(problem.is_error for problems in found.values() for problem in problems)
     if json:
@@ -173,7 +173,7 @@ def import_(
     from trtfarm.tables.validation import load
 
     read = Model.read(model)
-    table = load(read_bytes(file), name=str(file), tensors=read.summary.tensors)
+    table = load(read_table(file), name=str(file), tensors=read.summary.tensors)
     with open_farm() as farm:
         table_id = add_table(farm, table, add_model(farm, read))
     if json:
@@ -215,10 +215,10 @@ def _show_differences(found: TableDiff) -> None:
 
 def _table(name: str) -> CalibrationTable:
     """A table by file name or, where there is no such file, by its id in the farm."""
+    from trtfarm.regular_files import is_file
     from trtfarm.tables.validation import load
 
-    path = Path(name)
-    return load(read_bytes(path), name=name) if path.exists() or "/" in name else _stored(name)
+    return load(read_table(Path(name)), name=name) if is_file(name) or "/" in name else _stored(name)
 
 
 def _stored(name: str) -> CalibrationTable:

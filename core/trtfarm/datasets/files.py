@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -51,6 +53,17 @@ class DataFile:
             while piece := reader.read(limits.CHUNK_BYTES):
                 total.update(piece)
         return f"sha256:{total.hexdigest()}"
+
+
+@contextmanager
+def looking_for_data() -> Iterator[None]:
+    """Tells errors of looking for files and into folders, such as names that are too long, as a DataError."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"{error.filename} cannot be looked for", cause=error.strerror, remedy="check the names of data and folders"
+        ) from error
 
 
 class _Readable(Protocol):

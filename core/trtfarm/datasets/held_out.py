@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from trtfarm.datasets.files import looking_for_data
 from trtfarm.datasets.locate import array_file, as_specified, found_in, has_spec, in_folder, locate
 from trtfarm.datasets.sources import Source
 from trtfarm.errors import UsageError
@@ -42,7 +43,10 @@ def held_out(
             "--labels is given without test data",
             remedy=f"add --test-data, or put data into a folder {TEST_FOLDER}/ beside the calibration data",
         )
-    return source if labels is None else replace(source, labels=array_file(working_folder / labels))
+    if labels is None:
+        return source
+    with looking_for_data():
+        return replace(source, labels=array_file(working_folder / labels))
 
 
 def _in_test_folder(folder: Path, calibration: Source, model: Model) -> Source:

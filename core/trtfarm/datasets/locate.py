@@ -8,7 +8,7 @@ from pathlib import Path
 
 from trtfarm.datasets.archives import member_names
 from trtfarm.datasets.filenames import file_name_of, file_names_of
-from trtfarm.datasets.files import DataFile
+from trtfarm.datasets.files import DataFile, looking_for_data
 from trtfarm.datasets.images import IMAGE_SUFFIXES
 from trtfarm.datasets.kinds import SourceKind, kind_of
 from trtfarm.datasets.sources import InputSource, Source, missing_inputs
@@ -37,12 +37,13 @@ def locate(
     are images or both arrays. Raises UsageError and DataError. Labels beside the data are found along with it.
     """
     inputs = model.summary.inputs
-    if not arguments:
-        return _search(inputs, model, working_folder)
     finder = _Finder(inputs, like or {})
-    if len(arguments) == 1 and (working_folder / arguments[0]).exists():
-        return finder.at(working_folder / arguments[0])
-    return finder.named(arguments, working_folder)
+    with looking_for_data():
+        if not arguments:
+            return _search(inputs, model, working_folder)
+        if len(arguments) == 1 and (working_folder / arguments[0]).exists():
+            return finder.at(working_folder / arguments[0])
+        return finder.named(arguments, working_folder)
 
 
 def in_folder(folder: Path, inputs: Sequence[TensorType], like: Mapping[str, InputSource]) -> Source:
@@ -78,6 +79,8 @@ def array_file(path: Path) -> InputSource:
 class _Finder:
     inputs: Sequence[TensorType]
     like: Mapping[str, InputSource]
+    #: What the user wrote before the data, for messages.
+    option: str = "--data"
 
     def at(self, path: Path) -> Source:
         """The data at a path that exists."""
@@ -89,7 +92,7 @@ class _Finder:
         if source.kind is SourceKind.NPZ:
             return self._archive(source)
         if len(self.inputs) > 1:
-            names = " ".join(f"--data {tensor.name}=…" for tensor in self.inputs)
+            names = " ".join(f"{self.option} {tensor.name}=…" for tensor in self.inputs)
             raise UsageError(
                 f"{path} is data for one input, and the model has {len(self.inputs)}", remedy=f"write {names}"
             )
@@ -104,18 +107,18 @@ class _Finder:
             name = next((name for name in names if argument.startswith(f"{name}=")), None)
             if name is None:
                 raise UsageError(
-                    f"--data {argument}: no such file, and no input of the model before a '='",
-                    remedy="write --data <input>=<file>; the inputs are " + ", ".join(names),
+                    f"{self.option} {argument}: no such file, and no input of the model before a '='",
+                    remedy=f"write {self.option} <input>=<file>; the inputs are " + ", ".join(names),
                 )
             if name in sources:
-                raise UsageError(f"--data is given twice for {name}", remedy="give it once")
+                raise UsageError(f"{self.option} is given twice for {name}", remedy="give it once")
             source = array_file(working_folder / argument[len(name) + 1 :])
             # An archive's arrays are usually named like the inputs; one with a single array needs no name.
             if source.kind is SourceKind.NPZ and name in member_names(source.file):
                 source = replace(source, member=name)
             sources[name] = source
         if len(sources) < len(names):
-            raise missing_inputs(self.inputs, sources, "--data")
+            raise missing_inputs(self.inputs, sources, self.option)
         return self._source(sources[names[0]].file.path.parent, {name: sources[name] for name in names})
 
     def folder(self, folder: Path) -> Source:

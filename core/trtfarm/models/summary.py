@@ -120,12 +120,29 @@ def _inputs(graph: Message) -> tuple[TensorType, ...]:
         for sparse in graph.messages("sparse_initializer")
         if (values := sparse.message("values")) is not None
     }
-    inputs = tuple(_tensor_type(value) for value in graph.messages("input") if value.text("name") not in given)
+    inputs = tuple(_input(value) for value in graph.messages("input") if value.text("name") not in given)
     if len({tensor.name for tensor in inputs}) != len(inputs):
         raise MalformedError("two of its inputs have the same name")
     if not inputs:
         raise MalformedError("it has no input, so there is nothing to calibrate with")
     return inputs
+
+
+def _input(value: Message) -> TensorType:
+    tensor = _tensor_type(value)
+    if _is_empty(value):
+        raise MalformedError(
+            f"its input {tensor.name!r} has a dimension of size 0, so that it holds nothing",
+            remedy="export the model with a free dimension there (dynamic_axes, dynamic_shapes)",
+        )
+    return tensor
+
+
+def _is_empty(value: Message) -> bool:
+    """Whether a size is 0, which native parsers take as it is; in outputs it is what an exporter did not know."""
+    return any(
+        dim.type == "DimensionProto" and "dim_value" in dim and not dim.integer("dim_value") for dim in value.nested()
+    )
 
 
 def _tensors(graph: Message, inputs: Iterable[TensorType]) -> tuple[str, ...]:
@@ -155,7 +172,7 @@ def _tensor_type(value: Message) -> TensorType:
 
 
 def _dimension(dim: Message) -> Dimension:
-    """Exporters write 0 or -1 for a size that they do not know."""
+    """Exporters write 0 (of outputs) or -1 for a size that they do not know."""
     size = dim.integer("dim_value")
     return size if size > 0 else dim.text("dim_param") or None
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from trtfarm.errors import TableError
+from trtfarm.regular_files import open_regular
 from trtfarm.tables.headers import Header, UnknownHeader, header_from_text
 from trtfarm.tables.problems import Problem, Severity, shown
 from trtfarm.tables.scales import is_float32_hex
@@ -42,14 +45,19 @@ class Contents:
     damage: tuple[Problem, ...]
 
 
+def bytes_of_file(path: Path) -> bytes:
+    """A table's file, looked at before it is read: pipes block, devices do not end, other files fill the memory.
+
+    Raises OSError, and TableError for more than 32 MiB.
+    """
+    with open_regular(path) as file:
+        _check_size(os.fstat(file.fileno()).st_size)
+        return file.read()
+
+
 def read(data: bytes) -> Contents:
     """Raises TableError for more than 32 MiB, and for nothing else."""
-    if len(data) > MAX_BYTES:
-        raise TableError(
-            f"{len(data):,} bytes are too many for a calibration table",
-            cause=f"tables of real models stay below {MAX_BYTES:,} bytes; this is probably another file",
-            remedy="hand in the file that TensorRT's write_calibration_cache made",
-        )
+    _check_size(len(data))
     lines = data.removesuffix(b"\n").split(b"\n")
     first = _text(1, lines[0])
     damage = [*_habits(data)] if isinstance(first, str) else [*_habits(data), first]
@@ -68,6 +76,15 @@ def read(data: bytes) -> Contents:
         entries=tuple(entries),
         damage=tuple(damage),
     )
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_BYTES:
+        raise TableError(
+            f"{size:,} bytes are too many for a calibration table",
+            cause=f"tables of real models stay below {MAX_BYTES:,} bytes; this is probably another file",
+            remedy="hand in the file that TensorRT's write_calibration_cache made",
+        )
 
 
 def _habits(data: bytes) -> Iterator[Problem]:

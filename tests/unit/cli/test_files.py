@@ -1,13 +1,15 @@
-"""Files that commands write: never over what they read, never over somebody else's."""
+"""Files that commands read, and those that they write: never over what they read, never over somebody else's."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from trtfarm.errors import UsageError
-from trtfarm_cli.files import copy_once, writable
+from trtfarm.errors import NotFoundError, TableError, UsageError
+from trtfarm.tables.reading import MAX_BYTES
+from trtfarm_cli.files import copy_once, read_table, writable
 
 
 def test_what_is_read_is_not_replaced(tmp_path: Path) -> None:
@@ -37,3 +39,29 @@ def test_weights_of_another_model_stay(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"another model\.weights"):
         copy_once(source, path)
     assert path.read_bytes() == b"mine"
+
+
+def test_a_device_and_a_pipe_are_not_replaced_by_a_file(tmp_path: Path) -> None:
+    """Root could: from then on, what anybody writes to /dev/null would fill the disk."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/null")):
+        with pytest.raises(UsageError, match="device or a pipe"):
+            writable(path)
+
+
+def test_what_is_no_table_is_not_read(tmp_path: Path) -> None:
+    """A pipe that nobody writes to, a device without an end, and a file that would not fit into memory."""
+    pipe, large = tmp_path / "pipe", tmp_path / "large"
+    os.mkfifo(pipe)
+    with large.open("wb") as file:
+        file.truncate(1 << 40)
+    for path in (pipe, Path("/dev/zero"), tmp_path, tmp_path / ("x" * 300)):
+        with pytest.raises(UsageError, match="cannot be read"):
+            read_table(path)
+    with pytest.raises(TableError, match="1,099,511,627,776 bytes are too many"):
+        read_table(large)
+    with pytest.raises(NotFoundError):
+        read_table(tmp_path / "gone")
+    os.truncate(large, MAX_BYTES)
+    assert len(read_table(large)) == MAX_BYTES

@@ -204,3 +204,5 @@ def test_things_that_are_no_data(one: Model, tmp_path: Path) -> None:
         locate(["nul\0byte"], one, working_folder=tmp_path)
     with pytest.raises(DataError):
         locate([], one, working_folder=tmp_path / "nowhere")
+    for argument in ("x" * 300, f"x={'x' * 300}"):
+        assert "File name too long" in _refused(one, tmp_path, argument)

@@ -146,6 +146,18 @@ def test_names_that_are_not_utf8(tmp_path: Path) -> None:
     assert "UTF-8" in _refused(path)
 
 
+def test_an_input_that_holds_nothing(tmp_path: Path) -> None:
+    """Our own parts would take the 0 for a size that is not known, and native ones for a size."""
+    for dimension in range(2):
+        model = linear_model()
+        model.graph.input[0].type.tensor_type.shape.dim[dimension].dim_value = 0
+        assert "dimension of size 0" in _refused(saved(model, tmp_path / "model.onnx"))
+    model = linear_model()
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = -1
+    model.graph.output[0].type.tensor_type.shape.dim[0].dim_value = 0
+    assert Model.read(saved(model, tmp_path / "model.onnx")).summary.inputs[0].dims == (None, 4)
+
+
 def test_weights_that_do_not_fit_their_dimensions(tmp_path: Path) -> None:
     for dims in ([4, 5], [1 << 62, 1 << 62], [-4, -4], [1] * 65, []):
         model = linear_model()
