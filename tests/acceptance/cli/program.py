@@ -12,17 +12,20 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from tests.acceptance.cli.stuck import put_to_death
 from trtfarm.blobs.folder import Folder
 from trtfarm.blobs.store import BlobStore
 
 #: No command here takes nearly as long; one that does is stuck.
 _STUCK_SECONDS = 60.0
+#: What every command has in its environment; one that gets stuck tells where when it is aborted.
+_SETTINGS = {"TZ": "UTC", "PYTHONFAULTHANDLER": "1"}
 #: Tables whose rows say what the farm keeps.
 _KEPT = ("models", "datasets", "tables", "quantizations", "engines", "verifications", "submissions", "jobs", "blobs")
 
@@ -79,6 +82,8 @@ class Program:
     home: Path
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    #: Seconds after which a command is taken for stuck.
+    patience: float = _STUCK_SECONDS
 
     def run(self, *arguments: str | Path, **environment: str) -> Ended:
         with self.started(*arguments, **environment) as running:
@@ -111,13 +116,13 @@ class Program:
         process = subprocess.Popen(
             [sys.executable, "-m", "trtfarm_cli", *map(str, arguments)],
             cwd=self.folder,
-            env={**passed, "TRTFARM_HOME": str(self.home), "TZ": "UTC", **self.environment, **environment},
+            env={**passed, **_SETTINGS, "TRTFARM_HOME": str(self.home), **self.environment, **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        watch = threading.Timer(_STUCK_SECONDS, process.kill)
+        watch = threading.Timer(self.patience, lambda: sys.stderr.write(put_to_death(process.pid)))
         watch.start()
         try:
             with process:
@@ -129,7 +134,7 @@ class Program:
         """The same with a copy of its farm in the new folder `folder`."""
         home = folder / "home"
         shutil.copytree(self.home, home)
-        return Program(home=home, folder=folder, environment=self.environment)
+        return replace(self, home=home, folder=folder)
 
     def rows(self) -> dict[str, int]:
         """How many rows the farm keeps, of the kinds of which there are any."""

@@ -1,0 +1,175 @@
+"""Kills `trtfarm submit` over and over, each time followed at once by the same command, and times that one.
+
+`python -m tests.stress.kills --rounds 300` takes minutes, so it is no test. Every round has a farm of its own:
+
+* `line`: killed when a line of its progress appears; every line has its turn.
+* `time`: killed at a random moment.
+* `rival`: two submit the same at once, one is killed at a random moment, the other one has to do it all.
+
+A command that takes longer than usual by `--patience` seconds is asked where it stands, and ends the run. How long
+processes of this host waited for the disk is told beside the time: on a busy machine a slow one may be just that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from tests.acceptance.cli.conftest import MNIST, share
+from tests.acceptance.cli.program import Ended, Program, Running
+from tests.acceptance.conftest import cached_toolchain
+from tests.acceptance.worker.words import say
+from trtfarm.database.migrate import prepare
+from trtfarm.database.session import open_database, sqlite_url
+
+_DONE = {"models": 1, "datasets": 2, "tables": 1, "quantizations": 1, "engines": 1, "verifications": 1, "jobs": 4}
+#: How long a killed builder may take to be gone.
+_GONE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """What was done to the first command, and how long the surviving one took after that, in seconds."""
+
+    kind: str
+    moment: str
+    seconds: float
+    disk_seconds: float
+
+
+class Stress:
+    """A farm to copy for each round, and what is usual on it: the lines of a submission and its seconds."""
+
+    def __init__(self, stock: Program, model: Path) -> None:
+        self.stock = stock
+        self.command = ("submit", model, "--target", "sm_89", "--json")
+        with self._farm() as program:
+            begun = time.monotonic()
+            self.lines = program.ok(*self.command).err.splitlines()
+            self.usual = time.monotonic() - begun
+
+    def killed_at_line(self, chance: random.Random, number: int, patience: float) -> Round:
+        line = self.lines[number % len(self.lines)]
+        return self._killed("line", line, lambda running: running.until(line[:60]), patience)
+
+    def killed_at_a_time(self, chance: random.Random, number: int, patience: float) -> Round:
+        delay = chance.uniform(0, self.usual)
+        return self._killed("time", f"after {delay:.2f} s", lambda _: time.sleep(delay), patience)
+
+    def killed_beside_a_rival(self, chance: random.Random, number: int, patience: float) -> Round:
+        apart, delay = chance.uniform(-0.5, 0.5), chance.uniform(0, self.usual * 1.5)
+        with self._farm() as program, ExitStack() as stack:
+            slow = replace(program, patience=delay + 2 * self.usual + patience)
+            first = stack.enter_context(slow.started(*self.command))
+            time.sleep(abs(apart))
+            second = stack.enter_context(slow.started(*self.command))
+            victim, heir = (first, second) if apart > 0 else (second, first)
+            time.sleep(delay)
+            victim.process.kill()
+            begun, stalled = time.monotonic(), _disk_stall()
+            ended = heir.end()
+            seconds, stalled = time.monotonic() - begun, _disk_stall() - stalled
+            victim.process.communicate()
+            self._check(program, ended)
+        return Round(kind="rival", moment=f"{apart:+.2f} s, {delay:.2f} s", seconds=seconds, disk_seconds=stalled)
+
+    def _killed(self, kind: str, moment: str, wait: Callable[[Running], None], patience: float) -> Round:
+        with self._farm() as program:
+            with program.started(*self.command) as running:
+                wait(running)
+                running.process.send_signal(signal.SIGKILL)
+                # Not waited for: the next command may start while the kernel still takes this one apart.
+                begun, stalled = time.monotonic(), _disk_stall()
+                ended = replace(program, patience=self.usual + patience).run(*self.command)
+                seconds, stalled = time.monotonic() - begun, _disk_stall() - stalled
+                running.process.communicate()
+            self._check(program, ended)
+        return Round(kind=kind, moment=moment, seconds=seconds, disk_seconds=stalled)
+
+    def _check(self, program: Program, ended: Ended) -> None:
+        if ended.code != 0:
+            sys.exit(f"exit code {ended.code}\n{ended.err}")
+        rows = program.rows()
+        deadline = time.monotonic() + _GONE_SECONDS
+        while program.processes() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        found = {
+            "rows": {name: rows[name] for name in _DONE},
+            "states": program.states(),
+            "visible scratch": [path for path in program.scratch() if not path.name.startswith(".")],
+            "damaged": program.damaged(),
+            "processes": program.processes(),
+        }
+        wanted = {"rows": _DONE, "states": {"done"}, "visible scratch": [], "damaged": [], "processes": []}
+        if found != wanted:
+            sys.exit(f"left behind: {found}\n{ended.err}")
+
+    @contextmanager
+    def _farm(self) -> Iterator[Program]:
+        with tempfile.TemporaryDirectory(prefix="kills-") as folder:
+            yield self.stock.copied(Path(folder))
+
+
+def _disk_stall() -> float:
+    """Seconds in which some process of this host has waited for a disk so far."""
+    words = Path("/proc/pressure/io").read_text().splitlines()[0].split()
+    return int(words[-1].removeprefix("total=")) / 1e6
+
+
+def _stock(folder: Path) -> Program:
+    home = folder / "home"
+    home.mkdir()
+    database = open_database(sqlite_url(home / "farm.db"))
+    prepare(database)
+    database.close()
+    # A run takes long: one on a copy of the sources is not disturbed by whoever changes them meanwhile.
+    kept = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
+    program = Program(home=home, folder=folder, environment=kept)
+    share(program, cached_toolchain("tensorrt-rtx==1.7.1.116"))
+    return program
+
+
+def _digits(folder: Path) -> Path:
+    (folder / "test").mkdir(parents=True)
+    np.save(folder / "data.npy", np.load(MNIST / "data.npy")[:100])
+    for name in ("data.npy", "labels.npy"):
+        np.save(folder / "test" / name, np.load(MNIST / "test" / name)[:50])
+    return Path(shutil.copy(MNIST / "lenet.onnx", folder))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--patience", type=float, default=10.0)
+    options = parser.parse_args()
+    chance, rounds = random.Random(options.seed), list[Round]()
+    with tempfile.TemporaryDirectory(prefix="kills-") as name:
+        folder = Path(name)
+        stress = Stress(_stock(folder), _digits(folder / "digits"))
+        say(f"a submission takes {stress.usual:.1f} s and says {len(stress.lines)} lines")
+        kinds = [stress.killed_at_line, stress.killed_at_a_time, stress.killed_beside_a_rival]
+        for number in range(options.rounds):
+            done = kinds[number % len(kinds)](chance, number // len(kinds), options.patience)
+            rounds.append(done)
+            say(f"{number} {done.kind}: {done.seconds:.2f} s (disk {done.disk_seconds:.2f} s), killed {done.moment}")
+    for kind in sorted({done.kind for done in rounds}):
+        seconds = [done.seconds for done in rounds if done.kind == kind]
+        say(f"{kind}: {len(seconds)} rounds, median {statistics.median(seconds):.2f} s, most {max(seconds):.2f} s")
+
+
+if __name__ == "__main__":
+    main()
