@@ -12,6 +12,7 @@ from trtfarm.settings import Settings
 from trtfarm_worker.builder.request import BuilderAnswer, BuilderRequest, Limits
 from trtfarm_worker.builder.supervisor import Listener, run_builder
 from trtfarm_worker.toolchains.registry import reference_toolchain
+from trtfarm_worker.toolchains.toolchain import Toolchain
 
 
 @contextmanager
@@ -19,12 +20,25 @@ def reference_step(
     settings: Settings, step: str, args: Mapping[str, Any], on_event: Listener
 ) -> Iterator[BuilderAnswer]:
     """The answer of a step of the reference toolchain; its files are there until the block ends."""
+    with direct_step(settings, reference_toolchain(), step, args, on_event) as answer:
+        yield answer
+
+
+@contextmanager
+def direct_step(
+    settings: Settings, toolchain: Toolchain, step: str, args: Mapping[str, Any], on_event: Listener
+) -> Iterator[BuilderAnswer]:
+    """The same of any toolchain."""
     with tempfile.TemporaryDirectory(prefix="trtfarm-") as folder:
-        yield run_builder(reference_request(settings, step, args, Path(folder)), on_event=on_event)
+        yield run_builder(_request(settings, toolchain, step, args, Path(folder)), on_event=on_event)
 
 
 def reference_request(settings: Settings, step: str, args: Mapping[str, Any], scratch: Path) -> BuilderRequest:
     """A step of the reference toolchain within the limits that the settings allow."""
-    return BuilderRequest(
-        toolchain=reference_toolchain(), step=step, args=args, limits=Limits.of(settings), scratch=scratch
-    )
+    return _request(settings, reference_toolchain(), step, args, scratch)
+
+
+def _request(
+    settings: Settings, toolchain: Toolchain, step: str, args: Mapping[str, Any], scratch: Path
+) -> BuilderRequest:
+    return BuilderRequest(toolchain=toolchain, step=step, args=args, limits=Limits.of(settings), scratch=scratch)
