@@ -36,11 +36,23 @@ def locate(
     folder that has data for all inputs. Inputs that come without a specification are preprocessed as in `like`, if both
     are images or both arrays. Raises UsageError and DataError. Labels beside the data are found along with it.
     """
-    inputs = model.summary.inputs
-    finder = _Finder(inputs, like or {})
+    if arguments:
+        return named(arguments, model.summary.inputs, working_folder=working_folder, like=like)
     with looking_for_data():
-        if not arguments:
-            return _search(inputs, model, working_folder)
+        return _search(model.summary.inputs, model, working_folder)
+
+
+def named(
+    arguments: Sequence[str],
+    inputs: Sequence[TensorType],
+    *,
+    option: str = "--data",
+    working_folder: Path = Path(),
+    like: Mapping[str, InputSource] | None = None,
+) -> Source:
+    """The data that arguments of `option` name, at least one of them; as `locate`."""
+    finder = _Finder(inputs, like or {}, option)
+    with looking_for_data():
         if len(arguments) == 1 and (working_folder / arguments[0]).exists():
             return finder.at(working_folder / arguments[0])
         return finder.named(arguments, working_folder)
