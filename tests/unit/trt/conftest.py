@@ -11,6 +11,7 @@ import importlib
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -84,15 +85,30 @@ class Recorded:
         return importlib.import_module(f"{_CHILD}.{name}")
 
 
+@contextmanager
+def standing_in(version: str) -> Iterator[Recorded]:
+    """A release; the child's modules are imported anew upon it."""
+    made = Recorded(version)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "tensorrt", made.module)
+        before = {name: module for name, module in sys.modules.items() if name.startswith(_CHILD)}
+        for name in before:
+            del sys.modules[name]
+        yield made
+        for name in [name for name in sys.modules if name.startswith(_CHILD)]:
+            del sys.modules[name]
+        sys.modules.update(before)
+
+
 @pytest.fixture(params=VERSIONS)
-def recorded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded]:
-    """Each release in turn; the child's modules are imported anew upon it."""
-    made = Recorded(request.param)
-    monkeypatch.setitem(sys.modules, "tensorrt", made.module)
-    before = {name: module for name, module in sys.modules.items() if name.startswith(_CHILD)}
-    for name in before:
-        del sys.modules[name]
-    yield made
-    for name in [name for name in sys.modules if name.startswith(_CHILD)]:
-        del sys.modules[name]
-    sys.modules.update(before)
+def recorded(request: pytest.FixtureRequest) -> Iterator[Recorded]:
+    """Each release in turn."""
+    with standing_in(request.param) as made:
+        yield made
+
+
+@pytest.fixture(params=[version for version in VERSIONS if Recorded(version).names["calibrators"]])
+def with_calibrators(request: pytest.FixtureRequest) -> Iterator[Recorded]:
+    """Each release that has calibrators."""
+    with standing_in(request.param) as made:
+        yield made

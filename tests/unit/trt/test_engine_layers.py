@@ -94,7 +94,11 @@ def test_an_engine_without_layers_has_none() -> None:
 
 
 def test_time_in_int8_is_a_share_of_all_that_the_profiler_tells() -> None:
-    layers = [{"name": "conv", "dtype": "int8"}, {"name": "copy", "dtype": None}, {"name": "gemm", "dtype": "float32"}]
+    layers: list[dict[str, Any]] = [
+        {"name": "conv", "dtype": "int8"},
+        {"name": "copy", "dtype": None},
+        {"name": "gemm", "dtype": "float32"},
+    ]
     times = {"conv": 3.0, "copy": 1.0, "gemm": 2.0, "of which the inspector knows nothing": 6.0}
     assert int8_time_share(layers, times) == 0.25
     assert int8_time_share(layers, {}) is None

@@ -7,7 +7,7 @@ overlap, and calibration takes as long as the slowest of them instead of their s
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Mapping, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,8 +125,3 @@ def read_as(feed: Feed, start: int, stop: int, out: NDArray[Any]) -> None:
                 remedy="use a TensorRT from 10 on, or smaller numbers",
             )
     np.copyto(out, values, casting="unsafe")
-
-
-def pointers(addresses: Mapping[str, int], names: Sequence[str]) -> List[int]:
-    """Addresses in the order in which TensorRT names its inputs."""
-    return [addresses[name] for name in names]

@@ -10,10 +10,9 @@ import time
 from typing import Any, Callable, List, Mapping, Optional, TypeVar, cast
 
 from trtfarm_builder.channel import Channel
-from trtfarm_builder.failures import BadTableError
+from trtfarm_builder.failures import BadTableError, StepError
 from trtfarm_builder.trt.binding import trt
 from trtfarm_builder.trt.cache_text import CacheText
-from trtfarm_builder.trt.calibration_data import pointers
 from trtfarm_builder.trt.interfaces import interface_of
 
 _DEFAULT_QUANTILE = 0.9999
@@ -85,7 +84,7 @@ class FeedingCalibrator(Calibrator):
             return None
         self.batches += 1
         self._channel.progress("calibrate", self.batches, self._expected, "batches")
-        return pointers(addresses, names)
+        return [addresses[name] for name in names]
 
     @_kept
     def read_calibration_cache(self) -> None:
@@ -96,6 +95,17 @@ class FeedingCalibrator(Calibrator):
         self.seconds = time.monotonic() - self._begun
         self.table = bytes(cache)
         self.done.set()
+
+    def check(self, reason: Optional[str]) -> None:
+        """Raises what a method raised, and StepError, for `reason`, where TensorRT saw less than all batches."""
+        if self.failure is not None:
+            raise self.failure
+        if self.batches != self._expected:
+            raise StepError(
+                "TensorRT calibrated on {} batches of {}".format(self.batches, self._expected),
+                cause=reason,
+                remedy="try again; if it stays so, report it with the job's log",
+            )
 
 
 class TableCalibrator(Calibrator):
