@@ -18,6 +18,7 @@ def facts_of(farm: Farm, submission: Submission, *, seconds: float) -> dict[str,
     """Everything the summary tells, as data for `--json`."""
     from trtfarm.catalog.search import engine_entry, table_entry
     from trtfarm.database.schema import EngineRow, ModelRow, TableRow, VerificationRow
+    from trtfarm.planning import verified_precisions
     from trtfarm.submissions.resolve import row
 
     table_ids = submission.result_ids("table_id") or [submission.request.table_id or ""]
@@ -25,7 +26,12 @@ def facts_of(farm: Farm, submission: Submission, *, seconds: float) -> dict[str,
         model = row(session, ModelRow, submission.request.model_id)
         table = session.get(TableRow, table_ids[0])
         engines = [row(session, EngineRow, engine_id) for engine_id in submission.result_ids("engine_id")]
-        checks = [row(session, VerificationRow, name) for name in submission.result_ids("verification_id")]
+        verified = verified_precisions(submission.request)
+        checks = [
+            {"precision": verified[step.name], **row(session, VerificationRow, step.result["verification_id"]).metrics}
+            for step in submission.steps
+            if step.result and "verification_id" in step.result
+        ]
         return {
             "submission": submission.id,
             "state": submission.state.value,
@@ -35,7 +41,8 @@ def facts_of(farm: Farm, submission: Submission, *, seconds: float) -> dict[str,
             "model": {"id": model.id, "name": model.name, "digest": model.digest},
             "table": table_entry(table, model).as_dict() if table else None,
             "engines": [engine_entry(session, engine).as_dict() | _layers(engine.facts) for engine in engines],
-            "verification": dict(checks[0].metrics) if checks else None,
+            "verification": checks[0] if checks else None,
+            "verifications": checks,
             "steps": [
                 {
                     "name": step.name,
@@ -66,8 +73,8 @@ def lines(facts: Mapping[str, Any]) -> Iterator[str]:
             f"engine    {engine['id']}  {engine['precision']} {engine['compute_capability']}  {engine['toolchain']}  "
             f"{output.size(engine['size'])}, {engine['int8_layers']} of {engine['layer_count']} layers in INT8"
         )
-    if checks := facts["verification"]:
-        yield from (f"accuracy  {line}" for line in accuracy.lines(checks, facts["precision"]))
+    for check in facts["verifications"]:
+        yield from (f"accuracy  {line}" for line in accuracy.lines(check, check["precision"]))
     yield f"kept in   {facts['home']}"
 
 

@@ -39,6 +39,8 @@ PRECISIONS: Mapping[str, Precision] = {
     "bf16": Precision(by_flag=True),
     "fp8": Precision(by_flag=True),
 }
+#: What stands in for a precision where a target has no float32 for what stays beside INT8.
+REST_IN_FLOAT16: Mapping[str, str] = {"int8": "int8+fp16"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,7 @@ class SubmissionRequest:
     `explicit` asks for Q/DQ nodes also where a table would do. `converter_options` say what stays in float32 beside
     fp16. `profiles` maps an input's name to its min, opt and max shape. `max_drop` is a share: 0.01 is one percent.
     `restamp` takes tables of other release lines of TensorRT. Without `timing_cache` kernels are timed anew.
+    `rest_in_float16` names targets whose toolchain lacks the float32 that int8 leaves the rest of a model in.
     """
 
     model_id: str
@@ -64,6 +67,7 @@ class SubmissionRequest:
     explicit: bool = False
     restamp: bool = False
     timing_cache: bool = True
+    rest_in_float16: tuple[str, ...] = ()
     profiles: Mapping[str, Any] = field(default_factory=dict)
     quantizer_options: Mapping[str, Any] = field(default_factory=dict)
     converter_options: Mapping[str, Any] = field(default_factory=dict)
@@ -90,6 +94,15 @@ class SubmissionRequest:
     def implicit(self, target: BuildTarget) -> bool:
         """Whether the target takes its scales from a table, and not from Q/DQ nodes."""
         return PRECISIONS[self.precision].quantized and not target.strongly_typed and not self.explicit
+
+    def precision_for(self, target: BuildTarget) -> str:
+        """What is built for the target, and what its engine says that it is."""
+        rest_in_float16 = str(target) in self.rest_in_float16
+        return REST_IN_FLOAT16.get(self.precision, self.precision) if rest_in_float16 else self.precision
+
+    def converted(self, target: BuildTarget) -> bool:
+        """Whether the target takes a model that was rewritten to float16."""
+        return target.strongly_typed and PRECISIONS[self.precision_for(target)].float16
 
     def _check_types(self) -> None:
         if PRECISIONS[self.precision].by_flag and any(target.strongly_typed for target in self.targets):
@@ -166,6 +179,7 @@ class SubmissionRequest:
                 "rule": CalibrationRule(**{**rule, "calibrator": Calibrator(rule["calibrator"])}) if rule else None,
                 "targets": tuple(BuildTarget(**target) for target in data["targets"]),
                 "calibrate_on": BuildTarget(**calibrate_on) if calibrate_on else None,
+                "rest_in_float16": tuple(data.get("rest_in_float16", ())),
             }
         )
 
@@ -189,19 +203,45 @@ def plan(request: SubmissionRequest) -> tuple[Step, ...]:
     if precision.quantized and not all(map(request.implicit, request.targets)):
         steps.append(Step(name="quantize", kind=ActionKind.QUANTIZE, needs=scales))
         quantized = ("quantize",)
-    rewritten = quantized
-    if precision.float16 and any(target.strongly_typed for target in request.targets):
+    if any(map(request.converted, request.targets)):
         steps.append(Step(name="convert", kind=ActionKind.CONVERT, needs=quantized))
-        rewritten = ("convert",)
-    simulated = request.test_dataset_id is not None and not all(target.on_gpu for target in request.targets)
-    if simulated and rewritten:
-        steps.append(Step(name="verify", kind=ActionKind.VERIFY, needs=rewritten))
-    gate = ("verify",) if simulated and rewritten and request.max_drop is not None else ()
-    for target in request.targets:
-        needs = scales if request.implicit(target) else rewritten if target.strongly_typed else quantized
-        gated = () if target.on_gpu else gate
-        steps.append(Step(name=f"build {target}", kind=ActionKind.BUILD, needs=needs + gated, target=target))
+    sources = {
+        target: scales if request.implicit(target) else ("convert",) if request.converted(target) else quantized
+        for target in request.targets
+    }
+    simulations = _simulations(request, sources)
+    steps += simulations.values()
+    for target, source in sources.items():
+        gated = source in simulations and request.max_drop is not None and not target.on_gpu
+        needs = (*source, simulations[source].name) if gated else source
+        steps.append(Step(name=f"build {target}", kind=ActionKind.BUILD, needs=needs, target=target))
     return (*steps, *_measurements(request))
+
+
+def verified_precisions(request: SubmissionRequest) -> dict[str, str]:
+    """What each verification of a submission's plan measures, by its step's name."""
+    steps = plan(request)
+    made_of = {step.needs[:1]: request.precision_for(step.target) for step in steps if step.target and step.needs}
+    return {
+        step.name: request.precision_for(step.target) if step.target else made_of[step.needs[:1]]
+        for step in steps
+        if step.kind in {ActionKind.VERIFY, ActionKind.MEASURE}
+    }
+
+
+def _simulations(
+    request: SubmissionRequest, sources: Mapping[BuildTarget, tuple[str, ...]]
+) -> dict[tuple[str, ...], Step]:
+    """A verification on the CPU of each rewritten model that engines are built of ahead of time, by what makes it."""
+    if request.test_dataset_id is None:
+        return {}
+    # Sorted, so that of two it is the converted model's that has the longer name.
+    ahead = sorted({source for target, source in sources.items() if source and not target.on_gpu}, reverse=True)
+    names = ("verify", "verify float16")
+    return {
+        source: Step(name=name, kind=ActionKind.VERIFY, needs=source)
+        for source, name in zip(ahead, names, strict=False)
+    }
 
 
 def _measurements(request: SubmissionRequest) -> list[Step]:

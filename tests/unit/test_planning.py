@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from trtfarm.actions import ActionKind
 from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.errors import UsageError
-from trtfarm.planning import SubmissionRequest, plan
+from trtfarm.planning import SubmissionRequest, plan, verified_precisions
 from trtfarm.targets import BuildTarget
 
 RULE = CalibrationRule.of(Calibrator.LEGACY, batch_size=50, quantile=0.999)
@@ -70,6 +71,25 @@ def test_float16_is_converted_after_quantisation_and_that_is_verified_and_built(
         "verify": ("convert",),
         **dict.fromkeys(BUILDS, ("convert", "verify")),
     }
+
+
+def test_a_target_without_float32_gets_float16_beside_int8_and_what_each_target_gets_is_verified() -> None:
+    wanted = request(rest_in_float16=(str(TARGETS[0]),), test_dataset_id="dat_2", max_drop=0.01)
+    assert needs(wanted) == {
+        "calibrate": (),
+        "quantize": ("calibrate",),
+        "convert": ("quantize",),
+        "verify": ("quantize",),
+        "verify float16": ("convert",),
+        BUILDS[0]: ("convert", "verify float16"),
+        BUILDS[1]: ("quantize", "verify"),
+    }
+    assert [wanted.precision_for(target) for target in TARGETS] == ["int8+fp16", "int8"]
+    assert verified_precisions(wanted) == {"verify": "int8", "verify float16": "int8+fp16"}
+    assert SubmissionRequest.from_dict(json.loads(json.dumps(wanted.as_dict()))) == wanted
+    alone = replace(wanted, targets=TARGETS[:1])
+    assert needs(alone)["verify"] == ("convert",)
+    assert verified_precisions(alone) == {"verify": "int8+fp16"}
 
 
 def test_float16_alone_needs_no_calibration_and_can_be_verified() -> None:

@@ -28,13 +28,16 @@ from trtfarm.regular_files import is_file
 from trtfarm.targets import BuildTarget
 from trtfarm.versions import TensorRTVersion
 from trtfarm_worker.data_reader import DataReader, Tell
-from trtfarm_worker.toolchains.choice import choose
+from trtfarm_worker.toolchains.choice import choose, stands_in
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
 if TYPE_CHECKING:
     from trtfarm.tables.table import CalibrationTable
     from trtfarm_worker.builder.supervisor import Listener
 
+#: Operators that are matrix products, or are made of them. What else is may be in a model's own functions, of which the
+#: builder then says that it cannot compile them.
+_PRODUCTS = frozenset({"MatMul", "Gemm", "Einsum", "RNN", "GRU", "LSTM", "Attention"})
 #: Stands for the id of a row that is made only when all of a request was found fit.
 _LATER = ""
 
@@ -80,7 +83,7 @@ def take(
     """
     _check_options(order)
     model = Model.read(order.model)
-    targets = _targets(farm, order, toolchains)
+    targets, in_float16 = _targets(farm, order, toolchains, model, tell)
     with farm.scratch("order") as folder:
         copy = () if model_stored(farm, model) else _inspected_copy(farm, model, folder, listener)
         recognise = partial(recognised, farm)
@@ -95,6 +98,7 @@ def take(
             table_id=_LATER if goods.table else None,
             test_dataset_id=_LATER if goods.test else None,
             max_drop=order.max_drop,
+            rest_in_float16=in_float16,
             profiles=_profile(order, model, [found for found in (goods.data, goods.test) if found]).as_dict(),
             quantizer_options=order.quantizer_options(),
             converter_options=order.converter_options(),
@@ -215,17 +219,23 @@ def _profile(order: Order, model: Model, data_sets: Sequence[DataSet]) -> Optimi
     return profile
 
 
-def _targets(farm: Farm, order: Order, toolchains: Sequence[Toolchain]) -> tuple[BuildTarget, ...]:
-    """The best toolchain of this host for each target; a target asked for twice is built once."""
-    wanted = dict.fromkeys(order.targets or farm.settings.targets)
-    chosen = [
-        (target, choose(toolchains, target=target, precision=order.precision, version=order.tensorrt))
-        for target in wanted
-    ]
-    return tuple(
-        BuildTarget(compute_capability=str(target), toolchain=toolchain.kind.value, tensorrt=toolchain.version)
-        for target, toolchain in chosen
-    )
+def _targets(
+    farm: Farm, order: Order, toolchains: Sequence[Toolchain], model: Model, tell: Tell
+) -> tuple[tuple[BuildTarget, ...], tuple[str, ...]]:
+    """The best toolchain of this host for each target, and the targets where what stays beside INT8 is float16.
+
+    A target asked for twice is built once.
+    """
+    products = any(operator.name in _PRODUCTS for operator in model.summary.operators)
+    targets, in_float16 = [], []
+    for wanted in dict.fromkeys(order.targets or farm.settings.targets):
+        best = choose(toolchains, target=wanted, precision=order.precision, version=order.tensorrt, products=products)
+        target = BuildTarget(compute_capability=str(wanted), toolchain=best.kind.value, tensorrt=best.version)
+        targets.append(target)
+        if reason := stands_in(best, wanted, order.precision, products=products):
+            in_float16.append(str(target))
+            tell(f"{wanted}: what stays beside INT8 is float16 there, for {best.name} says: {reason}")
+    return tuple(targets), tuple(in_float16)
 
 
 def _table(farm: Farm, order: Order, model: Model) -> CalibrationTable | str | None:

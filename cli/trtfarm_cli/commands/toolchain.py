@@ -107,6 +107,11 @@ def _report(toolchain: Toolchain, *, json: bool) -> None:
             for word, reasons in can.exceptions.items()
             for target, reason in reasons.items()
         }
+        exceptions |= {
+            f"{word} for {target}, of models with matrix products": reason
+            for word, reasons in can.without_products.items()
+            for target, reason in reasons.items()
+        }
         output.emit_fields(_row(toolchain) | {"lacking": {**can.lacking, **exceptions}})
     if toolchain.broken:
         raise typer.Exit(exits.NO_TOOLCHAIN)

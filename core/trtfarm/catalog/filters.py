@@ -18,8 +18,8 @@ _DIGEST = "sha256:"
 class Filter:
     """What to search for; None asks for nothing.
 
-    A TensorRT version may be short: 10 and 10.13 find 10.13.3.9. `model` is a name, or the start of a digest or of an
-    id. Raises UsageError for a version or a compute capability that is none.
+    A TensorRT version may be short: 10 and 10.13 find 10.13.3.9. So may a precision: int8 finds int8+fp16. `model` is
+    a name, or the start of a digest or of an id. Raises UsageError for a version or a compute capability that is none.
     """
 
     tensorrt: str | None = None
@@ -41,7 +41,7 @@ def engine_conditions(wanted: Filter) -> list[ColumnElement[bool]]:
     return [
         *_common(wanted, EngineRow.tensorrt, EngineRow.calibrator),
         *_equal(EngineRow.compute_capability, wanted.compute_capability),
-        *_equal(EngineRow.precision, wanted.precision),
+        *_precision(wanted.precision),
     ]
 
 
@@ -71,6 +71,12 @@ def _common(
             )
         )
     return conditions
+
+
+def _precision(word: str | None) -> list[ColumnElement[bool]]:
+    if word is None:
+        return []
+    return [or_(EngineRow.precision == word, EngineRow.precision.startswith(f"{word}+", autoescape=True))]
 
 
 def _equal(

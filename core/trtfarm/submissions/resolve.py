@@ -91,7 +91,7 @@ def _verify(session: Session, request: SubmissionRequest, step: Step, results: R
 def _build(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:
     model, target = row(session, ModelRow, request.model_id), _target(step)
     wanted: dict[str, Any] = {
-        "precision": request.precision,
+        "precision": request.precision_for(target),
         **asdict(target),
         "profiles": dict(request.profiles),
         "options": dict(request.build_options),

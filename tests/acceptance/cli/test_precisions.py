@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
+import onnx
 
+from tests.acceptance.cli.conftest import share
 from tests.acceptance.cli.program import Program
+from tests.unit.onnx_models import make_model, node, weights
+from trtfarm_worker.toolchains.probe import probed
+from trtfarm_worker.toolchains.toolchain import Toolchain
 
 TARGETS = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_120", "sm_121")
 
@@ -48,14 +52,36 @@ def test_fp16_alone_needs_no_calibration_and_is_verified(builder: Program, digit
     assert facts["verification"]["classification"]["candidate"] == facts["verification"]["classification"]["reference"]
 
 
-@pytest.mark.parametrize(("precision", "instead"), [("int8", "int8+fp16"), ("fp32", "fp16")])
-def test_what_sm_75_lacks_is_told_before_anything_is_done(
-    builder: Program, digits: Path, precision: str, instead: str
-) -> None:
-    error = builder.fails(6, "submit", digits / "lenet.onnx", "--precision", precision, "--target", "sm_75")
+def test_int8_for_a_target_without_float32_products_has_float16_beside_it(builder: Program, digits: Path) -> None:
+    facts = _submit(builder, digits, "int8", "sm_75", "sm_86")
+    turing, ampere = facts["engines"]
+    assert (turing["precision"], ampere["precision"]) == ("int8+fp16", "int8")
+    assert turing["int8_layers"] >= 5
+    assert [check["precision"] for check in facts["verifications"]] == ["int8", "int8+fp16"]
+    for engine, check in zip((ampere, turing), facts["verifications"], strict=True):
+        assert engine["metrics"] == {name: value for name, value in check.items() if name != "precision"}
+    found = builder.json("engines", "list", "--precision", "int8")
+    assert {engine["id"] for engine in found} == {turing["id"], ampere["id"]}
+    assert [e["id"] for e in builder.json("engines", "list", "--precision", "int8+fp16")] == [turing["id"]]
+    told = builder.run("submit", digits / "lenet.onnx", "--target", "sm_75").err
+    assert "sm_75: what stays beside INT8 is float16 there" in told
+    assert "FP32 GEMM is not supported" in told
+    assert _submit(builder, digits, "int8+fp16", "sm_75")["hit"]
+
+
+def test_what_sm_75_lacks_is_told_before_anything_is_done(builder: Program, digits: Path) -> None:
+    error = builder.fails(6, "submit", digits / "lenet.onnx", "--precision", "fp32", "--target", "sm_75")
     assert "FP32 GEMM is not supported" in error["cause"]
-    assert error["remedy"] == f"for sm_75 ask for --precision {instead}"
+    assert error["remedy"] == "for sm_75 ask for --precision fp16"
     assert "models" not in builder.rows()
+
+
+def test_fp32_without_matrix_products_is_built_for_sm_75(program: Program, rtx_toolchain: Toolchain) -> None:
+    share(program, probed(rtx_toolchain))
+    model = make_model([node("Conv", ["x", "w"], "y")], {"x": [1, 3, 8, 8]}, ["y"], {"w": weights(0, 4, 3, 3, 3)})
+    onnx.save(model, str(program.folder / "model.onnx"))
+    facts = program.json("submit", program.folder / "model.onnx", "--precision", "fp32", "--target", "sm_75")
+    assert [engine["precision"] for engine in facts["engines"]] == ["fp32"]
 
 
 def test_nodes_can_be_kept_in_fp32(builder: Program, digits: Path) -> None:

@@ -8,12 +8,13 @@ import pytest
 from trtfarm.compute_capability import ComputeCapability
 from trtfarm.errors import ToolchainError
 from trtfarm.versions import TensorRTVersion
-from trtfarm_worker.toolchains.choice import choose
+from trtfarm_worker.toolchains.choice import choose, stands_in
 from trtfarm_worker.toolchains.registry import reference_toolchain
 from trtfarm_worker.toolchains.toolchain import Capabilities, Toolchain, ToolchainKind
 
 _REFERENCE = reference_toolchain()
 _SM_75 = ComputeCapability(7, 5)
+_NO_PRODUCT = "FP32 GEMM is not supported"
 _SM_86, _SM_90 = ComputeCapability(8, 6), ComputeCapability(9, 0)
 
 
@@ -67,15 +68,33 @@ def test_a_precision_that_one_target_lacks_names_those_that_it_has() -> None:
     can = Capabilities(
         compute_capabilities=(_SM_75, _SM_86),
         precisions=("fp32", "fp16", "int8", "int8+fp16"),
-        exceptions={word: {"sm_75": "FP32 GEMM is not supported"} for word in ("fp32", "int8")},
+        exceptions={"int8": {"sm_75": _NO_PRODUCT}},
+        without_products={"fp32": {"sm_75": _NO_PRODUCT}},
     )
     toolchain = replace(_NEW, capabilities=can)
-    assert choose([toolchain], target=_SM_86, precision="int8") == toolchain
-    assert choose([toolchain], target=_SM_75, precision="int8+fp16") == toolchain
-    with pytest.raises(ToolchainError, match="no toolchain here builds int8 engines for sm_75") as caught:
-        choose([_REFERENCE, toolchain], target=_SM_75, precision="int8")
-    assert caught.value.cause == "tensorrt-rtx-1.7.1.116: has no int8 for sm_75: FP32 GEMM is not supported"
-    assert caught.value.remedy == "for sm_75 ask for --precision int8+fp16"
+    assert choose([toolchain], target=_SM_86, precision="fp32") == toolchain
+    assert choose([toolchain], target=_SM_75, precision="fp16") == toolchain
+    assert choose([toolchain], target=_SM_75, precision="fp32", products=False) == toolchain
+    with pytest.raises(ToolchainError, match="no toolchain here builds fp32 engines for sm_75") as caught:
+        choose([_REFERENCE, toolchain], target=_SM_75, precision="fp32")
+    assert caught.value.cause == f"tensorrt-rtx-1.7.1.116: has no fp32 for sm_75 with matrix products: {_NO_PRODUCT}"
+    assert caught.value.remedy == "for sm_75 ask for --precision fp16"
+
+
+@pytest.mark.parametrize(("precisions", "instead"), [(("int8", "int8+fp16"), True), (("int8", "fp16"), False)])
+def test_float16_stands_in_beside_int8_where_it_can(precisions: tuple[str, ...], instead: bool) -> None:  # noqa: FBT001
+    can = Capabilities(
+        compute_capabilities=(_SM_75, _SM_86), precisions=precisions, exceptions={"int8": {"sm_75": _NO_PRODUCT}}
+    )
+    toolchain = replace(_NEW, capabilities=can)
+    assert stands_in(toolchain, _SM_86, "int8") is None
+    assert stands_in(toolchain, _SM_75, "int8") == (_NO_PRODUCT if instead else None)
+    if instead:
+        assert choose([toolchain], target=_SM_75, precision="int8") == toolchain
+        return
+    with pytest.raises(ToolchainError) as caught:
+        choose([toolchain], target=_SM_75, precision="int8")
+    assert caught.value.cause == f"tensorrt-rtx-1.7.1.116: has no int8 for sm_75: {_NO_PRODUCT}"
 
 
 def test_a_tensorrt_without_a_gpu_says_so() -> None:

@@ -23,7 +23,8 @@ _TOOLCHAIN = Toolchain(
         precisions=("fp32", "int8"),
         calibrators=(Calibrator.ENTROPY2,),
         lacking={"fp8": "too old"},
-        exceptions={"fp32": {"sm_75": "no FP32 GEMM"}},
+        exceptions={"int8": {"sm_75": "no FP32 GEMM"}},
+        without_products={"fp32": {"sm_75": "no FP32 GEMM"}},
     ),
     broken="it was",
 )

@@ -18,12 +18,20 @@ from trtfarm_builder.rtx.plan import config_for, plan_from_network
 def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:  # noqa: ARG001 - a step's signature
     """Builds a convolution and a matrix product in each precision, for each compute capability on its own.
 
-    Returns tensorrt, python, compute_capabilities, and precisions {word: {compute capability: None, or why not}}: 1.6
-    fails on every INT8 convolution, and 1.7 has no matrix product in FP32 for sm_75. Raises ToolchainUnfitError where
-    nothing can be built at all.
+    Returns tensorrt, python, compute_capabilities, precisions {word: {compute capability: None, or why not}}, and
+    without_products {word: {compute capability: why only models without a matrix product}}: 1.6 fails on every INT8
+    convolution, and 1.7 has no matrix product in FP32 for sm_75. Raises ToolchainUnfitError where nothing can be built
+    at all.
     """
     targets = sorted(COMPUTE_CAPABILITIES, key=lambda name: int(name[len("sm_") :]))
-    found = {word: {target: _failure(channel, word, target) for target in targets} for word in PRECISIONS}
+    found: Dict[str, Dict[str, Optional[str]]] = {word: {} for word in PRECISIONS}
+    without_products: Dict[str, Dict[str, str]] = {word: {} for word in PRECISIONS}
+    for word, reasons in found.items():
+        for target in targets:
+            reasons[target] = reason = _failure(channel, word, target)
+            if reason is not None and _failure(channel, word, target, products=False) is None:
+                without_products[word][target] = reason
+                reasons[target] = None
     failures = [reason for reasons in found.values() for reason in reasons.values()]
     if None not in failures:
         raise ToolchainUnfitError("TensorRT-RTX {} builds nothing here".format(trt.__version__), cause=failures[0])
@@ -32,14 +40,16 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:  # noqa: ARG0
         "python": platform.python_version(),
         "compute_capabilities": targets,
         "precisions": found,
+        "without_products": without_products,
     }
 
 
-def _failure(channel: Channel, precision: str, target: str) -> Optional[str]:
+def _failure(channel: Channel, precision: str, target: str, *, products: bool = True) -> Optional[str]:
+    """Why that cannot be built, with a matrix product or without; None where it can."""
     logger = BuildLogger(Path("{}-{}.log".format(precision, target)), channel)
     builder = trt.Builder(logger)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-    _Layers(network, precision).add_all()
+    _Layers(network, precision).add_all(products=products)
     try:
         plan_from_network(builder, network, config_for(builder, [target], {}), logger, channel)
     except ToolchainUnfitError as error:
@@ -50,7 +60,7 @@ def _failure(channel: Channel, precision: str, target: str) -> Optional[str]:
 
 
 class _Layers:
-    """A convolution with a matrix product behind it, in one precision; input and output are float32."""
+    """A convolution, with a matrix product behind it or without, in one precision; input and output are float32."""
 
     def __init__(self, network: Any, precision: str) -> None:
         self._network = network
@@ -59,14 +69,17 @@ class _Layers:
         # TensorRT does not copy them: they have to live until the network is built.
         self._values: List[Any] = []
 
-    def add_all(self) -> None:
+    def add_all(self, *, products: bool) -> None:
         network = self._network
         data = self._cast(network.add_input("data", trt.float32, (1, 8, 8, 8)), trt.float16)
         convolution = network.add_convolution_nd(self._operand(data), 8, (3, 3), trt.Weights())
         convolution.set_input(1, self._operand(self._constant((8, 8, 3, 3))))
-        left, right = self._operand(convolution.get_output(0)), self._operand(self._constant((1, 8, 6, 8)))
-        product = network.add_matrix_multiply(left, trt.MatrixOperation.NONE, right, trt.MatrixOperation.NONE)
-        network.mark_output(self._cast(product.get_output(0), trt.float32))
+        result = convolution.get_output(0)
+        if products:
+            left, right = self._operand(result), self._operand(self._constant((1, 8, 6, 8)))
+            none = trt.MatrixOperation.NONE
+            result = network.add_matrix_multiply(left, none, right, none).get_output(0)
+        network.mark_output(self._cast(result, trt.float32))
 
     def _cast(self, tensor: Any, dtype: Any) -> Any:
         return self._network.add_cast(tensor, dtype).get_output(0) if self._float16 else tensor

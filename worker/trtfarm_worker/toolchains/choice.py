@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from trtfarm.compute_capability import ComputeCapability
 from trtfarm.errors import ToolchainError
+from trtfarm.planning import REST_IN_FLOAT16
 from trtfarm.versions import TensorRTVersion
 from trtfarm_worker.toolchains.toolchain import Toolchain, ToolchainKind
 
@@ -20,14 +21,16 @@ def choose(
     precision: str,
     version: TensorRTVersion | None = None,
     kind: ToolchainKind | None = None,
+    products: bool = True,
 ) -> Toolchain:
     """The newest toolchain that builds for `target` in `precision`; TensorRT before TensorRT-RTX of the same version.
 
-    `version` may be short (1.7) and then takes any release of that line. Raises ToolchainError, which says for each
-    toolchain why it cannot, which targets there are, and what to install.
+    `version` may be short (1.7) and then takes any release of that line. `products` says whether the model has matrix
+    products. A precision that something stands in for (`stands_in`) counts as one that the toolchain has. Raises
+    ToolchainError, which says for each toolchain why it cannot, which targets there are, and what to install.
     """
     reasons = {
-        toolchain.name: _why_not(toolchain, target, precision, version, kind)
+        toolchain.name: _why_not(toolchain, target, precision, version, kind, products=products)
         for toolchain in toolchains
         if toolchain.kind is not ToolchainKind.REFERENCE
     }
@@ -42,12 +45,27 @@ def choose(
     )
 
 
+def stands_in(toolchain: Toolchain, target: ComputeCapability, precision: str, *, products: bool = True) -> str | None:
+    """Why the toolchain builds another precision in this one's stead for a target, and leaves the rest in float16.
+
+    None where it has the precision itself, or none that could stand in for it.
+    """
+    instead = REST_IN_FLOAT16.get(precision)
+    if instead not in toolchain.capabilities.precisions:
+        return None
+    if toolchain.capabilities.lack(instead, target, products=products) is not None:
+        return None
+    return toolchain.capabilities.lack(precision, target, products=products)
+
+
 def _why_not(
     toolchain: Toolchain,
     target: ComputeCapability,
     precision: str,
     version: TensorRTVersion | None,
     kind: ToolchainKind | None,
+    *,
+    products: bool = True,
 ) -> str | None:
     can = toolchain.capabilities
     if kind is not None and toolchain.kind is not kind:
@@ -60,8 +78,7 @@ def _why_not(
         return can.lacking.get("gpu") or f"builds for {_listed(can.compute_capabilities)}"
     if precision not in can.precisions:
         return f"has no {precision}: " + can.lacking.get(precision, f"it has {', '.join(can.precisions) or 'none'}")
-    exception = can.exceptions.get(precision, {}).get(str(target))
-    return None if exception is None else f"has no {precision} for {target}: {exception}"
+    return _lack(toolchain, target, precision, products=products)
 
 
 def _other_precisions(
@@ -75,7 +92,7 @@ def _other_precisions(
     others = {
         word: None
         for toolchain in toolchains
-        if str(target) in toolchain.capabilities.exceptions.get(precision, {})
+        if toolchain.capabilities.lack(precision, target, products=True) is not None
         for word in toolchain.capabilities.precisions
         if word.startswith("int8") == precision.startswith("int8")
         and _why_not(toolchain, target, word, version, kind) is None
@@ -95,6 +112,14 @@ def _remedy(
     if possible:
         return f"choose among the targets that can be built here: {_listed(possible)}"
     return "on a host with such a GPU: trtfarm toolchain install tensorrt, or trtfarm toolchain add PYTHON"
+
+
+def _lack(toolchain: Toolchain, target: ComputeCapability, precision: str, *, products: bool) -> str | None:
+    reason = toolchain.capabilities.lack(precision, target, products=products)
+    if reason is None or stands_in(toolchain, target, precision, products=products) is not None:
+        return None
+    of_all = toolchain.capabilities.lack(precision, target, products=False) is not None
+    return f"has no {precision} for {target}{'' if of_all else ' with matrix products'}: {reason}"
 
 
 def _asked(version: TensorRTVersion | None, kind: ToolchainKind | None) -> str:

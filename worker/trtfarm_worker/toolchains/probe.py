@@ -67,6 +67,7 @@ def _tensorrt_rtx(facts: Facts) -> tuple[str, Capabilities]:
         precisions=tuple(word for word in failures if word not in lacking),
         lacking={word: next(iter(failures[word].values())) for word in failures if word in lacking},
         exceptions={word: reasons for word, reasons in failures.items() if reasons and word not in lacking},
+        without_products={word: reasons for word, reasons in facts["without_products"].items() if reasons},
     )
     return facts["tensorrt"], capabilities
 

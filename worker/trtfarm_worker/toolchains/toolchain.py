@@ -39,6 +39,17 @@ class Capabilities:
     lacking: Mapping[str, str] = field(default_factory=dict)
     #: Precision -> compute capability -> why it has that precision for others, but not for this one.
     exceptions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    #: The same for what only models with matrix products cannot have.
+    without_products: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def lack(self, precision: str, target: ComputeCapability, *, products: bool) -> str | None:
+        """Why no model can be built for this target in a precision that others have; None where one can.
+
+        `products` says whether the model has matrix products.
+        """
+        reasons = [self.exceptions, self.without_products] if products else [self.exceptions]
+        found = (told.get(precision, {}).get(str(target)) for told in reasons)
+        return next((reason for reason in found if reason is not None), None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +85,7 @@ class Toolchain:
             "calibrators": [calibrator.value for calibrator in self.capabilities.calibrators],
             "lacking": dict(self.capabilities.lacking),
             "exceptions": {word: dict(reasons) for word, reasons in self.capabilities.exceptions.items()},
+            "without_products": {word: dict(reasons) for word, reasons in self.capabilities.without_products.items()},
             "broken": self.broken,
         }
 
@@ -101,6 +113,7 @@ def capabilities_of(data: Mapping[str, Any]) -> Capabilities:
         calibrators=tuple(Calibrator(word) for word in data.get("calibrators", ())),
         lacking=dict(data.get("lacking", {})),
         exceptions={word: dict(reasons) for word, reasons in data.get("exceptions", {}).items()},
+        without_products={word: dict(reasons) for word, reasons in data.get("without_products", {}).items()},
     )
 
 
