@@ -11,7 +11,7 @@ import pytest
 from tests.contracts.rows import dataset_row, engine_row, model_row, quantization_row, table_row, verification_row
 from trtfarm.catalog.filters import Filter
 from trtfarm.catalog.lookup import find_one
-from trtfarm.catalog.search import find_engines, find_tables
+from trtfarm.catalog.search import engine_entry, find_engines, find_tables
 from trtfarm.database.schema import EngineRow, ModelRow, TableRow
 from trtfarm.database.session import Database
 from trtfarm.digests import digest_of_json
@@ -109,6 +109,17 @@ class CatalogContract:
     def test_conditions_that_mean_nothing_are_refused(self, wanted: dict[str, str]) -> None:
         with pytest.raises(UsageError):
             Filter(**wanted)
+
+    def test_what_was_measured_of_an_engine_itself_counts_before_what_was_simulated(self, filled: Database) -> None:
+        with filled.write() as session:
+            for engine, cosine in (("eng_a1", 0.5), ("eng_b2", 0.97)):
+                own = {"quantization_id": None, "engine_id": engine, "simulated": False}
+                session.add(verification_row(id=f"ver_{engine}", metrics={"cosine_mean": cosine}, **own))
+        with filled.read() as session:
+            found = {engine.id: engine.metrics for engine in find_engines(session, Filter())}
+            shown = {name: engine_entry(session, session.get_one(EngineRow, name)).metrics for name in found}
+        measured = {"eng_a1": {"cosine_mean": 0.5}, "eng_b2": {"cosine_mean": 0.97}}
+        assert found == shown == {"eng_a2": None, "eng_b1": None, **measured}
 
     def test_one_row_is_found_by_as_much_of_its_id_as_is_needed(self, filled: Database) -> None:
         with filled.read() as session:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from tests.contracts.submission_bench import LAYERS, LEFT, Bench
+from tests.contracts.submission_bench import Bench, gpu_target
 from trtfarm.catalog.details import engine_details, table_details
 from trtfarm.catalog.removal import remove_engines
 from trtfarm.database.schema import BlobRow, EngineRow
@@ -44,6 +44,18 @@ class RemovalContract:
             assert session.get(EngineRow, gone) is None
             assert session.get(EngineRow, kept) is not None
             assert session.get(BlobRow, files[gone].blob) is None
+
+    def test_an_engine_that_was_measured_takes_its_measurements_along(self, bench: Bench) -> None:
+        place = gpu_target("sm_90")
+        submission = bench.submit(bench.request(targets=(place,), calibrate_on=place))
+        bench.do_all()
+        (engine,) = bench.get(submission).result_ids("engine_id")
+        assert remove_engines(bench.farm.database, bench.farm.blobs, [engine]) == [engine]
+        again = bench.submit(submission.request)
+        assert {name: state for name, state in bench.states(again).items() if state != "hit"} == {
+            f"build {place}": "active",
+            f"verify {place}": "pending",
+        }
 
     def test_an_engine_that_was_removed_is_built_again(self, bench: Bench, built: Submission) -> None:
         remove_engines(bench.farm.database, bench.farm.blobs, built.result_ids("engine_id")[:1])

@@ -11,10 +11,17 @@ from sqlalchemy import select
 
 from tests.contracts.rows import dataset_row, model_row
 from trtfarm.actions import ActionKind
-from trtfarm.blobs.folder import Folder
+from trtfarm.blobs.objects import Objects
 from trtfarm.blobs.store import Blob, BlobStore
 from trtfarm.calibrators import CalibrationRule, Calibrator
-from trtfarm.database.schema import EngineRow, QuantizationRow, StepRow, TableRow, VerificationRow
+from trtfarm.database.schema import (
+    EngineRow,
+    QuantizationRow,
+    RecordingRow,
+    StepRow,
+    TableRow,
+    VerificationRow,
+)
 from trtfarm.database.session import Database
 from trtfarm.digests import digest_of_json
 from trtfarm.errors import TrtfarmError
@@ -39,17 +46,24 @@ TWO_PERCENT: dict[str, Any] = {"classification": None, "outputs": {"prob": {"cos
 LEFT: dict[str, Any] = {"left": [{"node": "prob", "op_type": "Softmax", "reason": "not quantised by TensorRT"}]}
 LAYERS = [{"name": "conv", "dtype": "int8"}, {"name": "prob", "dtype": "float32"}]
 BUILT: dict[str, Any] = {"layers": LAYERS, "int8_layers": 1, "io": [], "seconds": 0.5}
+_MEASURED = {ActionKind.VERIFY, ActionKind.MEASURE}
 _ROWS: Mapping[ActionKind, Any] = {
     ActionKind.CALIBRATE: TableRow,
     ActionKind.QUANTIZE: QuantizationRow,
     ActionKind.CONVERT: QuantizationRow,
     ActionKind.VERIFY: VerificationRow,
     ActionKind.BUILD: EngineRow,
+    ActionKind.RECORD: RecordingRow,
+    ActionKind.MEASURE: VerificationRow,
 }
 
 
 def target(capability: str) -> BuildTarget:
     return BuildTarget(compute_capability=capability, toolchain="tensorrt-rtx", tensorrt="1.7.1.116")
+
+
+def gpu_target(capability: str, tensorrt: str = "8.5.3.1") -> BuildTarget:
+    return BuildTarget(compute_capability=capability, toolchain="tensorrt", tensorrt=tensorrt)
 
 
 class Bench:
@@ -58,7 +72,7 @@ class Bench:
     def __init__(self, database: Database, folder: Path) -> None:
         settings = Settings.from_environment({"TRTFARM_HOME": str(folder)})
         self.folder = folder
-        self.farm = Farm(settings, database, BlobStore(Folder(folder / "blobs")))
+        self.farm = Farm(settings, database, BlobStore(Objects.in_folder(folder / "blobs")))
         self._numbers = itertools.count()
         with database.write() as session:
             session.add_all(dataset_row(id=name, digest=digest_of_json(name)) for name in ("dat_cal", "dat_test"))
@@ -113,7 +127,7 @@ class Bench:
         task = Task(farm=self.farm, job=claim.job, toolchains=(), inputs=self.folder, scratch=self.folder)
         blobs = [self.farm.blobs.put_bytes(f"{name} {job.key}".encode()) for name in _BLOBS[kind]]
         with self.farm.database.write() as session:
-            values = {**_values(kind, claim.job, blobs), **({"metrics": metrics} if kind is ActionKind.VERIFY else {})}
+            values = {**_values(kind, claim.job, blobs), **({"metrics": metrics} if kind in _MEASURED else {})}
             stored = put(session, task, _ROWS[kind], blobs, **values)
             self.farm.jobs.finish(session, claim, {RESULT_ID[kind]: stored})
         return self.farm.after_job(job.id)
@@ -161,6 +175,8 @@ _BLOBS = {
     ActionKind.CONVERT: ("model",),
     ActionKind.VERIFY: (),
     ActionKind.BUILD: ("engine", "log"),
+    ActionKind.RECORD: ("prob",),
+    ActionKind.MEASURE: (),
 }
 
 
@@ -176,8 +192,8 @@ def _values(kind: ActionKind, job: Job, blobs: list[Blob]) -> dict[str, Any]:
             "rule": request["rule"],
             "batch_size": 50,
             "before_fusion": True,
-            "tensorrt": "8.5.3.1",
-            "origin": TableOrigin.REFERENCE,
+            "tensorrt": request.get("tensorrt", "8.5.3.1"),
+            "origin": TableOrigin.NATIVE if "tensorrt" in request else TableOrigin.REFERENCE,
             "portable": True,
             "blob": digests[0],
             "scales_digest": digest_of_json(["scales", job.key]),
@@ -191,6 +207,11 @@ def _values(kind: ActionKind, job: Job, blobs: list[Blob]) -> dict[str, Any]:
         return {"id": new_id("qdq"), **named, "options": request["options"], "blob": digests[0], "facts": LEFT}
     if kind is ActionKind.VERIFY:
         return {"id": new_id("ver"), **named, "simulated": True}
+    if kind is ActionKind.MEASURE:
+        return {"id": new_id("ver"), **named, "engine_id": request["engine_id"], "simulated": False}
+    if kind is ActionKind.RECORD:
+        output = {"blob": digests[0], "dtype": "float32", "shape": [500, 10]}
+        return {"id": new_id("rec"), **named, "outputs": {"prob": output}}
     wanted = ("precision", "calibrator", "compute_capability", "profiles", "options", "tensorrt", "toolchain")
     built = {"blob": digests[0], "log_blob": digests[1], "size": blobs[0].size, "facts": BUILT}
     return {"id": new_id("eng"), **named, **{name: request[name] for name in wanted}, **built}

@@ -11,6 +11,9 @@ from trtfarm.catalog.lookup import find_one
 from trtfarm.catalog.search import engine_entry, table_entry
 from trtfarm.database.artifacts import DatasetRow, EngineRow, ModelRow, QuantizationRow, TableRow
 
+#: Facts that only builds on a GPU tell.
+_OF_GPU = ("table_reuse", "coverage", "int8_share", "int8_time_share", "warning", "timing_cache_used", "device")
+
 
 def engine_details(session: Session, text: str) -> dict[str, Any]:
     """The engine whose id or digest starts with `text`, with its layers, inputs and outputs, and what it came from."""
@@ -26,6 +29,7 @@ def engine_details(session: Session, text: str) -> dict[str, Any]:
         "layer_count": len(engine.facts["layers"]),
         "io": engine.facts["io"],
         "build_seconds": engine.facts["seconds"],
+        **{name: engine.facts[name] for name in _OF_GPU if engine.facts.get(name) is not None},
         "left_in_float": quantization.facts.get("left", []) if quantization else [],
         "left_in_float32": quantization.facts.get("left_in_float32", []) if quantization else [],
         "layers": engine.facts["layers"],

@@ -13,7 +13,7 @@ from trtfarm.origins import TableOrigin
 class EngineEntry:
     """An engine; `digest` and `size` (bytes) are its plan's, `table` is a table's id.
 
-    `metrics` are those of the newest verification of the quantised model it was built from.
+    `metrics` are those of its newest verification, where it was run, else of the quantised model it was built from.
     """
 
     id: str

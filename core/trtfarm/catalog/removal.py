@@ -10,7 +10,7 @@ from sqlalchemy import delete
 from trtfarm.blobs.garbage import remove_garbage
 from trtfarm.blobs.store import Blob, BlobStore, StoredBlob
 from trtfarm.catalog.lookup import find_one
-from trtfarm.database.schema import EngineRow
+from trtfarm.database.schema import EngineRow, VerificationRow
 from trtfarm.database.session import Database
 from trtfarm.errors import UsageError
 
@@ -25,6 +25,7 @@ def remove_engines(database: Database, blobs: BlobStore, names: Sequence[str]) -
         pinned = [engine.id for engine in engines.values() if engine.pinned]
         if pinned:
             raise UsageError("pinned engines stay: " + ", ".join(pinned), remedy="leave them out")
+        session.execute(delete(VerificationRow).where(VerificationRow.engine_id.in_(engines)))
         session.execute(delete(EngineRow).where(EngineRow.id.in_(engines)))
     digests = {digest for engine in engines.values() for digest in (engine.blob, engine.log_blob) if digest}
     stored = [

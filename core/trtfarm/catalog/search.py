@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from trtfarm.catalog.entries import EngineEntry, TableEntry
 from trtfarm.catalog.filters import Filter, engine_conditions, table_conditions
@@ -25,8 +25,8 @@ def find_engines(session: Session, wanted: Filter, *, limit: int = DEFAULT_LIMIT
         .limit(limit)
     )
     found = session.execute(statement).all()
-    metrics = _newest_metrics(session, {engine.quantization_id for engine, _ in found if engine.quantization_id})
-    return [_engine(engine, model, metrics.get(engine.quantization_id or "")) for engine, model in found]
+    metrics = _newest_metrics(session, [engine for engine, _ in found])
+    return [_engine(engine, model, metrics.get(engine.id)) for engine, model in found]
 
 
 def find_tables(session: Session, wanted: Filter, *, limit: int = DEFAULT_LIMIT) -> list[TableEntry]:
@@ -44,15 +44,25 @@ def find_tables(session: Session, wanted: Filter, *, limit: int = DEFAULT_LIMIT)
 def engine_entry(session: Session, engine: EngineRow) -> EngineEntry:
     """What a search would say of this engine."""
     model = session.scalars(select(ModelRow).where(ModelRow.id == engine.model_id)).one()
-    quantization = engine.quantization_id or ""
-    return _engine(engine, model, _newest_metrics(session, {quantization}).get(quantization))
+    return _engine(engine, model, _newest_metrics(session, [engine]).get(engine.id))
 
 
-def _newest_metrics(session: Session, quantizations: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Quantisation id -> metrics of its newest verification."""
+def _newest_metrics(session: Session, engines: Collection[EngineRow]) -> dict[str, dict[str, Any]]:
+    """Engine id -> metrics of its own newest measurement, else of the newest of the model that it was built from."""
+    own = _newest(session, VerificationRow.engine_id, {engine.id for engine in engines})
+    origins = {engine.id: engine.quantization_id for engine in engines if engine.quantization_id}
+    simulated = _newest(session, VerificationRow.quantization_id, set(origins.values()))
+    of_origins = {engine: simulated[origin] for engine, origin in origins.items() if origin in simulated}
+    return {**of_origins, **own}
+
+
+def _newest(
+    session: Session, column: InstrumentedAttribute[str | None], ids: Collection[str]
+) -> dict[str, dict[str, Any]]:
+    """The newest metrics by the id in a column."""
     statement = (
-        select(VerificationRow.quantization_id, VerificationRow.metrics)
-        .where(VerificationRow.quantization_id.in_(quantizations))
+        select(column, VerificationRow.metrics)
+        .where(column.in_(ids))
         .order_by(VerificationRow.created, VerificationRow.id)
     )
     return {found: metrics for found, metrics in session.execute(statement) if found is not None}

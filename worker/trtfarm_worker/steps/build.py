@@ -33,7 +33,7 @@ def prepare(task: Task) -> Invocation:
         toolchain=toolchain,
         step=_STEPS[toolchain.kind],
         args={
-            **request["options"],  # first: an option named `model` must not name another file
+            **request["options"],
             "model": onnx_file(task, model, quantized),
             "compute_capability": request["compute_capability"],
             "precision": _precision(request),
