@@ -36,7 +36,7 @@ def layer_times(engine: Engine, run: Run) -> Dict[str, float]:
 
 def usual_layer_times(engine: Engine) -> Dict[str, float]:
     """As `layer_times`, with random inputs of the profile's usual shapes."""
-    feeds = random_feeds(engine, engine.inputs[0].usual[0])
+    feeds = random_feeds(engine)
     with set_up(engine, {name: array.shape for name, array in feeds.items()}) as run:
         run.load(feeds)
         return layer_times(engine, run)

@@ -1,6 +1,6 @@
 """Prepared arrays as an engine's inputs, or random ones."""
 
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, Mapping, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,10 +40,14 @@ class EngineSamples:
         return found
 
 
-def random_feeds(engine: Engine, size: int) -> Arrays:
-    """Inputs of a batch of `size`, other dimensions as usual: numbers from 0 to 1, ones for integers."""
+def random_feeds(engine: Engine, size: Optional[int] = None) -> Arrays:
+    """Inputs of the profile's usual shapes, or of batches of `size`: numbers from 0 to 1, ones for integers."""
     numbers = np.random.default_rng(_SEED)
-    return {port.name: _values(port, (size, *port.usual[1:]), numbers) for port in engine.inputs}
+    return {port.name: _values(port, _shape(port, size), numbers) for port in engine.inputs}
+
+
+def _shape(port: Port, size: Optional[int]) -> Shape:
+    return port.usual if size is None or port.shape[:1] != (-1,) else (size, *port.usual[1:])
 
 
 def _values(port: Port, shape: Shape, numbers: np.random.Generator) -> "NDArray[Any]":
