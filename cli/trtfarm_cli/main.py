@@ -13,6 +13,7 @@ import typer
 
 from trtfarm_cli import exits, output
 from trtfarm_cli.commands import (
+    bench,
     calibrate,
     doctor,
     engines,
@@ -21,6 +22,7 @@ from trtfarm_cli.commands import (
     jobs,
     keys,
     quantize,
+    run,
     services,
     submit,
     tables,
@@ -51,7 +53,7 @@ def trtfarm(
     """Calibrate an ONNX model once, build INT8 engines for every GPU, keep and find them again."""
 
 
-for command in (submit, calibrate, quantize, explain, doctor, version, services):
+for command in (submit, calibrate, quantize, run, bench, explain, doctor, version, services):
     command.register(app)
 extract.register(tables.app)
 app.add_typer(jobs.app, name="jobs")

@@ -43,6 +43,13 @@ KeepOps = Annotated[
     typer.Option("--keep-fp32-op", metavar="TYPE", help="Operator type to leave in FP32 beside FP16; repeatable."),
 ]
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="The FP32 model, ONNX.", show_default=False)]
+EngineFile = Annotated[
+    str,
+    typer.Argument(metavar="ENGINE", help="Id of an engine, its start, or a pulled file with its .sig beside it."),
+]
+_INPUTS = typer.Option("--inputs", metavar="PATH", help=".npz, folder, .npy or INPUT=FILE; repeatable.")
+Inputs = Annotated[list[str], _INPUTS]
+OptionalInputs = Annotated[list[str] | None, _INPUTS]
 Data = Annotated[
     list[str] | None,
     typer.Option("--data", metavar="PATH", help="Folder, data.toml, .npy, .npz or INPUT=FILE; repeatable."),

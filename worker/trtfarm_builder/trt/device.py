@@ -1,6 +1,6 @@
 """The GPU that this process computes on."""
 
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 from trtfarm_builder.failures import ToolchainUnfitError
 from trtfarm_builder.trt.driver import NoDriverError, driver_version, gpus
@@ -15,3 +15,18 @@ def current_device() -> Dict[str, Any]:
     if not found:
         raise ToolchainUnfitError("there is no GPU here", cause="the driver shows none (see CUDA_VISIBLE_DEVICES)")
     return dict(found[0], driver=driver_version())
+
+
+def device_for(compute_capability: Optional[str]) -> Dict[str, Any]:
+    """The same; raises ToolchainUnfitError unless it has the compute capability that an engine was built for.
+
+    TensorRT says little more of such an engine than that it cannot be loaded.
+    """
+    found = current_device()
+    if compute_capability not in (None, found["compute_capability"]):
+        raise ToolchainUnfitError(
+            "the engine is for {}".format(compute_capability),
+            cause="the first visible GPU is {} ({})".format(found["name"], found["compute_capability"]),
+            remedy="choose another GPU with CUDA_VISIBLE_DEVICES, or build for {}".format(found["compute_capability"]),
+        )
+    return found

@@ -9,7 +9,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from trtfarm_builder.channel import Channel
-from trtfarm_builder.trt.device import current_device
+from trtfarm_builder.trt.device import device_for
 from trtfarm_builder.trt.engine import Runner, open_engine
 from trtfarm_builder.trt.samples import EngineSamples
 
@@ -17,11 +17,13 @@ _OUTPUTS = "outputs.npz"
 
 
 def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
-    """`args`: engine (path), inputs {name: array spec}, batch_size (default: the engine's largest).
+    """`args`: engine (path), inputs {name: array spec}, batch_size (default: the engine's largest), and
+    compute_capability where the GPU must be of one.
 
     Returns outputs (file: an array for each output, all samples), samples, device and shapes {output: shape}. Outputs
     that are not counted by samples are those of the last batch. All outputs are held in memory.
     """
+    device = device_for(args.get("compute_capability"))
     engine = open_engine(Path(args["engine"]), channel)
     samples = EngineSamples(engine, args["inputs"])
     size = min(args.get("batch_size") or engine.batches[1], engine.batches[1])
@@ -37,7 +39,7 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     return {
         "outputs": _OUTPUTS,
         "samples": samples.count,
-        "device": current_device(),
+        "device": device,
         "shapes": {name: list(array.shape) for name, array in outputs.items()},
     }
 

@@ -1,0 +1,69 @@
+"""Data for an engine, checked against what the engine takes before a GPU is asked for."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from trtfarm.datasets.dataset import DataSet
+from trtfarm.datasets.fit import check_profile
+from trtfarm.datasets.locate import named
+from trtfarm.datasets.prepare import prepare
+from trtfarm.models.shapes import OptimizationProfile, ShapeRange
+from trtfarm.models.summary import TensorType
+from trtfarm.settings import Settings
+from trtfarm.signing.statement import EngineStatement
+from trtfarm_worker.builder.supervisor import Listener
+from trtfarm_worker.data_reader import Tell
+from trtfarm_worker.decoding import image_decoder
+
+
+def read_inputs(
+    settings: Settings,
+    statement: EngineStatement,
+    arguments: Sequence[str],
+    folder: Path,
+    *,
+    tell: Tell,
+    listener: Listener,
+) -> DataSet:
+    """The data that `--inputs` names, as arrays of the engine's types and shapes. Raises DataError, UsageError."""
+    inputs = input_types(statement)
+    source = named(arguments, inputs, option="--inputs")
+    into = Path(tempfile.mkdtemp(dir=folder))
+    decode = image_decoder(settings, folder, listener)
+    data = prepare(source, inputs, into, decode_images=decode, copy=False)
+    check_profile(data, profile_of_engine(statement))
+    for notice in data.notices:
+        tell(notice)
+    return data
+
+
+def input_types(statement: EngineStatement) -> tuple[TensorType, ...]:
+    """The engine's inputs; a dimension that the engine leaves free is None."""
+    return tuple(
+        TensorType(
+            name=tensor["name"],
+            dtype=tensor["dtype"],
+            dims=tuple(size if size >= 0 else None for size in tensor["shape"]),
+        )
+        for tensor in statement.io
+        if tensor["mode"] == "input"
+    )
+
+
+def profile_of_engine(statement: EngineStatement) -> OptimizationProfile:
+    """The shapes that the engine was built for."""
+    return OptimizationProfile(
+        inputs={
+            name: ShapeRange(minimum=tuple(shapes["min"]), optimum=tuple(shapes["opt"]), maximum=tuple(shapes["max"]))
+            for name, shapes in statement.profiles.items()
+        }
+    )
+
+
+def batch_sizes(statement: EngineStatement) -> list[int]:
+    """The least, the best-tuned and the largest batch size of the engine's first input, each once."""
+    shapes = next(iter(profile_of_engine(statement).inputs.values()))
+    return sorted({shapes.minimum[0], shapes.optimum[0], shapes.maximum[0]})
