@@ -11,12 +11,13 @@ from sqlalchemy import select
 
 from tests.acceptance.worker.conftest import posing_as_rtx
 from tests.acceptance.worker.farms import ENGINE, LeNetFarm, stocked
-from trtfarm.database.schema import BlobRow, HolderRow, TableRow
+from trtfarm.database.schema import BlobRow, HolderRow, JobRow, TableRow
 from trtfarm.farm import Farm
 from trtfarm.jobs.queries import list_jobs
 from trtfarm.settings import Settings
 from trtfarm.submissions.submission import Submission
 from trtfarm_worker.inline import see_through
+from trtfarm_worker.presence import forget_dead
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
 
@@ -41,6 +42,28 @@ def test_two_clients_that_want_the_same_do_it_once(database_url: str, tmp_path: 
             scales = session.scalars(select(TableRow.scales)).one()
         assert next(iter(scales)) == "data"  # in network order, which PostgreSQL's jsonb would have lost
         assert stock.submit(stock.request("sm_86")).hit
+
+
+def test_a_job_of_a_dead_client_that_somebody_is_changing_is_freed_by_the_next_look(
+    database_url: str, tmp_path: Path
+) -> None:
+    """Nobody waits for the row; were the dead forgotten all the same, its job would wait for the lease to run out."""
+    settings = Settings.from_environment({"TRTFARM_HOME": str(tmp_path), "TRTFARM_DATABASE_URL": database_url})
+    with Farm.open(settings) as farm:
+        with farm.database.write() as session:
+            job, _ = farm.jobs.submit(session, kind="build", key="key", request={})
+        assert farm.jobs.claim(job.id, "cli_dead") is not None
+        lock = tmp_path / "alive" / "cli_dead"
+        lock.parent.mkdir()
+        lock.touch()
+        with farm.database.write() as session:
+            session.execute(select(JobRow).where(JobRow.id == job.id).with_for_update())
+            forget_dead(farm)
+            assert lock.exists()
+            assert farm.jobs.get(job.id).state == "running"
+        forget_dead(farm)
+        assert not lock.exists()
+        assert farm.jobs.get(job.id).state == "queued"
 
 
 def _submitted(lenet: LeNetFarm, capabilities: tuple[str, ...], toolchain: Toolchain) -> Submission:

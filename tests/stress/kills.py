@@ -6,8 +6,9 @@
 * `time`: killed at a random moment.
 * `rival`: two submit the same at once, one is killed at a random moment, the other one has to do it all.
 
-A command that takes longer than usual by `--patience` seconds is asked where it stands, and ends the run. How long
-processes of this host waited for the disk is told beside the time: on a busy machine a slow one may be just that.
+A command that takes longer than usual by `--patience` seconds is asked where it stands, and ends the run. For how much
+of the time processes of this host waited for a processor or a disk is told beside it: on a busy machine a slow command
+may be just that, which is no hang.
 """
 
 from __future__ import annotations
@@ -47,7 +48,23 @@ class Round:
     kind: str
     moment: str
     seconds: float
-    disk_seconds: float
+    #: How much of them the host was short of something, by what.
+    short: dict[str, float]
+
+    def __str__(self) -> str:
+        short = ", ".join(f"{what} {seconds:.2f} s" for what, seconds in self.short.items())
+        return f"{self.kind}: {self.seconds:.2f} s (short of {short}), killed {self.moment}"
+
+
+class Clock:
+    """Time since it was made, and how much of it processes had to wait for what this host is short of."""
+
+    def __init__(self) -> None:
+        self._begun, self._short = time.monotonic(), _shortages()
+
+    def round(self, kind: str, moment: str) -> Round:
+        short = {what: total - self._short[what] for what, total in _shortages().items()}
+        return Round(kind=kind, moment=moment, seconds=time.monotonic() - self._begun, short=short)
 
 
 class Stress:
@@ -79,12 +96,12 @@ class Stress:
             victim, heir = (first, second) if apart > 0 else (second, first)
             time.sleep(delay)
             victim.process.kill()
-            begun, stalled = time.monotonic(), _disk_stall()
+            clock = Clock()
             ended = heir.end()
-            seconds, stalled = time.monotonic() - begun, _disk_stall() - stalled
+            done = clock.round("rival", f"{delay:.2f} s after both began, {apart:+.2f} s apart")
             victim.process.communicate()
             self._check(program, ended)
-        return Round(kind="rival", moment=f"{apart:+.2f} s, {delay:.2f} s", seconds=seconds, disk_seconds=stalled)
+        return done
 
     def _killed(self, kind: str, moment: str, wait: Callable[[Running], None], patience: float) -> Round:
         with self._farm() as program:
@@ -92,12 +109,12 @@ class Stress:
                 wait(running)
                 running.process.send_signal(signal.SIGKILL)
                 # Not waited for: the next command may start while the kernel still takes this one apart.
-                begun, stalled = time.monotonic(), _disk_stall()
+                clock = Clock()
                 ended = replace(program, patience=self.usual + patience).run(*self.command)
-                seconds, stalled = time.monotonic() - begun, _disk_stall() - stalled
+                done = clock.round(kind, moment)
                 running.process.communicate()
             self._check(program, ended)
-        return Round(kind=kind, moment=moment, seconds=seconds, disk_seconds=stalled)
+        return done
 
     def _check(self, program: Program, ended: Ended) -> None:
         if ended.code != 0:
@@ -123,10 +140,13 @@ class Stress:
             yield self.stock.copied(Path(folder))
 
 
-def _disk_stall() -> float:
-    """Seconds in which some process of this host has waited for a disk so far."""
-    words = Path("/proc/pressure/io").read_text().splitlines()[0].split()
-    return int(words[-1].removeprefix("total=")) / 1e6
+def _shortages() -> dict[str, float]:
+    """Seconds in which some process of this host has waited for a processor, and for a disk, so far."""
+    totals = {}
+    for what in ("cpu", "io"):
+        some = Path(f"/proc/pressure/{what}").read_text().splitlines()[0]
+        totals[what] = int(some.rpartition("total=")[2]) / 1e6
+    return totals
 
 
 def _stock(folder: Path) -> Program:
@@ -154,7 +174,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--patience", type=float, default=10.0)
+    parser.add_argument("--patience", type=float, default=20.0)
     options = parser.parse_args()
     chance, rounds = random.Random(options.seed), list[Round]()
     with tempfile.TemporaryDirectory(prefix="kills-") as name:
@@ -165,7 +185,7 @@ def main() -> None:
         for number in range(options.rounds):
             done = kinds[number % len(kinds)](chance, number // len(kinds), options.patience)
             rounds.append(done)
-            say(f"{number} {done.kind}: {done.seconds:.2f} s (disk {done.disk_seconds:.2f} s), killed {done.moment}")
+            say(f"{number} {done}")
     for kind in sorted({done.kind for done in rounds}):
         seconds = [done.seconds for done in rounds if done.kind == kind]
         say(f"{kind}: {len(seconds)} rounds, median {statistics.median(seconds):.2f} s, most {max(seconds):.2f} s")

@@ -22,6 +22,8 @@ from trtfarm.database.schema import WorkerRow
 from trtfarm.errors import StorageError
 from trtfarm.farm import Farm
 from trtfarm.ids import new_id
+from trtfarm.jobs.queries import list_jobs
+from trtfarm.jobs.state import JobState
 from trtfarm_worker.logs import logger
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
@@ -124,6 +126,8 @@ def forget_dead(farm: Farm) -> None:
 def _bury(farm: Farm, path: Path) -> None:
     owner = path.name
     farm.jobs.abandon(owner, counts=owner.startswith(WORKER))
+    if list_jobs(farm.database, state=JobState.RUNNING, owner=owner, limit=1):
+        return  # another process is changing that job right now: the file stays, so that the next look takes it away
     with farm.database.write() as session:
         session.execute(delete(WorkerRow).where(WorkerRow.id == owner))
     farm.sweep()

@@ -11,7 +11,12 @@ from trtfarm.jobs.state import JobState
 
 
 def list_jobs(
-    database: Database, *, state: JobState | None = None, kind: str | None = None, limit: int = 100
+    database: Database,
+    *,
+    state: JobState | None = None,
+    kind: str | None = None,
+    owner: str | None = None,
+    limit: int = 100,
 ) -> list[Job]:
     """The newest jobs, newest first."""
     wanted = select(JOBS).order_by(JOBS.c.created.desc(), JOBS.c.id.desc()).limit(limit)
@@ -19,5 +24,7 @@ def list_jobs(
         wanted = wanted.where(JOBS.c.state == state)
     if kind is not None:
         wanted = wanted.where(JOBS.c.kind == kind)
+    if owner is not None:
+        wanted = wanted.where(JOBS.c.owner == owner)
     with database.read() as session:
         return [Job(**row) for row in session.execute(wanted).mappings()]
