@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from tests.contracts.submission_bench import Bench, gpu_target
+from tests.contracts.submission_bench import LAYERS, LEFT, Bench, gpu_target
 from trtfarm.catalog.details import engine_details, table_details
 from trtfarm.catalog.removal import remove_engines
 from trtfarm.database.schema import BlobRow, EngineRow
