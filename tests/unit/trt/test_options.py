@@ -53,6 +53,16 @@ def test_flags_are_set_by_name(recorded: Recorded) -> None:
     assert (config.flags_set, config.flags_cleared) == (["REFIT", "DEBUG"], ["TF32"])
 
 
+def test_a_dla_core_that_is_there_becomes_the_device(recorded: Recorded) -> None:
+    config: Any = recorded.config()
+    board = SimpleNamespace(num_DLA_cores=2)
+    recorded.child("options").apply_options(board, config, {"dla_core": 1, "gpu_fallback": True})
+    assert (config.default_device_type.name, config.DLA_core, config.flags_set) == ("DLA", 1, ["GPU_FALLBACK"])
+    with pytest.raises(ToolchainUnfitError, match="no DLA core 2") as caught:
+        recorded.child("options").apply_options(board, config, {"dla_core": 2})
+    assert caught.value.cause == "it has 2 of them"
+
+
 def test_a_workspace_is_a_limit_in_bytes(recorded: Recorded) -> None:
     config = recorded.config()
     recorded.child("options").apply_options(_BUILDER, config, {"workspace_bytes": 1 << 20})
