@@ -113,18 +113,31 @@ def _build(session: Session, request: SubmissionRequest, step: Step, results: Re
 
 
 def _record(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:  # noqa: ARG001
-    model, dataset = row(session, ModelRow, request.model_id), row(session, DatasetRow, request.test_dataset_id)
+    return record_work(row(session, ModelRow, request.model_id), row(session, DatasetRow, request.test_dataset_id))
+
+
+def _measure(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:
+    needed = {name: id_ for need in step.needs for name, id_ in results[need].items()}
+    return measure_work(
+        row(session, ModelRow, request.model_id),
+        row(session, DatasetRow, request.test_dataset_id),
+        row(session, EngineRow, needed.get("engine_id")),
+        row(session, RecordingRow, needed.get("recording_id")),
+        _target(step),
+    )
+
+
+def record_work(model: ModelRow, dataset: DatasetRow) -> Work:
     return Work(
         action=actions.record(model=model.digest, dataset=dataset.digest),
         request={"model_id": model.id, "dataset_id": dataset.id},
     )
 
 
-def _measure(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:
-    model, dataset = row(session, ModelRow, request.model_id), row(session, DatasetRow, request.test_dataset_id)
-    target, needed = _target(step), {name: id_ for need in step.needs for name, id_ in results[need].items()}
-    engine = row(session, EngineRow, needed.get("engine_id"))
-    recording = row(session, RecordingRow, needed.get("recording_id"))
+def measure_work(
+    model: ModelRow, dataset: DatasetRow, engine: EngineRow, recording: RecordingRow, target: BuildTarget
+) -> Work:
+    """`target` says what the engine was built for, and so what runs it."""
     ran = {"tensorrt": target.tensorrt, "compute_capability": target.compute_capability}
     return Work(
         action=actions.measure(model=model.digest, dataset=dataset.digest, engine=engine.blob, **ran),
