@@ -43,6 +43,11 @@ PRECISIONS: Mapping[str, Precision] = {
 REST_IN_FLOAT16: Mapping[str, str] = {"int8": "int8+fp16"}
 
 
+def implicit(precision: str, target: BuildTarget, *, explicit: bool) -> bool:
+    """Whether a target takes its INT8 scales from a table; `explicit` asks for Q/DQ nodes instead."""
+    return PRECISIONS[precision].quantized and not target.strongly_typed and not explicit
+
+
 @dataclass(frozen=True, kw_only=True)
 class SubmissionRequest:
     """All that was asked for, with models and data already stored; ids are rows of the database.
@@ -93,7 +98,7 @@ class SubmissionRequest:
 
     def implicit(self, target: BuildTarget) -> bool:
         """Whether the target takes its scales from a table, and not from Q/DQ nodes."""
-        return PRECISIONS[self.precision].quantized and not target.strongly_typed and not self.explicit
+        return implicit(self.precision, target, explicit=self.explicit)
 
     def precision_for(self, target: BuildTarget) -> str:
         """What is built for the target, and what its engine says that it is."""

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from trtfarm.build_options import DYNAMIC_RANGES
 from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.catalog.lookup import find_one
-from trtfarm.compute_capability import ComputeCapability
 from trtfarm.database.schema import TableRow
 from trtfarm.datasets.dataset import DataSet
 from trtfarm.datasets.fit import check_profile
 from trtfarm.datasets.held_out import held_out
 from trtfarm.datasets.locate import locate
 from trtfarm.datasets.sources import Source
-from trtfarm.errors import DataError, NotFoundError, UsageError
+from trtfarm.errors import DataError, NotFoundError
 from trtfarm.farm import Farm
 from trtfarm.intake import add_dataset, add_model, add_table, dataset_stored, model_stored
 from trtfarm.models.model import Model
 from trtfarm.models.shapes import OptimizationProfile, profile_of
+from trtfarm.origins import TableOrigin
 from trtfarm.planning import PRECISIONS, SubmissionRequest
 from trtfarm.recognition import recognised
 from trtfarm.regular_files import is_file
+from trtfarm.submissions.reuse import described, reuse_of
 from trtfarm.targets import BuildTarget
-from trtfarm.versions import TensorRTVersion
 from trtfarm_worker.data_reader import DataReader, Tell
+from trtfarm_worker.order import Order, by_hand, check_for_targets, check_options, is_measured, takers
+from trtfarm_worker.sites import calibration_site
 from trtfarm_worker.toolchains.choice import choose, stands_in
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
@@ -42,37 +45,6 @@ _PRODUCTS = frozenset({"MatMul", "Gemm", "Einsum", "RNN", "GRU", "LSTM", "Attent
 _LATER = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Order:
-    """What a user asked for, in the user's words: paths, names, and None where nothing was said."""
-
-    model: Path
-    data: Sequence[str] = ()
-    test_data: Sequence[str] = ()
-    labels: str | None = None
-    table: str | None = None
-    calibrator: Calibrator | None = None
-    batch_size: int | None = None
-    quantile: float | None = None
-    cutoff: float | None = None
-    precision: str = "int8"
-    targets: Sequence[ComputeCapability] = ()
-    tensorrt: TensorRTVersion | None = None
-    shapes: Sequence[str] = ()
-    max_drop: float | None = None
-    exclude_nodes: Sequence[str] = ()
-    exclude_op_types: Sequence[str] = ()
-    float32_nodes: Sequence[str] = ()
-    float32_op_types: Sequence[str] = ()
-    build_options: Mapping[str, Any] = field(default_factory=dict)
-
-    def quantizer_options(self) -> dict[str, list[str]]:
-        return {"exclude_nodes": list(self.exclude_nodes), "exclude_op_types": list(self.exclude_op_types)}
-
-    def converter_options(self) -> dict[str, list[str]]:
-        return {"exclude_nodes": list(self.float32_nodes), "exclude_op_types": list(self.float32_op_types)}
-
-
 def take(
     farm: Farm, order: Order, toolchains: Sequence[Toolchain], *, tell: Tell, listener: Listener
 ) -> SubmissionRequest:
@@ -81,14 +53,15 @@ def take(
     `tell` hears what was decided, `listener` the builders that look into a new model and decode images. Nothing is
     stored before everything has been found fit. Raises ModelError, DataError, TableError, UsageError, ToolchainError.
     """
-    _check_options(order)
+    check_options(order)
     model = Model.read(order.model)
     targets, in_float16 = _targets(farm, order, toolchains, model, tell)
+    check_for_targets(order, targets)
     with farm.scratch("order") as folder:
         copy = () if model_stored(farm, model) else _inspected_copy(farm, model, folder, listener)
         recognise = partial(recognised, farm)
         reader = DataReader(farm.settings, model, folder, tell=tell, listener=listener, recognise=recognise)
-        goods = _goods(farm, order, reader)
+        goods = _goods(farm, order, reader, targets)
         request = SubmissionRequest(
             model_id=_LATER,
             precision=order.precision,
@@ -98,6 +71,10 @@ def take(
             table_id=_LATER if goods.table else None,
             test_dataset_id=_LATER if goods.test else None,
             max_drop=order.max_drop,
+            calibrate_on=_site(order, goods, targets, toolchains, tell),
+            explicit=order.explicit,
+            restamp=order.restamp,
+            timing_cache=order.timing_cache,
             rest_in_float16=in_float16,
             profiles=_profile(order, model, [found for found in (goods.data, goods.test) if found]).as_dict(),
             quantizer_options=order.quantizer_options(),
@@ -123,13 +100,15 @@ class _Goods:
     test: DataSet | None = None
 
 
-def _goods(farm: Farm, order: Order, reader: DataReader) -> _Goods:
-    precision = PRECISIONS[order.precision]
-    if not (precision.quantized or precision.float16):
+def _goods(farm: Farm, order: Order, reader: DataReader, targets: Sequence[BuildTarget]) -> _Goods:
+    if not is_measured(order, targets):
         return _Goods()
-    table = _table(farm, order, reader.model)
+    table = _table(farm, order, reader, targets)
     source = _calibration_source(order, reader.model)
-    if not precision.quantized:
+    if not PRECISIONS[order.precision].quantized:
+        return _Goods(test=_test_data(farm, order, reader, source, None))
+    if table is None and by_hand(order, targets):
+        reader.tell_all(["the ranges are those given by hand: nothing is calibrated"])
         return _Goods(test=_test_data(farm, order, reader, source, None))
     if table is not None or source is None:
         if order.data:
@@ -139,10 +118,29 @@ def _goods(farm: Farm, order: Order, reader: DataReader) -> _Goods:
     rule = CalibrationRule.of(
         order.calibrator or Calibrator.MINMAX,
         batch_size=reader.batch_size(order.batch_size, data),
+        before_fusion=not order.after_fusion,
         quantile=order.quantile,
         cutoff=order.cutoff,
     )
     return _Goods(data=data, rule=rule, test=_test_data(farm, order, reader, source, data))
+
+
+def _site(
+    order: Order, goods: _Goods, targets: Sequence[BuildTarget], toolchains: Sequence[Toolchain], tell: Tell
+) -> BuildTarget | None:
+    if goods.rule is None:
+        return None
+    site = calibration_site(
+        goods.rule,
+        targets,
+        toolchains,
+        wanted=order.calibrate_with,
+        takers=takers(order, targets),
+        restamp=order.restamp,
+    )
+    if any(target.on_gpu for target in targets):
+        tell(f"calibration: {f'TensorRT {site.tensorrt} on {site.compute_capability}' if site else 'on the CPU'}")
+    return site
 
 
 def _stored(
@@ -159,39 +157,13 @@ def _stored(
     )
 
 
-def _check_options(order: Order) -> None:
-    """Raises UsageError for options that nothing would be done with: whoever gives one expects otherwise."""
-    calibration = {"--batch-size": order.batch_size, "--quantile": order.quantile, "--cutoff": order.cutoff}
-    precision = PRECISIONS[order.precision]
-    if not precision.float16:
-        kept = {"--keep-fp32": order.float32_nodes, "--keep-fp32-op": order.float32_op_types}
-        _refuse(kept, f"{order.precision} has no float16")
-    if not precision.quantized:
-        int8 = {"--calibrator": order.calibrator, "--data": order.data, "--table": order.table}
-        verification = {"--test-data": order.test_data, "--labels": order.labels, "--max-drop": order.max_drop}
-        exclusions = {"--exclude": order.exclude_nodes, "--exclude-op": order.exclude_op_types}
-        _refuse({**int8, **calibration, **exclusions}, f"{order.precision} is not quantised")
-        if not precision.float16:
-            _refuse(verification, f"{order.precision} is not measured")
-    elif order.table:
-        _refuse(calibration, "with --table nothing is calibrated")
-    else:
-        rule = order.calibrator or Calibrator.MINMAX
-        CalibrationRule.of(rule, batch_size=order.batch_size or 1, quantile=order.quantile, cutoff=order.cutoff)
-
-
-def _refuse(options: Mapping[str, object], why: str) -> None:
-    given = [name for name, value in options.items() if value not in (None, (), [])]
-    if given:
-        raise UsageError(f"{', '.join(given)} cannot be used here", cause=why, remedy="leave it out")
-
-
 def _calibration_source(order: Order, model: Model) -> Source | None:
     """Where the calibration data is; where it is not needed it is only a place to look for test data beside it."""
     try:
         return locate(order.data, model)
     except DataError:
-        if not order.data and (order.table or not PRECISIONS[order.precision].quantized):
+        needless = order.table or order.build_options.get(DYNAMIC_RANGES) or not PRECISIONS[order.precision].quantized
+        if not order.data and needless:
             return None
         raise
 
@@ -238,19 +210,36 @@ def _targets(
     return tuple(targets), tuple(in_float16)
 
 
-def _table(farm: Farm, order: Order, model: Model) -> CalibrationTable | str | None:
-    """The table that the order names: one of a file, or the id of one of the farm. It must fit model and calibrator."""
+def _table(
+    farm: Farm, order: Order, reader: DataReader, targets: Sequence[BuildTarget]
+) -> CalibrationTable | str | None:
+    """The table that the order names: one of a file, or the id of one of the farm.
+
+    It must fit model and calibrator, and each target that is handed it.
+    """
     if not order.table:
         return None
     from trtfarm.tables.reading import bytes_of_file  # noqa: PLC0415 - most orders name no table
     from trtfarm.tables.validation import load  # noqa: PLC0415
 
+    tensors = reader.model.summary.tensors
     if is_file(order.table):
-        data = bytes_of_file(Path(order.table))
-        return load(data, name=order.table, expected=order.calibrator, tensors=model.summary.tensors)
+        table = load(bytes_of_file(Path(order.table)), name=order.table, expected=order.calibrator, tensors=tensors)
+        version = str(table.version) if table.version else None
+        handed = TableRow(id=order.table, origin=TableOrigin.IMPORTED, portable=True, tensorrt=version, rule={})
+        _tell_reuse(order, handed, targets, reader)
+        return table
     if "/" in order.table:
         raise NotFoundError(f"there is no file {order.table}", remedy="name a table's file, or its id in the farm")
     with farm.database.read() as session:
         row = find_one(session, TableRow, order.table)
-    load(farm.blobs.read(row.blob), name=row.id, expected=order.calibrator, tensors=model.summary.tensors)
+    load(farm.blobs.read(row.blob), name=row.id, expected=order.calibrator, tensors=tensors)
+    _tell_reuse(order, row, targets, reader)
     return row.id
+
+
+def _tell_reuse(order: Order, table: TableRow, targets: Sequence[BuildTarget], reader: DataReader) -> None:
+    """Says what using the table for each target amounts to; raises TableError for one that it does not hold for."""
+    for target in takers(order, targets):
+        reuse = reuse_of(table, target, restamp=order.restamp)
+        reader.tell_all([f"table {table.id} for {target}: {described(reuse, table)}"])

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from trtfarm.planning import SubmissionRequest
     from trtfarm.submissions.explain import Explanation
     from trtfarm.submissions.submission import Submission
-    from trtfarm_worker.orders import Order
+    from trtfarm_worker.order import Order
     from trtfarm_worker.toolchains.toolchain import Toolchain
 
 
@@ -88,7 +88,7 @@ def submit(
     """
     from trtfarm.compute_capability import ComputeCapability
     from trtfarm.versions import TensorRTVersion
-    from trtfarm_worker.orders import Order
+    from trtfarm_worker.order import Order
 
     order = Order(
         model=model,

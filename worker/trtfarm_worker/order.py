@@ -1,0 +1,120 @@
+"""What a user asked for, and the options in it that nothing would be done with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trtfarm.build_options import DYNAMIC_RANGES
+from trtfarm.calibrators import AFTER_FUSION_BY_DEFAULT, CalibrationRule, Calibrator
+from trtfarm.compute_capability import ComputeCapability
+from trtfarm.errors import UsageError
+from trtfarm.planning import PRECISIONS, implicit
+from trtfarm.targets import BuildTarget
+from trtfarm.versions import TensorRTVersion
+from trtfarm_worker.sites import CalibrateWith
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What a user asked for, in the user's words: paths, names, and None where nothing was said."""
+
+    model: Path
+    data: Sequence[str] = ()
+    test_data: Sequence[str] = ()
+    labels: str | None = None
+    table: str | None = None
+    calibrator: Calibrator | None = None
+    batch_size: int | None = None
+    quantile: float | None = None
+    cutoff: float | None = None
+    precision: str = "int8"
+    targets: Sequence[ComputeCapability] = ()
+    tensorrt: TensorRTVersion | None = None
+    shapes: Sequence[str] = ()
+    max_drop: float | None = None
+    exclude_nodes: Sequence[str] = ()
+    exclude_op_types: Sequence[str] = ()
+    float32_nodes: Sequence[str] = ()
+    float32_op_types: Sequence[str] = ()
+    calibrate_with: CalibrateWith | None = None
+    after_fusion: bool = False
+    explicit: bool = False
+    restamp: bool = False
+    timing_cache: bool = True
+    build_options: Mapping[str, Any] = field(default_factory=dict)
+
+    def quantizer_options(self) -> dict[str, list[str]]:
+        return {"exclude_nodes": list(self.exclude_nodes), "exclude_op_types": list(self.exclude_op_types)}
+
+    def converter_options(self) -> dict[str, list[str]]:
+        return {"exclude_nodes": list(self.float32_nodes), "exclude_op_types": list(self.float32_op_types)}
+
+
+def check_options(order: Order) -> None:
+    """Raises UsageError for options that nothing would be done with: whoever gives one expects otherwise."""
+    calibration = {
+        "--batch-size": order.batch_size,
+        "--quantile": order.quantile,
+        "--cutoff": order.cutoff,
+        "--calibrate-with": order.calibrate_with,
+        "--after-fusion": order.after_fusion or None,
+    }
+    precision = PRECISIONS[order.precision]
+    if not precision.float16:
+        kept = {"--keep-fp32": order.float32_nodes, "--keep-fp32-op": order.float32_op_types}
+        _refuse(kept, f"{order.precision} has no float16")
+    if not precision.quantized:
+        int8 = {"--calibrator": order.calibrator, "--data": order.data, "--table": order.table}
+        quantizer = {**_exclusions(order), "--explicit": order.explicit or None}
+        _refuse({**int8, **calibration, **quantizer}, f"{order.precision} is not quantised")
+    elif order.table:
+        _refuse(calibration, "with --table nothing is calibrated")
+    else:
+        rule = order.calibrator or Calibrator.MINMAX
+        CalibrationRule.of(rule, batch_size=order.batch_size or 1, quantile=order.quantile, cutoff=order.cutoff)
+        if order.after_fusion and rule not in AFTER_FUSION_BY_DEFAULT:
+            _refuse({"--after-fusion": True}, f"{rule} is always calibrated before fusion")
+
+
+def check_for_targets(order: Order, targets: Sequence[BuildTarget]) -> None:
+    """Raises UsageError for options that none of the targets has a use for."""
+    precision = PRECISIONS[order.precision]
+    if not is_measured(order, targets):
+        verification = {"--test-data": order.test_data, "--labels": order.labels, "--max-drop": order.max_drop}
+        _refuse(verification, f"{order.precision} is not measured")
+    if precision.quantized and len(takers(order, targets)) == len(targets):
+        _refuse(_exclusions(order), "INT8 from a table has no Q/DQ nodes", "add --explicit, or use layer_precisions")
+    if precision.float16 and not any(target.strongly_typed for target in targets):
+        kept = {"--keep-fp32": order.float32_nodes, "--keep-fp32-op": order.float32_op_types}
+        why = "TensorRT before 11 chooses where FP16 is used"
+        _refuse(kept, why, "use --option layer_precisions and precision_constraints")
+
+
+def _exclusions(order: Order) -> dict[str, object]:
+    return {"--exclude": order.exclude_nodes, "--exclude-op": order.exclude_op_types}
+
+
+def _refuse(options: Mapping[str, object], why: str, remedy: str = "leave it out") -> None:
+    given = [name for name, value in options.items() if value not in (None, (), [])]
+    if given:
+        raise UsageError(f"{', '.join(given)} cannot be used here", cause=why, remedy=remedy)
+
+
+def takers(order: Order, targets: Sequence[BuildTarget]) -> list[BuildTarget]:
+    """The targets that are handed a table."""
+    return [target for target in targets if implicit(order.precision, target, explicit=order.explicit)]
+
+
+def by_hand(order: Order, targets: Sequence[BuildTarget]) -> bool:
+    """Whether ranges are given by hand and nothing else that scales could come from."""
+    named = order.data or order.table or order.calibrator
+    return bool(order.build_options.get(DYNAMIC_RANGES)) and not named and len(takers(order, targets)) == len(targets)
+
+
+def is_measured(order: Order, targets: Sequence[BuildTarget]) -> bool:
+    """Whether anything of the order is compared with FP32: what is not rewritten, only where it can be run."""
+    precision = PRECISIONS[order.precision]
+    return precision.quantized or precision.float16 or any(target.on_gpu for target in targets)
