@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.builder.conftest import Bench, generous
+from tests.conftest import REPOSITORY
 from trtfarm.errors import BuilderCrashError, BuilderMemoryError, DiskFullError, ToolchainError, UsageError
 from trtfarm_worker.builder import child
 from trtfarm_worker.toolchains.registry import reference_toolchain
@@ -97,6 +99,37 @@ bench.run(bench.library((bench.folder / "tensorrt.py").read_text()))
     with supervisor:
         builder = os.pidfd_open(int(pipe.read_text()))
         supervisor.kill()
+    ended, _, _ = select.select([builder], [], [], 60)
+    os.close(builder)
+    assert ended
+
+
+#: Starts a builder whose request comes from a pipe, tells its process id, and waits to be killed.
+_SUPERVISOR = """
+import subprocess, sys
+launcher, request = sys.argv[1:]
+with open(request, "rb") as stdin:
+    builder = subprocess.Popen([sys.executable, "-I", launcher, "1"], stdin=stdin, stdout=subprocess.PIPE)
+print(builder.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_builder_that_was_not_yet_bound_to_its_supervisor_dies_with_it_too(bench: Bench) -> None:
+    """The kernel sends no signal then. The pipe holds the request back until the supervisor is dead."""
+    pipe = bench.folder / "request"
+    os.mkfifo(pipe)
+    bench.library("import time; time.sleep(600)")
+    request = {"protocol": child.PROTOCOL, "step": "trt-probe", "args": {}, "python_path": [str(bench.folder)]}
+    launcher = REPOSITORY / "worker" / "trtfarm_builder" / "launch.py"
+    with os.fdopen(os.open(pipe, os.O_RDWR), "w") as writer:
+        with subprocess.Popen(
+            [sys.executable, "-c", _SUPERVISOR, launcher, pipe], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as supervisor:
+            assert supervisor.stdout is not None
+            builder = os.pidfd_open(int(supervisor.stdout.readline()))
+            supervisor.kill()
+        json.dump({**request, "sandbox": {"supervisor": supervisor.pid, "file_bytes": 1 << 20}}, writer)
     ended, _, _ = select.select([builder], [], [], 60)
     os.close(builder)
     assert ended

@@ -81,9 +81,9 @@ def program(arguments: list[str], home: Path, **variables: str) -> Iterator[Prog
 
 
 @contextmanager
-def client(request: SubmissionRequest, home: Path) -> Iterator[Program]:
+def client(request: SubmissionRequest, home: Path, **variables: str) -> Iterator[Program]:
     """A client that submits a request and sees it through."""
-    with program(["-m", "tests.acceptance.worker.client"], home) as started:
+    with program(["-m", "tests.acceptance.worker.client"], home, **variables) as started:
         assert started.process.stdin is not None
         started.process.stdin.write(json.dumps(request.as_dict()))
         started.process.stdin.close()

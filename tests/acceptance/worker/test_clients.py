@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
+import subprocess
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,9 @@ from tests.acceptance.worker.conftest import posing_as_rtx
 from tests.acceptance.worker.farms import ENGINE, HANG, LeNetFarm
 from tests.acceptance.worker.programs import client
 from trtfarm.database.schema import EngineRow
+from trtfarm.errors import ModelError
 from trtfarm.jobs.queries import list_jobs
+from trtfarm_worker.inline import see_through
 from trtfarm_worker.toolchains.registry import ToolchainRegistry
 
 
@@ -57,6 +62,33 @@ def test_when_one_of_two_clients_is_killed_the_other_goes_on(lenet: LeNetFarm, h
 
 
 @pytest.mark.usefixtures("hangs_first")
+def test_a_client_that_is_held_up_loses_its_job_and_finds_it_done_when_it_wakes(lenet: LeNetFarm, home: Path) -> None:
+    """It lives, holds its lock and its builder runs; that it does not beat is all that tells."""
+    with client(lenet.plain(), home, TRTFARM_LEASE_SECONDS="1") as held_up:
+        held_up.starts("build")
+        _stop_between_transactions(held_up.process, home / "farm.db")
+        with client(lenet.plain(), home, TRTFARM_LEASE_SECONDS="1") as other:
+            assert other.ended() == 0
+        held_up.process.send_signal(signal.SIGCONT)
+        assert held_up.ended() == 0
+    assert held_up.lines[-1] == other.lines[-1] == "done"
+    assert (lenet.only_job().state, lenet.only_job().attempt) == ("done", 2)
+    assert lenet.count(EngineRow) == 1
+    assert list((home / "scratch").iterdir()) == []
+
+
+def test_what_a_client_ended_but_did_not_move_on_is_moved_on_by_the_next_look(lenet: LeNetFarm) -> None:
+    """As if it had been killed between the two transactions; nobody runs that job any more, so nobody would tell."""
+    submission = lenet.submit(lenet.plain())
+    claim = lenet.farm.jobs.claim(lenet.only_job().id, "cli_killed")
+    assert claim is not None
+    lenet.farm.jobs.fail(claim, ModelError("no such operator"))
+    assert lenet.state(submission) == "active"
+    ended = see_through(lenet.farm, submission.id, [], watcher=lambda _: None, listener=lambda _job, _event: None)
+    assert ended.state == "failed"
+
+
+@pytest.mark.usefixtures("hangs_first")
 def test_an_interrupted_client_gives_its_jobs_back_and_the_next_one_goes_on(lenet: LeNetFarm, home: Path) -> None:
     with client(lenet.plain(), home) as interrupted:
         interrupted.starts("build")
@@ -83,3 +115,16 @@ def test_a_killed_client_is_forgotten_by_the_next_one_alone(lenet: LeNetFarm, ho
     with client(lenet.plain(), home) as next_one:
         assert next_one.ended() == 0
     assert (lenet.only_job().state, lenet.only_job().attempt) == ("done", 2)
+
+
+def _stop_between_transactions(process: subprocess.Popen[str], database: Path) -> None:
+    """A process that is stopped in the middle of a transaction keeps everybody from writing: that is not this test."""
+    while True:
+        process.send_signal(signal.SIGSTOP)
+        with closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as rival:
+            try:
+                rival.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                process.send_signal(signal.SIGCONT)
+            else:
+                return

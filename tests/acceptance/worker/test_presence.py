@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.worker.farms import LeNetFarm
+from tests.acceptance.worker.conftest import posing_as_rtx
+from tests.acceptance.worker.farms import LeNetFarm, nobody
 from tests.acceptance.worker.programs import Program, program
 from trtfarm.database.clock import from_now
 from trtfarm.database.schema import WorkerRow
 from trtfarm_worker.presence import CLIENT, WORKER, Presence, forget_dead, workers_up
+from trtfarm_worker.runner import Runner
 
 #: Claims the job that it is told of, and holds it until it is killed.
 HOLDER = """
@@ -92,6 +95,23 @@ def test_the_jobs_of_a_killed_process_are_free_at_once(
     lenet.farm.sweep()
     assert list((home / "scratch").iterdir()) == []
     assert lenet.farm.jobs.claim(job.id, "another") is not None
+
+
+def test_a_builder_inherits_nothing_that_would_keep_its_dead_client_alive(lenet: LeNetFarm, tmp_path: Path) -> None:
+    """A lock goes with the last copy of its descriptor; a client has one on its name and one on its scratch folder."""
+    lenet.submit(lenet.plain())
+    told = "os.write(2, json.dumps([os.readlink('/proc/self/fd/%s' % n) for n in (0, 1, 2, channel)]).encode())"
+    counted = "os.write(2, b' of %d' % (len(os.listdir('/proc/self/fd')) - 1)); sys.exit(3)"  # one is the listing's own
+    with Presence(lenet.farm, CLIENT) as presence:
+        toolchain = posing_as_rtx(tmp_path, f"{told}; {counted}")
+        Runner(lenet.farm, presence.owner, lambda: [toolchain], publish=nobody).run(lenet.only_job().id)
+    error = lenet.only_job().error
+    assert error is not None
+    names, _, count = error["cause"].partition(" of ")
+    request, *pipes = json.loads(names)
+    assert Path(request).name == "request.json"
+    assert all(name.startswith("pipe:") for name in pipes)
+    assert int(count) == len(pipes) + 1
 
 
 def test_a_job_that_kills_every_worker_is_quarantined(lenet: LeNetFarm, home: Path) -> None:
