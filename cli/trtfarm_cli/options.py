@@ -20,7 +20,7 @@ Target = Annotated[
 Model = Annotated[
     str | None, typer.Option("--model", metavar="NAME", help="Only of the model of this name, id or digest.")
 ]
-PrecisionName = Literal["int8", "int8+fp16", "fp16", "fp32"]
+PrecisionName = Literal["int8", "int8+fp16", "fp16", "fp32", "bf16", "fp8"]
 Precision = Annotated[PrecisionName | None, typer.Option("--precision", help="Only of this precision.")]
 CalibratorName = Annotated[
     Calibrator | None,
@@ -59,6 +59,34 @@ BatchSize = Annotated[
 ]
 Quantile = Annotated[float | None, typer.Option("--quantile", help="For legacy and percentile; 0.9999 unless given.")]
 Cutoff = Annotated[float | None, typer.Option("--cutoff", help="Regression cutoff, for legacy; 1 unless given.")]
+
+CalibrateWithName = Annotated[
+    Literal["reference", "tensorrt"] | None,
+    typer.Option("--calibrate-with", help="TensorRT on a GPU, or the reference on the CPU; the former where it can."),
+]
+AfterFusion = Annotated[
+    bool, typer.Option("--after-fusion", help="Calibrate after layer fusion, for this GPU alone; entropy and legacy.")
+]
+Explicit = Annotated[
+    bool, typer.Option("--explicit", help="INT8 by Q/DQ nodes also where TensorRT would take a table.")
+]
+Restamp = Annotated[
+    bool, typer.Option("--restamp", help="Use a table of another TensorRT release line, such as 8.5's for 8.6.")
+]
+NoTimingCache = Annotated[
+    bool, typer.Option("--no-timing-cache", help="Time every kernel anew; builds are no faster for earlier ones.")
+]
+BuilderOption = Annotated[
+    list[str] | None,
+    typer.Option("--option", metavar="NAME=VALUE", help="Builder option, such as workspace_bytes=1GiB; repeatable."),
+]
+BuilderOptionFile = Annotated[
+    Path | None, typer.Option("--builder-options", metavar="FILE", help="TOML file of builder options.")
+]
+DynamicRanges = Annotated[
+    Path | None,
+    typer.Option("--dynamic-ranges", metavar="FILE", help="Ranges by hand, `tensor: amax` lines; before the table's."),
+]
 
 
 def percentage(text: str) -> float:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from trtfarm.jobs.state import StepState, SubmissionState
 from trtfarm_cli import accuracy, output
 
+_SHOWN = 5
+
 if TYPE_CHECKING:
     from trtfarm.errors import TrtfarmError
     from trtfarm.farm import Farm
@@ -27,10 +29,20 @@ def facts_of(farm: Farm, submission: Submission, *, seconds: float) -> dict[str,
         table = session.get(TableRow, table_ids[0])
         engines = [row(session, EngineRow, engine_id) for engine_id in submission.result_ids("engine_id")]
         verified = verified_precisions(submission.request)
-        checks = [
-            {"precision": verified[step.name], **row(session, VerificationRow, step.result["verification_id"]).metrics}
+        rows = [
+            (step.name, row(session, VerificationRow, step.result["verification_id"]))
             for step in submission.steps
             if step.result and "verification_id" in step.result
+        ]
+        places = {engine.id: engine.compute_capability for engine in engines}
+        checks = [
+            {
+                "precision": verified[step],
+                "engine": found.engine_id,
+                "compute_capability": places.get(found.engine_id or ""),
+                **found.metrics,
+            }
+            for step, found in rows
         ]
         return {
             "submission": submission.id,
@@ -40,7 +52,7 @@ def facts_of(farm: Farm, submission: Submission, *, seconds: float) -> dict[str,
             "precision": submission.request.precision,
             "model": {"id": model.id, "name": model.name, "digest": model.digest},
             "table": table_entry(table, model).as_dict() if table else None,
-            "engines": [engine_entry(session, engine).as_dict() | _layers(engine.facts) for engine in engines],
+            "engines": [engine_entry(session, engine).as_dict() | _inside(engine.facts) for engine in engines],
             "verification": checks[0] if checks else None,
             "verifications": checks,
             "steps": [
@@ -73,8 +85,10 @@ def lines(facts: Mapping[str, Any]) -> Iterator[str]:
             f"engine    {engine['id']}  {engine['precision']} {engine['compute_capability']}  {engine['toolchain']}  "
             f"{output.size(engine['size'])}, {engine['int8_layers']} of {engine['layer_count']} layers in INT8"
         )
+        yield from (f"          {line}" for line in _remarks(engine))
     for check in facts["verifications"]:
-        yield from (f"accuracy  {line}" for line in accuracy.lines(check, check["precision"]))
+        place = f"{check['compute_capability']} " if check["compute_capability"] else ""
+        yield from (f"accuracy  {place}{line}" for line in accuracy.lines(check, check["precision"]))
     yield f"kept in   {facts['home']}"
 
 
@@ -98,5 +112,25 @@ def failure(submission: Submission) -> TrtfarmError | None:
     return error
 
 
-def _layers(facts: Mapping[str, Any]) -> dict[str, int]:
-    return {"int8_layers": facts["int8_layers"], "layer_count": len(facts["layers"])}
+def _inside(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """How much of an engine is INT8, and what its build said of the table."""
+    told = ("table_reuse", "coverage", "int8_share", "int8_time_share", "warning", "timing_cache_used", "build_seconds")
+    return {
+        "int8_layers": facts["int8_layers"],
+        "layer_count": len(facts["layers"]),
+        **{name: facts.get(name) for name in told},
+    }
+
+
+def _remarks(engine: Mapping[str, Any]) -> Iterator[str]:
+    """What is worth knowing of an engine besides: how its table was used, what that lacked, and INT8 in vain."""
+    coverage = engine["coverage"] or {}
+    filled = [f"{len(coverage['completed'])} ranges filled in"] if coverage.get("completed") else []
+    if engine["table_reuse"]:
+        yield f"table used: {', '.join([engine['table_reuse'], *filled])}"
+    if harmful := coverage.get("harmful"):
+        shown = ", ".join(missing["tensor"] for missing in harmful[:_SHOWN])
+        more = f" and {len(harmful) - _SHOWN} more" if len(harmful) > _SHOWN else ""
+        yield f"no range, which may cost INT8: {shown}{more}"
+    if engine["warning"]:
+        yield f"warning: {engine['warning']} (--explicit)"

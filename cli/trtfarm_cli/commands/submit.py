@@ -11,17 +11,25 @@ from trtfarm.calibrators import Calibrator
 from trtfarm_cli import output
 from trtfarm_cli.opening import open_farm
 from trtfarm_cli.options import (
+    AfterFusion,
     BatchSize,
+    BuilderOption,
+    BuilderOptionFile,
+    CalibrateWithName,
     Cutoff,
     Data,
+    DynamicRanges,
     ExcludeNodes,
     ExcludeOps,
+    Explicit,
     Json,
     KeepNodes,
     KeepOps,
     ModelFile,
+    NoTimingCache,
     PrecisionName,
     Quantile,
+    Restamp,
     Tensorrt,
     percentage,
 )
@@ -58,16 +66,24 @@ def submit(
     batch_size: BatchSize = None,
     quantile: Quantile = None,
     cutoff: Cutoff = None,
+    calibrate_with: CalibrateWithName = None,
+    after_fusion: AfterFusion = False,
     target: Annotated[
         list[str] | None, typer.Option(metavar="SM", help="Compute capability to build for; repeatable.")
     ] = None,
     tensorrt: Tensorrt = None,
     precision: Annotated[PrecisionName, typer.Option(help="Precision of the engines.")] = "int8",
+    explicit: Explicit = False,
+    restamp: Restamp = False,
+    option: BuilderOption = None,
+    builder_options: BuilderOptionFile = None,
+    dynamic_ranges: DynamicRanges = None,
+    no_timing_cache: NoTimingCache = False,
     shape: Annotated[
         list[str] | None, typer.Option(metavar="INPUT=MIN:OPT:MAX", help="Shapes to build for, such as x=1x3x32x32:…")
     ] = None,
     max_drop: Annotated[
-        str | None, typer.Option(metavar="PERCENT", help="Build nothing that loses more than this, such as 1%.")
+        str | None, typer.Option(metavar="PERCENT", help="Fail where more than this is lost, such as 1%.")
     ] = None,
     exclude: ExcludeNodes = None,
     exclude_op: ExcludeOps = None,
@@ -82,13 +98,16 @@ def submit(
 ) -> None:
     """Calibrates, builds and verifies a model's INT8 engines.
 
-    Calibrates once, builds for every target, and compares with FP32 on data that calibration did not see. What was
-    done before is found again. Without --data, <input>.npy is looked for in calib_data/<model>/, calib_data/ and beside
+    Calibrates once, builds for every target, and compares with FP32 on data that calibration did not see: engines for a
+    GPU of this host by running them, others by simulating what they are made of. What was done before is found again.
+    Without --data, <input>.npy is looked for in calib_data/<model>/, calib_data/ and beside
     the model. Ctrl-C gives unfinished work back; the same command goes on with it.
     """
+    from trtfarm.build_options import options_of
     from trtfarm.compute_capability import ComputeCapability
     from trtfarm.versions import TensorRTVersion
     from trtfarm_worker.order import Order
+    from trtfarm_worker.sites import CalibrateWith
 
     order = Order(
         model=model,
@@ -109,6 +128,12 @@ def submit(
         exclude_op_types=exclude_op or (),
         float32_nodes=keep_fp32 or (),
         float32_op_types=keep_fp32_op or (),
+        calibrate_with=CalibrateWith(calibrate_with) if calibrate_with else None,
+        after_fusion=after_fusion,
+        explicit=explicit,
+        restamp=restamp,
+        timing_cache=not no_timing_cache,
+        build_options=options_of(option or (), builder_options, dynamic_ranges),
     )
     with open_farm() as farm:
         if dry_run:
