@@ -62,6 +62,15 @@ def test_ranges_that_are_none_are_refused(
         recorded.child("given_scales").given_scales({"table": table, "dynamic_ranges": ranges})
 
 
+def test_arguments_that_would_be_passed_over_are_refused(recorded: Recorded) -> None:
+    check_names = recorded.child("contradictions").check_names
+    check_names({"model": "m", "workspace_bytes": 1}, frozenset({"model"}))
+    with pytest.raises(BadRequestError, match="no builder option io_formats") as caught:
+        check_names({"model": "m", "io_formats": {}}, frozenset({"model", "profile"}))
+    assert "profile, " in str(caught.value.remedy)
+    assert "model" not in str(caught.value.remedy)
+
+
 def check(recorded: Recorded, precision: str, *, quantized: bool = False, **args: Any) -> None:
     words = recorded.child("options").words_of(precision)
     recorded.child("contradictions").check_precision(words, args, quantized=quantized)

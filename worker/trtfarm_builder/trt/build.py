@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Any, Dict, Mapping, Optional
 
 from trtfarm_builder.channel import Channel
-from trtfarm_builder.failures import BadRequestError, ToolchainUnfitError
+from trtfarm_builder.failures import ToolchainUnfitError
 from trtfarm_builder.trt.cache_text import CacheText
 from trtfarm_builder.trt.calibrators import table_calibrator
 from trtfarm_builder.trt.completion import Coverage, cover
-from trtfarm_builder.trt.contradictions import check_precision, strongly_typed
+from trtfarm_builder.trt.contradictions import check_names, check_precision, strongly_typed
 from trtfarm_builder.trt.device import current_device
 from trtfarm_builder.trt.given_scales import given_scales, restamped_from, stamped
 from trtfarm_builder.trt.network import constant_values
-from trtfarm_builder.trt.options import NAMES, allow_precisions, set_io_formats, set_layer_precisions, words_of
+from trtfarm_builder.trt.options import allow_precisions, set_io_formats, set_layer_precisions, words_of
 from trtfarm_builder.trt.results import answer_of_build
 from trtfarm_builder.trt.timing_cache import set_timing_cache, timing_cache_for
 from trtfarm_builder.trt.workshop import Workshop, add_profile, config_for, open_workshop, plan_from_network, refused
@@ -54,7 +54,7 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     unused, restamped_from}.
     """
     begun = time.monotonic()
-    _check_names(args)
+    check_names(args, _ARGS)
     words = words_of(args["precision"])
     table = given_scales(args)
     _check_device(args.get("compute_capability"))
@@ -86,15 +86,6 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     if table is not None and coverage is not None:
         answer["coverage"] = _described(table, coverage)
     return answer
-
-
-def _check_names(args: Mapping[str, Any]) -> None:
-    unknown = sorted(set(args) - _ARGS - NAMES)
-    if unknown:
-        raise BadRequestError(
-            "TensorRT has no builder option {}".format(", ".join(unknown)),
-            remedy="use: " + ", ".join(sorted(NAMES | _ARGS - {"model", "precision", "profiles"})),
-        )
 
 
 def _check_device(wanted: Optional[str]) -> None:

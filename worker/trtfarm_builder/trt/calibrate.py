@@ -13,6 +13,7 @@ from trtfarm_builder.trt.binding import ENGINE_WORD, trt
 from trtfarm_builder.trt.cache_text import parse_cache
 from trtfarm_builder.trt.calibration_data import Feed, OverlappedBatches, PlainBatches
 from trtfarm_builder.trt.calibrators import feeding_calibrator
+from trtfarm_builder.trt.contradictions import check_names
 from trtfarm_builder.trt.datatypes import numpy_dtype
 from trtfarm_builder.trt.device import current_device
 from trtfarm_builder.trt.options import allow_precisions
@@ -30,6 +31,22 @@ from trtfarm_builder.trt.workshop import (
 )
 
 _TABLE = "calibration.table"
+#: What is no builder option. Those that say more of layers and tensors are for a build that is given the table.
+_ARGS = frozenset(
+    {
+        "model",
+        "inputs",
+        "rule",
+        "overlap",
+        "build",
+        "profiles",
+        "precision",
+        "timing_cache",
+        "timing_caches",
+        "tactic_sources",
+        "profile",
+    }
+)
 _AFTER_FUSION_BY_DEFAULT = ("entropy", "legacy")
 
 
@@ -37,14 +54,14 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     """`args`: model, inputs {name: array spec}, rule {calibrator, batch_size, before_fusion, quantile, cutoff}.
 
     Besides: overlap (True: the next batch is copied while TensorRT runs one), build (False; True builds the engine in
-    the same go, for `profiles` and with the options of `trt-build`), timing_cache or timing_caches, tactic_sources,
-    profile and builder options. TensorRT calibrates in the middle of a build; without `build` the rest of it is left
-    undone.
+    the same go, for `profiles` and `precision`), timing_cache or timing_caches, tactic_sources, profile and builder
+    options. TensorRT calibrates in the middle of a build; without `build` the rest of it is left undone.
 
     Returns scales {tensor: hex float32 amax / 127} in the table's order, table (file: the text that TensorRT wrote),
     samples, batches, engine, device, portable, seconds, calibration_seconds; with `build` also build: as `trt-build`.
     """
     begun = time.monotonic()
+    check_names(args, _ARGS)
     rule = args["rule"]
     shop = open_workshop(Path(args["model"]), channel)
     if shop.view.quantized:

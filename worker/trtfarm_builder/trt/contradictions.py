@@ -1,11 +1,23 @@
 """What a build cannot be asked for together, and what TensorRT would ignore or get wrong in silence."""
 
-from typing import Any, List, Mapping
+from typing import Any, FrozenSet, List, Mapping
 
 from trtfarm_builder.failures import BadModelError, BadRequestError
 from trtfarm_builder.trt.binding import trt
 from trtfarm_builder.trt.given_scales import SCALES
-from trtfarm_builder.trt.options import PRECISION_FLAGS, lacking
+from trtfarm_builder.trt.options import NAMES, PRECISION_FLAGS, lacking
+
+_NO_OPTIONS = frozenset({"model", "inputs", "precision", "profiles", "rule"})
+
+
+def check_names(args: Mapping[str, Any], known: FrozenSet[str]) -> None:
+    """Raises BadRequestError for arguments that are neither `known` nor builder options: they would be passed over."""
+    unknown = sorted(set(args) - known - NAMES)
+    if unknown:
+        raise BadRequestError(
+            "TensorRT has no builder option {}".format(", ".join(unknown)),
+            remedy="use: " + ", ".join(sorted(NAMES | known - _NO_OPTIONS)),
+        )
 
 
 def strongly_typed(args: Mapping[str, Any]) -> bool:
