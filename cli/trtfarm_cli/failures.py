@@ -71,6 +71,6 @@ def _usage(error: TyperException) -> Failure:
 
 def _storage_error(error: OSError) -> TrtfarmError:
     """An error of the system that no command expected: a home that cannot be written, a full disk."""
-    from trtfarm.blobs.folder import storage_error
+    from trtfarm.file_errors import storage_error
 
     return storage_error(error, Path(str(error.filename or "a file")))

@@ -72,7 +72,8 @@ def copy_once(source: Path, path: Path) -> None:
 
 
 def _write(path: Path, chunks: Iterator[bytes]) -> None:
-    from trtfarm.blobs.folder import storage_errors, write_durably
+    from trtfarm.durable_files import write_durably
+    from trtfarm.file_errors import storage_errors
 
     with storage_errors(path):
         write_durably(path, chunks, temporary=path.parent, mode=_MODE)

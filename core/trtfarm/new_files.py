@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from trtfarm.errors import DiskFullError, StorageError
-
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+from trtfarm.file_errors import storage_error
 
 
 @contextmanager
@@ -34,11 +31,5 @@ def new_files(folder: Path) -> Iterator[Callable[[str], BinaryIO]]:
         for path in made:
             path.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise _storage_error(folder, error) from error
+            raise storage_error(error, folder) from error
         raise
-
-
-def _storage_error(folder: Path, error: OSError) -> StorageError:
-    if error.errno in _FULL:
-        return DiskFullError(f"no space left in {folder}", cause=error.strerror, remedy="free some space and try again")
-    return StorageError(f"cannot write to {folder}", cause=error.strerror, remedy="check its permissions and its disk")

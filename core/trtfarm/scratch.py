@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from trtfarm.blobs.folder import storage_errors
+from trtfarm.file_errors import storage_errors
 
 
 @contextmanager

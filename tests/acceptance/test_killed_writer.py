@@ -2,38 +2,55 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
-from trtfarm.blobs.folder import Folder
-from trtfarm.blobs.store import BlobStore
+import pytest
 
+from tests.contracts.blobs import key_of
+from trtfarm.blobs.location import store_at
+from trtfarm.digests import digest_of_bytes
+
+#: Three pieces, more than one part of an upload.
+CONTENT = bytes(20 << 20)
+#: Stores them and kills itself where argv[3] says: among the bytes, or at one of the calls that make them last.
 WRITER = """
-import sys
+import os, signal, sys
 from pathlib import Path
-from trtfarm.blobs.folder import Folder
+import obstore
+from trtfarm.blobs import folder
+from trtfarm.blobs.objects import Objects
+
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
 
 def chunks():
-    yield b"half of the engine"
-    print("half", flush=True)
-    sys.stdin.read()
+    yield bytes(12 << 20)
+    yield bytes(4 << 20)
+    if point == "bytes":
+        die()
+    yield bytes(4 << 20)
 
-Folder(Path(sys.argv[1])).put("sha256/aa/" + "a" * 62, chunks())
+root, key, point = sys.argv[1:]
+if point == "sync":
+    folder.sync = die
+if point == "rename":
+    obstore.rename = die
+Objects.in_folder(Path(root)).put(key, chunks())
 """
 
 
-def test_a_killed_writer_leaves_no_blob(tmp_path: Path) -> None:
-    root = tmp_path / "blobs"
-    with subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as writer:
-        assert writer.stdout is not None
-        assert writer.stdout.readline() == "half\n"
-        writer.kill()
-    store = BlobStore(Folder(root))
+@pytest.mark.parametrize("point", ["bytes", "sync", "rename"])
+def test_a_killed_writer_leaves_no_blob(tmp_path: Path, point: str) -> None:
+    digest = digest_of_bytes(CONTENT)
+    writer = subprocess.run([sys.executable, "-c", WRITER, str(tmp_path), key_of(digest), point], check=False)
+    assert writer.returncode == -signal.SIGKILL
+    store = store_at(str(tmp_path))
     assert list(store.blobs()) == []
-    [unfinished] = (root / "tmp").iterdir()
-    assert unfinished.read_bytes() == b"half of the engine"
+    assert store.size(digest) is None
+    assert len(list((tmp_path / "tmp").iterdir())) == 1
     assert store.sweep(-1) == 1
-    assert list((root / "tmp").iterdir()) == []
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert store.verify(store.put_bytes(CONTENT).digest)

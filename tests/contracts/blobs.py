@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from trtfarm.blobs.objects import CHUNK_BYTES, ObjectStore
+from trtfarm.blobs.objects import CHUNK_BYTES, Objects
 from trtfarm.blobs.store import Blob, BlobStore
 from trtfarm.digests import digest_of_bytes
 from trtfarm.errors import CorruptBlobError, DataError, MissingBlobError, UsageError
@@ -23,10 +23,10 @@ def key_of(digest: str) -> str:
 
 
 class BlobContract:
-    """Run with a fixture `objects`: an empty ObjectStore."""
+    """Run with a fixture `objects`: empty Objects."""
 
     @pytest.fixture
-    def store(self, objects: ObjectStore) -> BlobStore:
+    def store(self, objects: Objects) -> BlobStore:
         return BlobStore(objects)
 
     @pytest.mark.parametrize("size", [0, 1, CHUNK_BYTES, 2 * CHUNK_BYTES + 1])
@@ -42,7 +42,7 @@ class BlobContract:
         assert store.materialize(blob.digest, tmp_path / "copy").read_bytes() == content
         assert [found.blob for found in store.blobs()] == [blob]
 
-    def test_objects_lie_under_their_digest(self, store: BlobStore, objects: ObjectStore) -> None:
+    def test_objects_lie_under_their_digest(self, store: BlobStore, objects: Objects) -> None:
         blob = store.put_bytes(b"engine")
         [found] = objects.entries()
         assert (found.key, found.size) == (key_of(blob.digest), 6)
@@ -60,7 +60,7 @@ class BlobContract:
         store.delete(ABSENT)
 
     def test_a_blob_of_another_size_is_missing_and_the_next_put_mends_it(
-        self, store: BlobStore, objects: ObjectStore
+        self, store: BlobStore, objects: Objects
     ) -> None:
         blob = store.put_bytes(b"whole engine")
         objects.put(key_of(blob.digest), iter([b"whole en"]))
@@ -69,7 +69,7 @@ class BlobContract:
         assert store.read(blob.digest) == b"whole engine"
 
     def test_corruption_is_noticed_on_read_removed_and_mended_by_the_next_put(
-        self, store: BlobStore, objects: ObjectStore, tmp_path: Path
+        self, store: BlobStore, objects: Objects, tmp_path: Path
     ) -> None:
         blob = store.put_bytes(b"right bytes")
         objects.put(key_of(blob.digest), iter([b"wrong bytes"]))
@@ -81,7 +81,7 @@ class BlobContract:
         store.put_bytes(b"right bytes")
         assert store.verify(blob.digest)
 
-    def test_a_blob_is_not_written_twice(self, store: BlobStore, objects: ObjectStore) -> None:
+    def test_a_blob_is_not_written_twice(self, store: BlobStore, objects: Objects) -> None:
         blob = store.put_bytes(b"right bytes")
         objects.put(key_of(blob.digest), iter([b"other bytes"]))
         store.put_bytes(b"right bytes")
@@ -89,7 +89,7 @@ class BlobContract:
             store.read(blob.digest)
 
     def test_a_file_that_changes_while_it_is_read_is_refused(
-        self, store: BlobStore, objects: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, store: BlobStore, objects: Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         source = tmp_path / "source"
         source.write_bytes(b"before")
@@ -105,7 +105,7 @@ class BlobContract:
             store.put_file(source)
         assert list(objects.entries()) == []
 
-    def test_a_put_that_is_broken_off_leaves_nothing(self, objects: ObjectStore) -> None:
+    def test_a_put_that_is_broken_off_leaves_nothing(self, objects: Objects) -> None:
         def broken() -> Iterator[bytes]:
             yield b"a" * CHUNK_BYTES
             yield b"b" * CHUNK_BYTES
@@ -127,7 +127,7 @@ class BlobContract:
         with pytest.raises(UsageError, match="not a digest"):
             store.read(digest)
 
-    def test_what_is_not_a_blob_is_passed_over(self, store: BlobStore, objects: ObjectStore) -> None:
+    def test_what_is_not_a_blob_is_passed_over(self, store: BlobStore, objects: Objects) -> None:
         objects.put("sha256/readme", iter([b"hello"]))
         objects.put("other", iter([b"hello"]))
         assert list(store.blobs()) == []

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from tests.contracts.rows import dataset_row, engine_row, model_row, quantization_row, table_row
-from trtfarm.blobs.folder import Folder
 from trtfarm.blobs.garbage import find_garbage, remove_garbage
+from trtfarm.blobs.objects import Objects
 from trtfarm.blobs.records import hold, put_held, record
 from trtfarm.blobs.store import Blob, BlobStore
 from trtfarm.database.schema import BlobRow, HolderRow
@@ -22,7 +22,7 @@ class GarbageContract:
 
     @pytest.fixture
     def store(self, tmp_path: Path) -> BlobStore:
-        return BlobStore(Folder(tmp_path / "blobs"))
+        return BlobStore(Objects.in_folder(tmp_path / "blobs"))
 
     def test_what_any_row_names_is_kept(self, database: Database, store: BlobStore) -> None:
         def put(name: str) -> str:

@@ -59,4 +59,4 @@ def test_help_pays_for_nothing_heavy() -> None:
 def test_a_client_that_runs_its_jobs_itself_needs_no_celery() -> None:
     modules = packages(imported_by("import trtfarm.farm, trtfarm_worker.inline"))
     assert "sqlalchemy" in modules
-    assert modules & {"alembic", "celery", "kombu", "numpy", "obstore"} == set()
+    assert modules & {"alembic", "celery", "kombu", "numpy"} == set()

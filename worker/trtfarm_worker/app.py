@@ -12,8 +12,8 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from kombu.transport import get_transport_cls
 
-from trtfarm.blobs.folder import storage_errors
 from trtfarm.errors import UsageError
+from trtfarm.file_errors import storage_errors
 from trtfarm.jobs.job import Job
 from trtfarm.settings import Settings
 from trtfarm_worker.logs import logger

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from trtfarm.actions import ActionKind
-from trtfarm.blobs.folder import storage_errors
 from trtfarm.errors import ClaimLostError, DiskFullError, StorageError, TrtfarmError
 from trtfarm.farm import Farm
+from trtfarm.file_errors import storage_errors
 from trtfarm.jobs.job import Claim, Job
 from trtfarm_worker.builder.cancellation import CancelToken
 from trtfarm_worker.builder.events import LogLine, Progress

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from trtfarm.blobs.folder import storage_errors, write_durably
-from trtfarm.blobs.objects import CHUNK_BYTES, ObjectStore
+from trtfarm.blobs.objects import CHUNK_BYTES, Objects
 from trtfarm.digests import digest_of_bytes, digest_of_file, is_digest
+from trtfarm.durable_files import write_durably
 from trtfarm.errors import CorruptBlobError, DataError, MissingBlobError, UsageError
+from trtfarm.file_errors import storage_errors
 
 _FAN_OUT = 2
 #: Permissions of a file handed out.
@@ -35,13 +36,13 @@ class StoredBlob:
 
 
 class BlobStore:
-    """Blobs in an object store, under `sha256/<first two digits>/<the others>`.
+    """Blobs in a store of objects, under `sha256/<first two digits>/<the others>`.
 
     A blob is never changed. One whose bytes no longer match its digest is removed when that is noticed, because its
     name says how to make it anew: the next put of the same content mends the store.
     """
 
-    def __init__(self, objects: ObjectStore) -> None:
+    def __init__(self, objects: Objects) -> None:
         self._objects = objects
 
     def put_file(self, path: Path) -> Blob:

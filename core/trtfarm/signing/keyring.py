@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trtfarm.blobs.folder import storage_errors, write_durably
+from trtfarm.durable_files import write_durably
 from trtfarm.errors import NotFoundError, SignatureError, UsageError
+from trtfarm.file_errors import storage_errors
 from trtfarm.regular_files import open_regular
 from trtfarm.settings import Settings
 from trtfarm.signing.keys import PublicKey, SigningKey

@@ -6,10 +6,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from trtfarm.blobs.folder import storage_errors, write_durably
 from trtfarm.blobs.objects import CHUNK_BYTES
 from trtfarm.digests import digest_of_file
+from trtfarm.durable_files import write_durably
 from trtfarm.errors import NotFoundError, SignatureError
+from trtfarm.file_errors import storage_errors
 from trtfarm.regular_files import open_regular
 from trtfarm.signing.keyring import Keyring, TrustedKey
 from trtfarm.signing.seal import Seal, check_seal

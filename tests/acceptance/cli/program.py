@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 
 from tests.acceptance.cli.stuck import put_to_death
-from trtfarm.blobs.folder import Folder
+from trtfarm.blobs.objects import Objects
 from trtfarm.blobs.store import BlobStore
 
 #: No command here takes nearly as long; one that does is stuck.
@@ -147,7 +147,7 @@ class Program:
 
     def damaged(self) -> list[str]:
         """Digests of what the farm says it holds, and that is not there whole."""
-        store = BlobStore(Folder(self.home / "blobs"))
+        store = BlobStore(Objects.in_folder(self.home / "blobs"))
         return [digest for digest in self._values("SELECT digest FROM blobs") if not store.verify(digest)]
 
     def _values(self, query: str) -> list[Any]:

@@ -11,7 +11,6 @@ from tests.acceptance.cli.program import Program
 _HEAVY = {
     "numpy",
     "alembic",
-    "obstore",
     "onnx",
     "onnxruntime",
     "celery",
@@ -36,4 +35,4 @@ def test_a_hit_loads_nothing_that_only_work_needs(own_stock: Stocked, digits: Pa
 
 
 def test_help_loads_no_database(program: Program) -> None:
-    assert _loaded(program, "--help") & {*_HEAVY, "sqlalchemy"} == set()
+    assert _loaded(program, "--help") & {*_HEAVY, "obstore", "sqlalchemy"} == set()

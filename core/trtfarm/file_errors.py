@@ -1,0 +1,33 @@
+"""Errors of the file system in the farm's words."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from trtfarm.errors import DiskFullError, StorageError
+
+#: What a disk, a quota or a limit on file sizes says when it is full.
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Tells errors of the file system in the farm's words."""
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(error, path) from error
+
+
+def storage_error(error: OSError, path: Path) -> StorageError:
+    """What an error of the file system at `path` is in the farm's words."""
+    if error.errno in FULL:
+        return DiskFullError(
+            f"no space left for {path}", cause=error.strerror, remedy="free some disk space and try again"
+        )
+    return StorageError(
+        f"{path} cannot be read or written", cause=str(error), remedy="check the disk and the permissions"
+    )
