@@ -4,6 +4,7 @@
 
 * `line`: killed when a line of its progress appears; every line has its turn.
 * `time`: killed at a random moment.
+* `ctrl-c`: interrupted at a random moment, and looked at: nothing may run, be claimed or lie about before the next one.
 * `rival`: two submit the same at once, one is killed at a random moment, the other one has to do it all.
 
 A command that takes longer than usual by `--patience` seconds is asked where it stands, and ends the run. For how much
@@ -37,6 +38,8 @@ from trtfarm.database.migrate import prepare
 from trtfarm.database.session import open_database, sqlite_url
 
 _DONE = {"models": 1, "datasets": 2, "tables": 1, "quantizations": 1, "engines": 1, "verifications": 1, "jobs": 4}
+#: Done before it was interrupted, interrupted, and interrupted before it knew what to do about it.
+_INTERRUPTED = {0, 130, -signal.SIGINT}
 #: How long a killed builder may take to be gone.
 _GONE_SECONDS = 10.0
 
@@ -86,8 +89,24 @@ class Stress:
         delay = chance.uniform(0, self.usual)
         return self._killed("time", f"after {delay:.2f} s", lambda _: time.sleep(delay), patience)
 
+    def interrupted(self, chance: random.Random, number: int, patience: float) -> Round:
+        delay = chance.uniform(0, self.usual)
+        with self._farm() as program:
+            with program.started(*self.command) as running:
+                time.sleep(delay)
+                ended = running.end(signal.SIGINT)
+            claimed = program.states() & {"running"}
+            left = {"processes": program.processes(), "scratch": program.scratch(), "claimed": claimed}
+            if ended.code not in _INTERRUPTED or any(left.values()):
+                sys.exit(f"exit code {ended.code}, left behind: {left}\n{ended.err}")
+            clock = Clock()
+            ended = replace(program, patience=self.usual + patience).run(*self.command)
+            done = clock.round("ctrl-c", f"after {delay:.2f} s")
+            self._check(program, ended)
+        return done
+
     def killed_beside_a_rival(self, chance: random.Random, number: int, patience: float) -> Round:
-        apart, delay = chance.uniform(-0.5, 0.5), chance.uniform(0, self.usual * 1.5)
+        apart, delay = chance.uniform(-0.5, 0.5), chance.uniform(0, self.usual)
         with self._farm() as program, ExitStack() as stack:
             slow = replace(program, patience=delay + 2 * self.usual + patience)
             first = stack.enter_context(slow.started(*self.command))
@@ -181,7 +200,7 @@ def main() -> None:
         folder = Path(name)
         stress = Stress(_stock(folder), _digits(folder / "digits"))
         say(f"a submission takes {stress.usual:.1f} s and says {len(stress.lines)} lines")
-        kinds = [stress.killed_at_line, stress.killed_at_a_time, stress.killed_beside_a_rival]
+        kinds = [stress.killed_at_line, stress.killed_at_a_time, stress.interrupted, stress.killed_beside_a_rival]
         for number in range(options.rounds):
             done = kinds[number % len(kinds)](chance, number // len(kinds), options.patience)
             rounds.append(done)
