@@ -27,6 +27,7 @@ from trtfarm_cli.commands import (
     submit,
     tables,
     toolchain,
+    verify,
     version,
 )
 from trtfarm_cli.failures import DELIBERATE, Failure, failure_of
@@ -53,7 +54,7 @@ def trtfarm(
     """Calibrate an ONNX model once, build INT8 engines for every GPU, keep and find them again."""
 
 
-for command in (submit, calibrate, quantize, run, bench, explain, doctor, version, services):
+for command in (submit, calibrate, quantize, run, bench, verify, explain, doctor, version, services):
     command.register(app)
 extract.register(tables.app)
 app.add_typer(jobs.app, name="jobs")

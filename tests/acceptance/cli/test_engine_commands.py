@@ -1,4 +1,4 @@
-"""`trtfarm run` and `bench` up to the GPU that is not here: what they refuse, and why; the rest is tried on a GPU."""
+"""`trtfarm run`, `bench` and `verify` up to the GPU that is not here: what they refuse, and why."""
 
 from __future__ import annotations
 
@@ -172,3 +172,37 @@ def test_options_that_cannot_be_used_are_told_first(own_stock: Stocked, engine: 
     program.fails(8, "bench", "nowhere/lenet.engine")
     program.ok("engines", "pull", engine, "-o", "lenet.engine")
     assert program.fails(2, "run", "lenet.engine", "--inputs", "x.npy", "-o", "lenet.engine")["code"] == "usage"
+
+
+def test_verification_says_what_it_lacks_before_it_computes(
+    own_stock: Stocked, engine: str, host: Callable[..., None], digits: Path
+) -> None:
+    program = own_stock.program
+    assert program.fails(6, "verify", engine)["remedy"] == f"trtfarm toolchain install tensorrt=={_VERSION}"
+    assert "without --data" in program.fails(2, "verify", engine, "--labels", "labels.npy")["message"]
+    host("sm_86")
+    np.save(program.folder / "flat.npy", np.load(digits / "data.npy").reshape(-1, 784))
+    assert "784" in program.fails(4, "verify", engine, "--data", "flat.npy")["message"]
+    with closing(sqlite3.connect(program.home / "farm.db")) as database, database:
+        database.execute("DELETE FROM verifications")
+    assert "--data" in program.fails(2, "verify", engine)["remedy"]
+    with closing(sqlite3.connect(program.home / "farm.db")) as database, database:
+        database.execute("UPDATE engines SET precision = 'fp32'")
+    program.fails(11, "verify", engine)
+    assert "record" not in {job["kind"] for job in program.json("jobs", "list")}
+
+
+def test_what_fp32_computes_is_kept_when_the_engine_does_not_run(
+    own_stock: Stocked, engine: str, host: Callable[..., None], digits: Path
+) -> None:
+    host("sm_86")
+    program = own_stock.program
+    folder = digits / "test"
+    error = program.fails(6, "verify", engine, "--data", folder / "data.npy", "--labels", folder / "labels.npy")
+    assert "this interpreter cannot import" in error["message"]
+    jobs = {job["kind"]: job["state"] for job in program.json("jobs", "list")}
+    assert (jobs["record"], jobs["measure"]) == ("done", "failed")
+    program.fails(6, "verify", engine)
+    kinds = [job["kind"] for job in program.json("jobs", "list")]
+    assert (kinds.count("record"), kinds.count("measure")) == (1, 2)
+    assert program.rows()["verifications"] == 1

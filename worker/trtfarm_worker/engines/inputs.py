@@ -10,6 +10,7 @@ from trtfarm.datasets.dataset import DataSet
 from trtfarm.datasets.fit import check_profile
 from trtfarm.datasets.locate import named
 from trtfarm.datasets.prepare import prepare
+from trtfarm.datasets.sources import Source
 from trtfarm.models.shapes import OptimizationProfile, ShapeRange
 from trtfarm.models.summary import TensorType
 from trtfarm.settings import Settings
@@ -31,9 +32,27 @@ def read_inputs(
     """The data that `--inputs` names, as arrays of the engine's types and shapes. Raises DataError, UsageError."""
     inputs = input_types(statement)
     source = named(arguments, inputs, option="--inputs")
+    return read_data(settings, source, inputs, statement, folder, tell=tell, listener=listener)
+
+
+def read_data(
+    settings: Settings,
+    source: Source,
+    inputs: Sequence[TensorType],
+    statement: EngineStatement,
+    folder: Path,
+    *,
+    labels: bool = False,
+    tell: Tell,
+    listener: Listener,
+) -> DataSet:
+    """The data of a source, as arrays of these inputs and of shapes that the engine takes. Raises DataError.
+
+    The files lie in `folder`, or where they were.
+    """
     into = Path(tempfile.mkdtemp(dir=folder))
     decode = image_decoder(settings, folder, listener)
-    data = prepare(source, inputs, into, decode_images=decode, copy=False)
+    data = prepare(source, inputs, into, decode_images=decode, labels=labels, copy=False)
     check_profile(data, profile_of_engine(statement))
     for notice in data.notices:
         tell(notice)
