@@ -44,7 +44,7 @@ def _route_jobs() -> None:
     op.create_index(
         op.f("ix_jobs_queued"),
         "jobs",
-        ["capability", "priority", "queued_at", "id"],
+        ["capability", sa.text("priority DESC"), "queued_at", "id"],
         sqlite_where=_QUEUED,
         postgresql_where=_QUEUED,
     )

@@ -81,7 +81,8 @@ class JobMachine(RuleBasedStateMachine):
         self.database = database
         self.steady = JobManager(database, lease_seconds=3600, max_attempts=ATTEMPTS)
         self.doomed = JobManager(database, lease_seconds=-1, max_attempts=ATTEMPTS)
-        self.run = f"run {next(_runs)}"
+        # Jobs of other runs lie in the same database: these need a toolchain of their own.
+        self.run = f"0.{next(_runs)}"
         self.expected: dict[str, Expected] = {}
 
     def _live(self, name: str) -> list[str]:
@@ -90,7 +91,8 @@ class JobMachine(RuleBasedStateMachine):
     def _submit(self, name: str, priority: int) -> tuple[Job, bool]:
         with self.database.write() as session:
             key = digest_of_json([self.run, name])
-            return self.steady.submit(session, kind=self.run, key=key, request={}, priority=priority)
+            request = {"toolchain": "tensorrt-rtx", "tensorrt": self.run}
+            return self.steady.submit(session, kind="build", key=key, request=request, priority=priority)
 
     @rule(target=jobs, name=names, priority=st.integers(0, 2))
     def submit(self, name: str, priority: int) -> Any:
@@ -118,7 +120,7 @@ class JobMachine(RuleBasedStateMachine):
 
     @rule(target=claims, owner=owners)
     def claim_next(self, owner: str) -> Any:
-        claim = self.steady.claim_next(owner, [self.run])
+        claim = self.steady.claim_next(owner, f"tensorrt-rtx-{self.run}")
         queued = [job for job in self.expected.values() if job.state is JobState.QUEUED]
         assert (claim is not None) == bool(queued)
         return multiple() if claim is None else self._started(claim, owner, overdue=False)
@@ -248,7 +250,7 @@ class JobMachine(RuleBasedStateMachine):
         for job in self.expected.values():
             if job.state is JobState.RUNNING:
                 self.steady.abandon(str(job.owner), counts=False)
-        while claim := self.steady.claim_next("last", [self.run]):
+        while claim := self.steady.claim_next("last", f"tensorrt-rtx-{self.run}"):
             with self.database.write() as session:
                 self.steady.finish(session, claim, {})
         assert all(not self.steady.get(job_id).state.live for job_id in self.expected)

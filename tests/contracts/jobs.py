@@ -24,16 +24,23 @@ from trtfarm.jobs.job import Claim, Job
 from trtfarm.jobs.manager import JobManager
 from trtfarm.jobs.reconcile import reconcile
 from trtfarm.jobs.state import JobState
+from trtfarm.routing import CPU
 
 CRASH = BuilderMemoryError("the builder was killed by the kernel")
 BAD_MODEL = ModelError("the model is truncated")
 
 
+#: Requests that name what the job is to be built with.
+AHEAD_OF_TIME = {"toolchain": "tensorrt-rtx", "tensorrt": "1.7.1.116", "compute_capability": "sm_86"}
+ON_GPU = {"toolchain": "tensorrt", "tensorrt": "8.5.3.1", "compute_capability": "sm_90"}
+
+
 def submit(
-    database: Database, manager: JobManager, name: str, *, kind: str = "build", priority: int = 0
+    database: Database, manager: JobManager, name: str, *, priority: int = 0, **request: str
 ) -> tuple[Job, bool]:
     with database.write() as session:
-        return manager.submit(session, kind=kind, key=digest_of_json(name), request={"name": name}, priority=priority)
+        wanted = {"name": name, **request}
+        return manager.submit(session, kind="build", key=digest_of_json(name), request=wanted, priority=priority)
 
 
 def submitted(database: Database, manager: JobManager, name: str = "a", **options: Any) -> Job:
@@ -111,14 +118,35 @@ class JobContract:
         names = {"low": 0, "first": 5, "second": 5, "top": 9}
         ids = {submitted(database, manager, name, priority=priority).id: name for name, priority in names.items()}
         order = []
-        while claim := manager.claim_next("worker", ["build"]):
+        while claim := manager.claim_next("worker", CPU):
             order.append(ids[claim.job.id])
         assert order == ["top", "first", "second", "low"]
 
-    def test_a_worker_gets_only_kinds_that_it_asks_for(self, database: Database, manager: JobManager) -> None:
-        submitted(database, manager, kind="calibrate")
-        assert manager.claim_next("worker", ["build", "verify"]) is None
-        assert manager.claim_next("worker", ["calibrate"]) is not None
+    def test_a_job_is_for_those_who_offer_what_it_needs(self, database: Database, manager: JobManager) -> None:
+        submitted(database, manager, "here")
+        job = submitted(database, manager, "there", **ON_GPU)
+        assert job.capability == "tensorrt-8.5.3.1/sm_90"
+        assert manager.claim_next("worker", "tensorrt-8.5.3.1/sm_80") is None
+        claim = manager.claim_next("worker", "tensorrt-8.5.3.1/sm_90")
+        assert claim is not None
+        assert claim.job.id == job.id
+        assert manager.claim_next("worker", "tensorrt-8.5.3.1/sm_90") is None
+
+    def test_the_most_urgent_of_all_that_a_worker_can_do_goes_first(
+        self, database: Database, manager: JobManager
+    ) -> None:
+        can = [CPU, "tensorrt-rtx-1.7.1.116", "tensorrt-10.3.0.26/sm_90"]
+        assert manager.waiting(can) == manager.waiting([]) == []
+        submitted(database, manager, "older")
+        submitted(database, manager, "ahead", **AHEAD_OF_TIME)
+        submitted(database, manager, "elsewhere", priority=9, **ON_GPU)
+        assert manager.waiting(can) == [CPU, "tensorrt-rtx-1.7.1.116"]
+        submitted(database, manager, "urgent", priority=5, **AHEAD_OF_TIME)
+        assert manager.waiting(can) == ["tensorrt-rtx-1.7.1.116", CPU]
+        assert manager.waiting(["tensorrt-8.5.3.1/sm_90"]) == ["tensorrt-8.5.3.1/sm_90"]
+        while manager.claim_next("worker", CPU):
+            pass
+        assert manager.waiting(can) == ["tensorrt-rtx-1.7.1.116"]
 
     def test_the_users_fault_fails_at_once(self, database: Database, manager: JobManager) -> None:
         job = manager.fail(claimed(database, manager), BAD_MODEL)
@@ -284,14 +312,19 @@ class JobContract:
         def advance() -> None:
             submitted(database, manager, "found by advance")
 
-        repairs = reconcile(manager, publisher, advance=advance)
+        repairs = reconcile(manager, publisher, offered=[CPU], advance=advance)
         assert [(job.id, job.state) for job in repairs.expired] == [(lost.job.id, JobState.QUEUED)]
         assert set(told) == set(repairs.hinted) > {lost.job.id, waiting.id}
         assert len(told) == 3
-        quiet = reconcile(manager, publisher, advance=lambda: None)
+        quiet = reconcile(manager, publisher, offered=[CPU], advance=lambda: None)
         assert (quiet.expired, quiet.hinted) == ((), ())
-        loud = reconcile(manager, publisher, advance=lambda: None, hint_after_seconds=-1)
+        loud = reconcile(manager, publisher, offered=[CPU], advance=lambda: None, hint_after_seconds=-1)
         assert len(loud.hinted) == 3
+
+    def test_nobody_is_told_of_what_nobody_can_do(self, database: Database, manager: JobManager) -> None:
+        job = submitted(database, manager, "on a GPU", **ON_GPU)
+        assert reconcile(manager, lambda _: True, offered=[CPU], advance=lambda: None).hinted == ()
+        assert reconcile(manager, lambda _: True, offered=[job.capability], advance=lambda: None).hinted == (job.id,)
 
     def test_a_broker_that_is_down_is_asked_once_a_round(self, database: Database, manager: JobManager) -> None:
         for name in ("a", "b", "c"):
@@ -302,6 +335,6 @@ class JobContract:
             asked.append(job.id)
             return len(asked) == 1
 
-        assert len(reconcile(manager, publisher, advance=lambda: None).hinted) == 1
+        assert len(reconcile(manager, publisher, offered=[CPU], advance=lambda: None).hinted) == 1
         assert len(asked) == 2
-        assert len(manager.unhinted(60)) == 2
+        assert len(manager.unhinted(60, [CPU])) == 2

@@ -18,6 +18,7 @@ from trtfarm.database.session import Database, open_database
 from trtfarm.digests import digest_of_json
 from trtfarm.jobs.history import events_since
 from trtfarm.jobs.manager import JobManager
+from trtfarm.routing import CPU
 
 PROCESSES = 3
 JOBS = 24
@@ -52,7 +53,7 @@ def prepare_at_once(url: str, _number: int) -> str | None:
 def claim_by_hint(url: str, number: int) -> list[str]:
     """Every process is told of every job, as when a broker delivers twice."""
     database, manager = _opened(url)
-    ids = [job.id for job in manager.unhinted(0)]
+    ids = [job.id for job in manager.unhinted(0, [CPU])]
     _start.wait()
     won = [job_id for job_id in ids if manager.claim(job_id, f"worker {number}")]
     database.close()
@@ -63,7 +64,7 @@ def claim_in_turn(url: str, number: int) -> list[str]:
     database, manager = _opened(url)
     _start.wait()
     won = []
-    while claim := manager.claim_next(f"worker {number}", ["build"]):
+    while claim := manager.claim_next(f"worker {number}", CPU):
         won.append(claim.job.id)
     database.close()
     return won
@@ -147,7 +148,7 @@ class RaceContract:
             assert len(session.scalars(select(JobRow.id)).all()) == JOBS
 
     def test_a_lost_job_is_taken_away_once(self, at_once: AtOnce, manager: JobManager, database_url: str) -> None:
-        while manager.claim_next("dead", ["build"]):
+        while manager.claim_next("dead", CPU):
             pass
         taken = [job_id for ids in at_once(expire_all, database_url) for job_id in ids]
         assert len(taken) == len(set(taken)) == JOBS

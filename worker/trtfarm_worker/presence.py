@@ -10,22 +10,23 @@ import fcntl
 import os
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from sqlalchemy import delete, func, select, update
 
 from trtfarm.database.clock import from_now, now
 from trtfarm.database.schema import WorkerRow
-from trtfarm.errors import StorageError
+from trtfarm.errors import TrtfarmError
 from trtfarm.farm import Farm
 from trtfarm.ids import new_id
 from trtfarm.jobs.queries import list_jobs
 from trtfarm.jobs.state import JobState
+from trtfarm.workers import WorkerState
 from trtfarm_worker.logs import logger
-from trtfarm_worker.toolchains.toolchain import Toolchain
+from trtfarm_worker.offers import Offer
 
 _log = logger()
 
@@ -37,11 +38,12 @@ _BEATS_PER_LEASE = 3
 class Presence:
     """The name under which a process claims jobs, alive from enter to exit."""
 
-    def __init__(self, farm: Farm, role: str, *, toolchains: Sequence[Toolchain] = (), slots: int = 1) -> None:
+    def __init__(self, farm: Farm, role: str, *, offer: Callable[[], Offer] = Offer, slots: int = 1) -> None:
+        """`offer` is asked again at every beat, because toolchains and GPUs come and go."""
         self.owner = new_id(role)
         self._farm = farm
         self._role = role
-        self._toolchains = [toolchain.as_dict() for toolchain in toolchains]
+        self._offer = offer
         self._slots = slots
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="presence", daemon=True)
@@ -76,22 +78,30 @@ class Presence:
                     id=self.owner,
                     host=socket.gethostname(),
                     pid=os.getpid(),
-                    toolchains=self._toolchains,
                     slots=self._slots,
                     lease_until=from_now(self._farm.settings.lease_seconds),
-                    state="ready",
+                    state=WorkerState.READY.value,
+                    **self._offered(),
                 )
             )
 
+    def _offered(self) -> dict[str, Any]:
+        offer = self._offer()
+        return {
+            "toolchains": [toolchain.as_dict() for toolchain in offer.toolchains],
+            "capabilities": offer.capabilities,
+            "gpus": [status.as_dict() for status in offer.gpus],
+        }
+
     def _renew(self) -> None:
         lease = self._farm.settings.lease_seconds
+        mine = update(WorkerRow).where(WorkerRow.id == self.owner)
         while not self._ended.wait(lease / _BEATS_PER_LEASE):
             try:
+                offered = self._offered()
                 with self._farm.database.write() as session:
-                    session.execute(
-                        update(WorkerRow).where(WorkerRow.id == self.owner).values(lease_until=from_now(lease))
-                    )
-            except StorageError as error:
+                    session.execute(mine.values(lease_until=from_now(lease), **offered))
+            except TrtfarmError as error:  # the database is away, or a toolchain's file cannot be read
                 _log.warning("heartbeat not written, tried again", error=error.message)
 
 

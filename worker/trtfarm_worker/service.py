@@ -19,8 +19,10 @@ from trtfarm.errors import StorageError
 from trtfarm.farm import Farm
 from trtfarm.jobs.reconcile import publish, reconcile
 from trtfarm.settings import Settings
+from trtfarm.workers import forget_silent, offered, ready_workers
 from trtfarm_worker.app import RUN_TASK, CeleryPublisher, make_app
 from trtfarm_worker.logs import log_to_stderr, logger
+from trtfarm_worker.offers import Offer
 from trtfarm_worker.presence import WORKER, Presence, forget_dead
 from trtfarm_worker.processes import end_with_manager, keep_running
 from trtfarm_worker.runner import Runner
@@ -36,7 +38,7 @@ def work(settings: Settings) -> None:
     toolchains = ToolchainRegistry(settings.home).toolchains
     with (
         Farm.open(settings) as farm,
-        Presence(farm, WORKER, toolchains=toolchains(), slots=settings.slots) as presence,
+        Presence(farm, WORKER, offer=lambda: Offer(toolchains=toolchains()), slots=settings.slots) as presence,
     ):
         app = make_app(settings)
         runner = Runner(farm, presence.owner, toolchains, publish=_publisher(farm, settings))
@@ -103,7 +105,10 @@ def keep_reconciled(settings: Settings) -> None:
 def _put_right(farm: Farm, tell: CeleryPublisher) -> None:
     farm.sweep()
     forget_dead(farm)
-    repairs = reconcile(farm.jobs, tell, advance=farm.advance)
+    with farm.database.write() as session:
+        forget_silent(session)
+    ready = ready_workers(farm.database)
+    repairs = reconcile(farm.jobs, tell, offered=offered(ready), advance=farm.advance)
     if repairs.expired or repairs.hinted:
         _log.info("reconciled", **{name: len(value) for name, value in asdict(repairs).items()})
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from trtfarm.database.artifacts import DatasetRow, EngineRow, ModelRow, QuantizationRow, TableRow
 from trtfarm.database.base import Base
-from trtfarm.database.work import JobRow, SubmissionRow
+from trtfarm.database.work import JobRow, SubmissionRow, WorkerRow
 from trtfarm.errors import NotFoundError, UsageError
 
 Row = TypeVar("Row", bound=Base)
@@ -25,6 +25,7 @@ _WORDS: dict[type[Base], tuple[str, str | None]] = {
     EngineRow: ("engine", "blob"),
     JobRow: ("job", None),
     SubmissionRow: ("submission", None),
+    WorkerRow: ("worker", None),
 }
 _SHOWN = 5
 #: Only the newest ids are compared with a wrong one: it is they that people mistype.
@@ -44,7 +45,7 @@ def find_one(session: Session, row_type: type[Row], text: str) -> Row:
     starts = [rows.id.startswith(text, autoescape=True)]
     if digest is not None:
         starts.append(getattr(rows, digest).startswith(text, autoescape=True))
-    newest_first = rows.created.desc(), rows.id.desc()
+    newest_first = (rows.started if row_type is WorkerRow else rows.created).desc(), rows.id.desc()
     matching = select(rows).where(or_(*starts)).order_by(*newest_first).limit(_SHOWN)
     found: Sequence[Any] = session.scalars(matching).all() if text else []
     if not found:

@@ -23,8 +23,6 @@ class JobRow(Base):
     __table_args__ = (
         # The migration says so for PostgreSQL too; here, naming it would import its dialect into every command.
         Index("uq_jobs_live_key", "key", unique=True, sqlite_where=LIVE_JOBS),
-        # In the order in which a worker takes them; of any number of ended jobs, none is in the way.
-        Index("ix_jobs_queued", "capability", "priority", "queued_at", "id", sqlite_where=QUEUED_JOBS),
         Index("ix_jobs_state_lease_until", "state", "lease_until"),
         Index("ix_jobs_key_created", "key", "created"),
     )
@@ -54,6 +52,12 @@ class JobRow(Base):
     error: Mapped[JsonObject | None]
     result: Mapped[JsonObject | None]
     project: Mapped[str] = mapped_column(String(100), default="default")
+
+
+# In the order in which workers take them, so that the first is found without a sort; ended jobs are not in it.
+Index(
+    "ix_jobs_queued", JobRow.capability, JobRow.priority.desc(), JobRow.queued_at, JobRow.id, sqlite_where=QUEUED_JOBS
+)
 
 
 class EventRow(Base):

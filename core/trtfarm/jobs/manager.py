@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, or_, select, union_all, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from trtfarm import routing
 from trtfarm.database.clock import from_now, now
 from trtfarm.database.insert import conflict_insert
 from trtfarm.database.session import Database
 from trtfarm.database.work import LIVE_JOBS, JobRow
 from trtfarm.errors import BuilderCancelledError, TrtfarmError, UsageError
 from trtfarm.ids import new_id
-from trtfarm.jobs import rows
+from trtfarm.jobs import queue, rows
 from trtfarm.jobs.job import Claim, Job
 from trtfarm.jobs.rows import JOBS
 from trtfarm.jobs.rules import after_failure
@@ -65,15 +66,23 @@ class JobManager:
         """The right to run a queued job; None if it is not queued (any more)."""
         return self._claim(JOBS.c.id == job_id, owner)
 
-    def claim_next(self, owner: str, kinds: Collection[str]) -> Claim | None:
-        """The right to run the queued job of these kinds that has waited longest in the highest priority."""
-        first = (
-            select(JOBS.c.id)
-            .where(JOBS.c.state == JobState.QUEUED, JOBS.c.kind.in_(kinds))
-            .order_by(JOBS.c.priority.desc(), JOBS.c.queued_at, JOBS.c.id)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        )
+    def waiting(self, capabilities: Collection[str]) -> list[str]:
+        """Those of the capabilities that a queued job needs, that of the most urgent job first.
+
+        Costs a look into the index for each, however many jobs are queued.
+        """
+        if not capabilities:
+            return []
+        heads = union_all(*(select(queue.head(word).subquery()) for word in sorted(set(capabilities)))).subquery()
+        with self._database.read() as session:
+            return list(session.scalars(select(heads.c.capability).order_by(*queue.order(heads.c))))
+
+    def claim_next(self, owner: str, capability: str) -> Claim | None:
+        """The right to run the most urgent queued job that needs a capability; None if none is left.
+
+        Of workers that ask at the same time each gets another job, and none waits for another.
+        """
+        first = queue.head(capability).with_only_columns(JOBS.c.id).with_for_update(skip_locked=True)
         return self._claim(JOBS.c.id == first.scalar_subquery(), owner)
 
     def beat(self, claim: Claim) -> bool:
@@ -161,13 +170,16 @@ class JobManager:
             end = rows.take_away if counts else rows.give_back
             return [end(session, job) for job in lost]
 
-    def unhinted(self, seconds: float, limit: int = 100) -> list[Job]:
-        """Queued jobs that the broker has not been told of for so many seconds, most urgent first."""
+    def unhinted(self, seconds: float, capabilities: Collection[str], limit: int = 100) -> list[Job]:
+        """Queued jobs that need one of the capabilities and of which the broker has not been told for so many seconds.
+
+        The most urgent come first.
+        """
         waiting = (
             select(JOBS)
-            .where(JOBS.c.state == JobState.QUEUED)
+            .where(queue.QUEUED, JOBS.c.capability.in_(capabilities))
             .where(or_(JOBS.c.hinted_at.is_(None), JOBS.c.hinted_at < from_now(-seconds)))
-            .order_by(JOBS.c.priority.desc(), JOBS.c.queued_at, JOBS.c.id)
+            .order_by(*queue.order())
             .limit(limit)
         )
         with self._database.read() as session:
@@ -187,6 +199,7 @@ class JobManager:
         """The new job, or None if a live one has the key; waits for a writer that is about to commit one."""
         statement = conflict_insert(session, JobRow).values(
             id=new_id("job"),
+            capability=routing.needed(values["request"]),
             state=JobState.QUEUED,
             attempt=0,
             max_attempts=self._max_attempts,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,14 +46,16 @@ def reconcile(
     manager: JobManager,
     publisher: Publisher,
     *,
+    offered: Collection[str],
     advance: Callable[[], object],
     hint_after_seconds: float = HINT_AFTER_SECONDS,
 ) -> Repairs:
     """One round: expired leases, then whatever `advance` finds undone (steps whose job has ended), then lost messages.
 
-    In this order, so that what the first two queue is published in the same round.
+    In this order, so that what the first two queue is published in the same round. Nobody is told of jobs that need
+    what nobody has `offered`: such messages would pile up until a worker for them comes, which looks for jobs anyway.
     """
     expired = manager.expire()
     advance()
-    hinted = publish(manager, publisher, manager.unhinted(hint_after_seconds))
+    hinted = publish(manager, publisher, manager.unhinted(hint_after_seconds, offered))
     return Repairs(expired=tuple(expired), hinted=hinted)

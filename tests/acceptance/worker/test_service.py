@@ -59,7 +59,13 @@ def test_a_worker_does_what_clients_watch_and_gives_back_what_it_cannot_end(
     with program([*CLI, "worker"], rtx_home) as worker:
         worker.line(lambda line: "worker is up" in line)
         tell = CeleryPublisher(lenet.farm.settings)
-        repairs = reconcile(lenet.farm.jobs, tell, advance=lenet.farm.advance, hint_after_seconds=0)
+        repairs = reconcile(
+            lenet.farm.jobs,
+            tell,
+            offered=[job.capability for job in lenet.queued()],
+            advance=lenet.farm.advance,
+            hint_after_seconds=0,
+        )
         assert len(repairs.hinted) == 3
         assert watched(lenet, lost, []).state == "done"
         told = list[tuple[str, Progress | LogLine]]()

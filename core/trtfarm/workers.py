@@ -1,0 +1,133 @@
+"""The workers of a farm as its database knows them, and why a queued job waits for one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from trtfarm import routing
+from trtfarm.catalog.lookup import find_one
+from trtfarm.database.clock import from_now, now
+from trtfarm.database.session import Database
+from trtfarm.database.work import WorkerRow
+
+#: Seconds after which the row of a worker that went without a word is of no more use to anybody.
+_FORGOTTEN_SECONDS = 24 * 3600.0
+
+
+class WorkerState(StrEnum):
+    """Whether a worker takes jobs."""
+
+    READY = "ready"
+    #: Takes none until it is told to go on.
+    PAUSED = "paused"
+    #: Ends when those that it has are done.
+    DRAINING = "draining"
+    #: Took itself out, because job after job failed on it.
+    QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worker:
+    """A worker, as it was when its row was read; toolchains and GPUs are what it says of itself."""
+
+    id: str
+    host: str
+    pid: int
+    state: WorkerState
+    #: Whether its lease has not run out.
+    alive: bool
+    slots: int
+    capabilities: tuple[str, ...]
+    toolchains: tuple[Mapping[str, Any], ...]
+    gpus: tuple[Mapping[str, Any], ...]
+    started: datetime
+    lease_until: datetime
+
+    @property
+    def ready(self) -> bool:
+        return self.alive and self.state is WorkerState.READY
+
+
+def list_workers(database: Database) -> list[Worker]:
+    """All that are known, by host and age; those of other hosts that died are among them for a day."""
+    wanted = select(WorkerRow, WorkerRow.lease_until > now()).order_by(WorkerRow.host, WorkerRow.started, WorkerRow.id)
+    with database.read() as session:
+        return [_worker(row, alive=alive) for row, alive in session.execute(wanted)]
+
+
+def ready_workers(database: Database) -> list[Worker]:
+    return [worker for worker in list_workers(database) if worker.ready]
+
+
+def offered(workers: Iterable[Worker]) -> set[str]:
+    """What the workers can do together."""
+    return {word for worker in workers for word in worker.capabilities}
+
+
+def takes_jobs(database: Database, worker_id: str) -> bool:
+    """Whether the worker may claim; one whose row is gone was taken for dead, and may not either."""
+    with database.read() as session:
+        row = session.get(WorkerRow, worker_id)
+        return row is not None and row.state == WorkerState.READY
+
+
+def set_state(database: Database, text: str, state: WorkerState) -> Worker:
+    """Changes the state of the worker whose id is or starts with `text`.
+
+    Raises NotFoundError, UsageError when several ids start so.
+    """
+    with database.write() as session:
+        row = find_one(session, WorkerRow, text)
+        session.execute(update(WorkerRow).where(WorkerRow.id == row.id).values(state=state.value))
+        session.refresh(row)
+        return _worker(row, alive=bool(session.scalar(select(WorkerRow.lease_until > now()).filter_by(id=row.id))))
+
+
+def forget_silent(session: Session) -> None:
+    """Removes the rows of workers that have been silent for a day; those of this host are found out at once."""
+    session.execute(delete(WorkerRow).where(WorkerRow.lease_until < from_now(-_FORGOTTEN_SECONDS)))
+
+
+def why_waiting(capability: str, workers: Collection[Worker]) -> str | None:
+    """Why a queued job that needs a capability has nobody to do it; None where a worker would."""
+    alive = [worker for worker in workers if worker.alive]
+    offering = [worker for worker in alive if capability in worker.capabilities]
+    if any(worker.ready for worker in offering):
+        return None
+    needs = f"needs {routing.described(capability)}"
+    if offering:
+        return f"{needs}; " + ", ".join(f"{worker.id} offers it but is {worker.state}" for worker in offering)
+    out = [reason for worker in alive for reason in _out_of_service(worker, routing.gpu_of(capability))]
+    up = "; ".join(f"{worker.id} ({', '.join(map(routing.described, worker.capabilities))})" for worker in alive)
+    return "; ".join([needs, "no worker offers it", *out, f"workers up: {up or 'none'}"])
+
+
+def _out_of_service(worker: Worker, compute_capability: str | None) -> list[str]:
+    return [
+        f"{gpu['name']} of {worker.id} is out of service: {gpu['out_of_service']}"
+        for gpu in worker.gpus
+        if gpu.get("compute_capability") == compute_capability and gpu.get("out_of_service")
+    ]
+
+
+def _worker(row: WorkerRow, *, alive: bool) -> Worker:
+    return Worker(
+        id=row.id,
+        host=row.host,
+        pid=row.pid,
+        state=WorkerState(row.state),
+        alive=alive,
+        slots=row.slots,
+        capabilities=tuple(row.capabilities),
+        toolchains=tuple(row.toolchains),
+        gpus=tuple(row.gpus),
+        started=row.started,
+        lease_until=row.lease_until,
+    )

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from trtfarm.database.clock import from_now
+from trtfarm.database.session import Database
+from trtfarm.database.work import WorkerRow
+from trtfarm.errors import NotFoundError
+from trtfarm.workers import (
+    Worker,
+    WorkerState,
+    forget_silent,
+    list_workers,
+    offered,
+    ready_workers,
+    set_state,
+    takes_jobs,
+    why_waiting,
+)
+
+_NOW = datetime(2026, 1, 1, tzinfo=UTC)
+_H200: Mapping[str, Any] = {"name": "NVIDIA H200", "compute_capability": "sm_90", "out_of_service": None}
+_CPU = Worker(
+    id="wrk_cpu",
+    host="a",
+    pid=1,
+    state=WorkerState.READY,
+    alive=True,
+    slots=2,
+    capabilities=("cpu", "tensorrt-rtx-1.7.1.116"),
+    toolchains=(),
+    gpus=(),
+    started=_NOW,
+    lease_until=_NOW,
+)
+_GPU = replace(_CPU, id="wrk_gpu", capabilities=("cpu", "tensorrt-8.5.3.1/sm_90"), gpus=(_H200,))
+
+
+def test_a_job_that_somebody_would_do_waits_for_its_turn_alone() -> None:
+    assert why_waiting("tensorrt-8.5.3.1/sm_90", [_CPU, _GPU]) is None
+    assert offered([_CPU, _GPU]) == {"cpu", "tensorrt-rtx-1.7.1.116", "tensorrt-8.5.3.1/sm_90"}
+
+
+@pytest.mark.parametrize(
+    ("workers", "reason"),
+    [
+        ([], "needs tensorrt-8.5.3.1 on sm_90; no worker offers it; workers up: none"),
+        (
+            [_CPU, replace(_GPU, alive=False)],
+            "needs tensorrt-8.5.3.1 on sm_90; no worker offers it; workers up: wrk_cpu (cpu, tensorrt-rtx-1.7.1.116)",
+        ),
+        (
+            [_CPU, replace(_GPU, state=WorkerState.PAUSED)],
+            "needs tensorrt-8.5.3.1 on sm_90; wrk_gpu offers it but is paused",
+        ),
+        (
+            [replace(_GPU, capabilities=("cpu",), gpus=({**_H200, "out_of_service": "Xid 79"},))],
+            (
+                "needs tensorrt-8.5.3.1 on sm_90; no worker offers it; "
+                "NVIDIA H200 of wrk_gpu is out of service: Xid 79; workers up: wrk_gpu (cpu)"
+            ),
+        ),
+    ],
+)
+def test_what_nobody_does_is_explained(workers: list[Worker], reason: str) -> None:
+    assert why_waiting("tensorrt-8.5.3.1/sm_90", workers) == reason
+
+
+def test_a_worker_that_is_silent_or_paused_takes_no_jobs(database: Database) -> None:
+    _add(database, "wrk_1", 30)
+    _add(database, "wrk_2", -1)
+    _add(database, "wrk_old", -25 * 3600)
+    assert [(worker.id, worker.alive) for worker in list_workers(database)] == [
+        ("wrk_1", True),
+        ("wrk_2", False),
+        ("wrk_old", False),
+    ]
+    assert [worker.id for worker in ready_workers(database)] == ["wrk_1"]
+    assert takes_jobs(database, "wrk_1")
+    assert set_state(database, "wrk_1", WorkerState.PAUSED).state is WorkerState.PAUSED
+    assert not takes_jobs(database, "wrk_1")
+    assert ready_workers(database) == []
+    assert not takes_jobs(database, "wrk_unknown")
+    with pytest.raises(NotFoundError, match="no worker"):
+        set_state(database, "wrk_9", WorkerState.READY)
+    with database.write() as session:
+        forget_silent(session)
+    with database.read() as session:
+        assert session.scalars(select(WorkerRow.id).order_by(WorkerRow.id)).all() == ["wrk_1", "wrk_2"]
+
+
+def _add(database: Database, worker_id: str, lease: float) -> None:
+    with database.write() as session:
+        values: dict[str, Any] = {"host": "far", "pid": 1, "toolchains": [], "slots": 1, "state": "ready"}
+        session.add(WorkerRow(id=worker_id, lease_until=from_now(lease), **values))
