@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import helper
@@ -48,16 +49,31 @@ def _external(location: str) -> Callable[[Path], None]:
     return make
 
 
-MODELS: dict[str, Callable[[Path], None]] = {
-    "not onnx": not_onnx,
-    "truncated": truncated_model,
-    "unknown operator": unknown_operator,
-    "external data missing": _external("gone.bin"),
-    "external data absolute": _external("/etc/hostname"),
-    "external data above": _external("../outside.bin"),
-    "external data through a symlink": _external("link.bin"),
-    "external data through a hard link": _external("hard.bin"),
-    "missing": Path.unlink,
+def _empty_input(path: Path) -> None:
+    model = onnx.load(path)
+    model.graph.input[0].type.tensor_type.shape.dim[2].dim_value = 0
+    onnx.save(model, path)
+
+
+def _pipe(path: Path) -> None:
+    """Nobody writes to it: whoever opens it as a file waits for ever."""
+    path.unlink()
+    os.mkfifo(path)
+
+
+#: What is done to the model's file, and what is said of it.
+MODELS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "not onnx": (not_onnx, "it is text"),
+    "truncated": (truncated_model, "cut short or damaged"),
+    "unknown operator": (unknown_operator, "Frobnicate"),
+    "external data missing": (_external("gone.bin"), "'gone.bin', which is not in"),
+    "external data absolute": (_external("/etc/hostname"), "is not a relative path"),
+    "external data above": (_external("../outside.bin"), "leads out of its folder"),
+    "external data through a symlink": (_external("link.bin"), "a symbolic link"),
+    "external data through a hard link": (_external("hard.bin"), "is a hard link"),
+    "an input that holds nothing": (_empty_input, "dimension of size 0"),
+    "a pipe": (_pipe, "not a regular file"),
+    "missing": (Path.unlink, "No such file"),
 }
 
 
@@ -106,14 +122,19 @@ def _changed(change: Callable[[Digits], NDArray[np.generic]]) -> Callable[[Path]
     return lambda path: np.save(path, change(np.load(path)))
 
 
-DATA: dict[str, Callable[[Path], None]] = {
-    "missing": Path.unlink,
-    "wrong type": _changed(lambda data: data.astype(np.complex64)),
-    "wrong shape": _changed(lambda data: data[:, 0]),
-    "empty": _changed(lambda data: data[:0]),
-    "not a number": _spoilt(np.nan),
-    "pickled": _pickled,
-    "huge header": _huge_header,
+#: What is done to the data's file, and what is said of it.
+DATA: dict[str, tuple[Callable[[Path], None], str]] = {
+    "missing": (Path.unlink, "no data to calibrate with"),
+    "wrong type": (_changed(lambda data: data.astype(np.complex64)), "elements of type <c8"),
+    "another type": (_changed(lambda data: data.astype(np.float64)), "float64, but the model's input is data (float32"),
+    "wrong shape": (_changed(lambda data: data[:, 0]), "the shape 100x28x28"),
+    "empty": (_changed(lambda data: data[:0]), "is empty"),
+    "column by column": (_changed(np.asfortranarray), "Fortran order"),
+    "not a number": (_spoilt(np.nan), "sample 77"),
+    "infinite": (_spoilt(-np.inf), "sample 77"),
+    "pickled": (_pickled, "pickled objects"),
+    "huge header": (_huge_header, "header"),
+    "a pipe": (_pipe, "not a regular file"),
 }
 
 
@@ -125,18 +146,18 @@ def place(builder: Program, digits: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("spoil", MODELS.values(), ids=MODELS.keys())
-def test_a_bad_model_is_refused(builder: Program, place: Path, spoil: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize(("spoil", "said"), MODELS.values(), ids=MODELS.keys())
+def test_a_bad_model_is_refused(builder: Program, place: Path, spoil: Callable[[Path], None], said: str) -> None:
     model = place / "lenet.onnx"
     spoil(model)
     (place / "x.npy").write_text("never looked at")
-    _refused(builder, BAD_MODEL, model)
+    assert said in _told(_refused(builder, BAD_MODEL, model))
 
 
-@pytest.mark.parametrize("spoil", DATA.values(), ids=DATA.keys())
-def test_bad_data_are_refused(builder: Program, place: Path, spoil: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize(("spoil", "said"), DATA.values(), ids=DATA.keys())
+def test_bad_data_are_refused(builder: Program, place: Path, spoil: Callable[[Path], None], said: str) -> None:
     spoil(place / "data.npy")
-    _refused(builder, BAD_DATA, place / "lenet.onnx")
+    assert said in _told(_refused(builder, BAD_DATA, place / "lenet.onnx"))
     assert not (place / "executed").exists()
 
 
@@ -222,3 +243,7 @@ def _refused(program: Program, code: int, model: Path, *options: str) -> dict[st
     assert program.blobs() == []
     assert program.scratch() == []
     return error
+
+
+def _told(error: dict[str, object]) -> str:
+    return f"{error['message']} {error['cause']}"
