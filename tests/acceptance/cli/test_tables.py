@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import struct
 from pathlib import Path
 
@@ -128,7 +130,7 @@ def test_tables_that_tensorrt_wrote_are_sound(program: Program, golden: Path, mo
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED.keys())
 def test_a_damaged_table_is_not_sound(program: Program, content: list[str] | bytes) -> None:
     path = program.folder / "damaged.table"
-    path.write_bytes(content if isinstance(content, bytes) else "".join(f"{line}\n" for line in content).encode())
+    _write(path, content)
     ended = program.run("tables", "validate", path)
     assert ended.code == 5
     assert "error: " in ended.out
@@ -175,24 +177,69 @@ def test_a_table_that_is_not_there(program: Program) -> None:
     assert program.fails(8, "tables", "validate", "gone.table")["code"] == "not_found"
 
 
-@pytest.mark.parametrize("command", ["import", "submit", "quantize"])
-def test_a_table_of_another_model_is_taken_by_nobody(
-    program: Program, golden: Path, digits: Path, command: str, request: pytest.FixtureRequest
+#: What is wrong with a table, who is to take it, and what is said of it.
+REFUSED = [
+    ("another model's", "import", "not in the model"),
+    ("another model's", "quantize", "not in the model"),
+    ("another model's", "submit", "not in the model"),
+    ("zero", "submit", "line 3, tensor 'data': the scale is zero"),
+    ("negative", "quantize", "the scale is negative"),
+    ("not a number", "import", "the scale is not a number"),
+    ("duplicate", "submit", "line 3, tensor 'prob': the tensor is on line 2 too"),
+    ("no separator", "import", "line 3: not a line of a table"),
+    ("no such algorithm", "quantize", "MaxMinCalibration"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "command", "said"), REFUSED)
+def test_an_unfit_table_is_taken_by_nobody(
+    builder: Program, golden: Path, digits: Path, *, wrong: str, command: str, said: str
 ) -> None:
-    table, model, out = golden / "zoo" / "minmax-bs50.table", digits / "lenet.onnx", program.folder / "out.onnx"
+    table, model, out = builder.folder / "unfit.table", digits / "lenet.onnx", builder.folder / "out.onnx"
+    if wrong in DAMAGED:
+        _write(table, DAMAGED[wrong])
+    else:
+        shutil.copy(golden / "zoo" / "minmax-bs50.table", table)
     arguments = {
         "import": ("tables", "import", table, "--model", model),
         "submit": ("submit", model, "--table", table),
         "quantize": ("quantize", model, "--table", table, "-o", out),
     }
-    if command == "submit":
-        request.getfixturevalue("builder")
-    error = program.fails(5, *arguments[command])
-    assert "not in the model" in error["message"]
+    error = builder.fails(5, *arguments[command])
+    assert error["code"] == "bad_table"
+    assert said in error["message"]
+    assert error["remedy"]
+    _holds_nothing(builder)
+    assert not out.exists()
+
+
+def test_a_table_of_another_algorithm_than_the_one_asked_for_is_refused(
+    builder: Program, golden: Path, digits: Path
+) -> None:
+    table = golden / "lenet" / "minmax-bs50.table"
+    error = builder.fails(5, "submit", digits / "lenet.onnx", "--table", table, "--calibrator", "entropy2")
+    assert "minmax calibrator, and entropy2 is asked for" in error["message"]
+    _holds_nothing(builder)
+
+
+def test_what_cannot_be_a_table_is_not_read(program: Program) -> None:
+    """A pipe that nobody writes to would be waited for, a device without an end read for ever."""
+    pipe = program.folder / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/zero")):
+        assert program.fails(2, "tables", "validate", path)["cause"] == "not a regular file"
+    assert program.fails(2, "tables", "extract", program.folder, "-o", "/dev/null")["message"].startswith("/dev/null")
+    assert Path("/dev/null").is_char_device()
+
+
+def _write(path: Path, content: list[str] | bytes) -> None:
+    path.write_bytes(content if isinstance(content, bytes) else "".join(f"{line}\n" for line in content).encode())
+
+
+def _holds_nothing(program: Program) -> None:
     assert program.rows() == {}
     assert program.blobs() == []
     assert program.scratch() == []
-    assert not out.exists()
 
 
 def test_exported_tables_are_what_was_stored(stocked: Stocked, tmp_path: Path) -> None:
