@@ -1,0 +1,175 @@
+"""A program that stands for the interpreter of a TensorRT on an H200, for tests of all that is around it.
+
+What it answers was recorded of TensorRT 8.5.3.1 on such a GPU (LeNet, in docs/gpu-report.md); it computes nothing. The
+steps that it knows, their arguments and answers are those of `trtfarm_builder.trt`. Each request is added to the file
+`asked.jsonl` beside the program.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+DEVICE = {
+    "name": "NVIDIA H200",
+    "uuid": "GPU-00000000-0000-0000-0000-000000000000",
+    "compute_capability": "sm_90",
+    "memory_bytes": 150_754_820_096,
+    "driver": "580.159.04",
+}
+VERSION = "8.5.3.1"
+LAYERS = [
+    ("/c1/Conv", "float32"),
+    ("/c2/Conv", "int8"),
+    ("/f1/Gemm", "int8"),
+    ("/f2/Gemm", "int8"),
+    ("prob", "float32"),
+]
+#: What all builds take but for their options.
+BUILD = {"model", "compute_capability", "precision", "profiles", "table", "timing_caches"}
+
+
+def probe(args: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "tensorrt": VERSION,
+        "python": "3.10.19",
+        "calibrators": ["minmax", "entropy2", "entropy", "legacy"],
+        "cudnn": False,
+        "gpus": [DEVICE],
+        "driver": DEVICE["driver"],
+        "precisions": ["fp32", "int8", "fp16", "int8+fp16"],
+        "lacking": {},
+    }
+
+
+def calibrate(args: dict[str, Any]) -> dict[str, Any]:
+    rule = args["rule"]
+    after = "" if rule["before_fusion"] else "-after-fusion"
+    text = (HERE / f"{rule['calibrator']}-bs50{after}.table").read_bytes()
+    Path("calibration.table").write_bytes(text)
+    lines = text.decode().splitlines()[1:]
+    answer: dict[str, Any] = {
+        "scales": {name: scale for name, _, scale in (line.rpartition(": ") for line in lines)},
+        "table": "calibration.table",
+        "samples": 100,
+        "batches": 2,
+        "engine": f"tensorrt {VERSION}",
+        "device": DEVICE,
+        "portable": rule["before_fusion"],
+        "seconds": 3.9,
+        "calibration_seconds": 0.014,
+    }
+    if args.get("build"):
+        answer["build"] = built(args)
+    return answer
+
+
+def build(args: dict[str, Any]) -> dict[str, Any]:
+    unknown = set(args) - BUILD - {"workspace_bytes", "dynamic_ranges", "avg_timing_iterations"}
+    if unknown:
+        raise SystemExit(f"unknown: {unknown}")
+    answer = built(args)
+    if "table" in args:
+        header = Path(args["table"]).read_text().splitlines()[0]
+        digits = "" if header.startswith("0 ") else header.split("-")[1]
+        missing = {"tensor": "(Unnamed Layer* 11) [Matrix Multiply]_output", "reason": "it is before a bias"}
+        answer["coverage"] = {
+            "completed": [{"tensor": "(Unnamed Layer* 10) [Constant]_output", "reason": "is a constant"}],
+            "harmless": [],
+            "harmful": [missing] if (HERE / "harmful").exists() else [],
+            "unused": [],
+            "restamped_from": digits if digits not in ("", "8503") else None,
+        }
+    return answer
+
+
+def built(args: dict[str, Any]) -> dict[str, Any]:
+    quantized = "int8" in args["precision"]
+    given = args.get("timing_caches", {}).get(DEVICE["name"])
+    known = Path(given).read_text() if given else ""
+    Path("timing.cache").write_text(known + args["precision"] + "\n")
+    Path("engine.plan").write_text(f"engine in {args['precision']} of {Path(args['model']).stat().st_size} bytes")
+    Path("build.log").write_text("[VERBOSE] built")
+    int8 = 3 if quantized else 0
+    return {
+        "engine": "engine.plan",
+        "log": "build.log",
+        "tensorrt": VERSION,
+        "size": Path("engine.plan").stat().st_size,
+        "seconds": 4.1 if given else 10.04,
+        "build_seconds": 1.2 if given else 7.5,
+        "layers": [
+            {
+                "name": name,
+                "type": "CaskConvolution",
+                "dtype": dtype if quantized else "float32",
+                "inputs": [],
+                "outputs": [],
+                "tactic": "",
+                "idle": False,
+                "ms": 0.004,
+            }
+            for name, dtype in LAYERS
+        ],
+        "int8_layers": int8,
+        "int8_share": int8 / len(LAYERS),
+        "int8_time_share": 0.5 if quantized else 0.0,
+        "warning": None,
+        "io": [
+            {"name": "data", "mode": "input", "dtype": "float32", "shape": [-1, 1, 28, 28]},
+            {"name": "prob", "mode": "output", "dtype": "float32", "shape": [-1, 10]},
+        ],
+        "device": DEVICE,
+        "tactic_sources": ["CUBLAS", "CUBLAS_LT"],
+        "timing_cache": "timing.cache",
+        "timing_cache_used": given is not None,
+    }
+
+
+def evaluate(args: dict[str, Any]) -> dict[str, Any]:
+    (reference,) = args["reference_outputs"].values()
+    quantized = b"int8" in Path(args["candidate"]).read_bytes()
+    top1 = 0.963 if quantized else 0.964
+    if (HERE / "inaccurate").exists():
+        top1 = 0.5
+    measured = {
+        "cosine_mean": 0.99995,
+        "cosine_min": 0.9989,
+        "snr_db": 41.0,
+        "max_abs_error": 0.04,
+        "broken_samples": 0,
+        "nonfinite_reference": 0,
+        "nonfinite_candidate": 0,
+    }
+    classes = {"reference": {"top1": 0.964, "top5": 1.0}, "candidate": {"top1": top1, "top5": 1.0}}
+    return {
+        "samples": reference["shape"][0],
+        "simulated": False,
+        "outputs": {"prob": measured},
+        "skipped_outputs": [],
+        "classification": {"output": "prob", **classes} if args["labels"] else None,
+        "device": DEVICE,
+    }
+
+
+STEPS = {"trt-probe": probe, "trt-calibrate": calibrate, "trt-build": build, "trt-evaluate": evaluate}
+
+
+def main() -> None:
+    request = json.load(sys.stdin)
+    with (HERE / "asked.jsonl").open("a") as asked:
+        asked.write(json.dumps(request) + "\n")
+    failing = HERE / f"fails-{request['step']}"
+    if failing.exists():
+        event = {"event": "failure", "trace": None, **json.loads(failing.read_text())}
+    else:
+        event = {"event": "answer", "result": STEPS[request["step"]](request["args"])}
+    os.write(int(sys.argv[-1]), json.dumps(event).encode() + b"\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,249 @@
+"""`submit` for a GPU: everything around TensorRT, which a program stands for that answers as it did on an H200."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.cli import gpu_poser
+from tests.acceptance.cli.program import Program
+from trtfarm.tables.table import CalibrationTable
+from trtfarm.versions import TensorRTVersion
+from trtfarm_worker.toolchains.install import add_toolchain
+from trtfarm_worker.toolchains.registry import ToolchainRegistry
+from trtfarm_worker.toolchains.toolchain import ToolchainKind
+
+H200 = ("--target", "sm_90")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GpuFarm:
+    """A farm whose only TensorRT is the program in `folder`."""
+
+    program: Program
+    model: Path
+    folder: Path
+
+    def submit(self, *options: str | Path) -> Any:
+        return self.program.json("submit", self.model, *H200, *options)
+
+    def refused(self, code: int, *options: str | Path) -> dict[str, Any]:
+        return self.program.fails(code, "submit", self.model, *H200, *options)
+
+    def asked(self, step: str) -> list[dict[str, Any]]:
+        """The arguments of all requests of a step."""
+        requests = map(json.loads, (self.folder / "asked.jsonl").read_text().splitlines())
+        return [request["args"] for request in requests if request["step"] == step]
+
+    def fails(self, step: str, **failure: str) -> None:
+        event = {"cause": None, "remedy": None, **failure}
+        (self.folder / f"fails-{step}").write_text(json.dumps(event))
+
+
+@pytest.fixture
+def farm(program: Program, digits: Path, golden: Path, tmp_path: Path) -> GpuFarm:
+    folder = tmp_path / "gpu"
+    folder.mkdir()
+    for table in (golden / "lenet").glob("*-bs50*.table"):
+        shutil.copy(table, folder)
+    python = folder / "python"
+    python.write_text(f"#!{sys.executable} -I\n" + Path(gpu_poser.__file__).read_text())
+    python.chmod(0o755)
+    add_toolchain(python, registry=ToolchainRegistry(program.home), kind=ToolchainKind.TENSORRT)
+    return GpuFarm(program=program, model=digits / "lenet.onnx", folder=folder)
+
+
+Tables = Callable[[str], Path]
+
+
+@pytest.fixture
+def table_of(golden: Path, tmp_path: Path) -> Tables:
+    """LeNet's MinMax table with the header of another TensorRT."""
+
+    def write(version: str) -> Path:
+        table = CalibrationTable.parse((golden / "lenet" / "minmax-bs50.table").read_bytes())
+        path = tmp_path / f"{version}.table"
+        path.write_bytes(table.restamp(TensorRTVersion.parse(version)).render())
+        return path
+
+    return write
+
+
+def test_the_main_job_on_a_gpu(farm: GpuFarm, golden: Path, tmp_path: Path) -> None:
+    told = {step["step"]: step for step in farm.submit("--dry-run")}
+    assert told["calibrate"]["fields"]["engine"] == "tensorrt"
+    assert [told[name]["hit"] for name in told] == [False] * 4
+    first = farm.submit()
+    (engine,) = first["engines"]
+    assert first["state"] == "done"
+    assert (engine["compute_capability"], engine["tensorrt"], engine["gpu"]) == ("sm_90", "8.5.3.1", "NVIDIA H200")
+    assert (engine["precision"], engine["calibrator"], engine["int8_layers"]) == ("int8", "minmax", 3)
+    assert (first["table"]["origin"], first["table"]["tensorrt"], first["table"]["portable"]) == (
+        "native",
+        "8.5.3.1",
+        True,
+    )
+    (check,) = first["verifications"]
+    assert (check["simulated"], check["engine"]) == (False, engine["id"])
+    assert engine["metrics"]["classification"]["candidate"]["top1"] == 0.963
+    exported = tmp_path / "exported.table"
+    farm.program.ok("tables", "export", first["table"]["id"], "-o", exported)
+    assert exported.read_bytes() == (golden / "lenet" / "minmax-bs50.table").read_bytes()
+    (calibration,) = farm.asked("trt-calibrate")
+    assert calibration["rule"]["calibrator"] == "minmax"
+    again = farm.submit()
+    assert again["hit"]
+    assert again["engines"][0]["id"] == engine["id"]
+    assert len(farm.asked("trt-calibrate")) == len(farm.asked("trt-evaluate")) == 1
+    wanted = ("--tensorrt", "8.5", *H200, "--calibrator", "minmax")
+    (found,) = farm.program.json("engines", "list", *wanted)
+    assert found["metrics"]["classification"]["candidate"]["top1"] == 0.963
+    shown = farm.program.json("engines", "show", found["id"])
+    assert (shown["gpu"], shown["table_reuse"], shown["int8_time_share"]) == ("NVIDIA H200", "exact", 0.5)
+    assert farm.program.json("engines", "list", "--tensorrt", "8.6", *H200) == []
+    assert farm.program.json("tables", "list", "--tensorrt", "8.5.3.1")[0]["origin"] == "native"
+
+
+def test_what_a_person_reads(farm: GpuFarm) -> None:
+    ended = farm.program.ok("submit", farm.model, *H200)
+    assert "native, portable" in ended.out
+    assert "sm_90 FP32 Top1: 0.9640, Top5: 1.0000  INT8 Top1: 0.9630, Top5: 1.0000" in ended.out
+    assert "on the engine" in ended.out
+    assert "calibration: TensorRT 8.5.3.1 on sm_90" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("options", "steps"),
+    [
+        (("--precision", "fp32"), {"record", "build", "verify"}),
+        (("--precision", "fp16"), {"record", "build", "verify"}),
+        (("--precision", "int8+fp16"), {"calibrate", "record", "build", "verify"}),
+        (("--explicit",), {"calibrate", "quantize", "record", "build", "verify"}),
+    ],
+)
+def test_each_precision_goes_its_way(farm: GpuFarm, options: tuple[str, ...], steps: set[str]) -> None:
+    facts = farm.submit(*options)
+    assert {step["name"].split()[0] for step in facts["steps"]} == steps
+    assert len(facts["verifications"]) == 1
+    args = farm.asked("trt-build")[-1]
+    assert ("table" in args) is (options == ("--precision", "int8+fp16"))
+
+
+def test_a_table_from_the_cpu_builds_without_any_calibration_on_the_gpu(farm: GpuFarm) -> None:
+    facts = farm.submit("--calibrate-with", "reference")
+    assert facts["table"]["origin"] == "reference"
+    assert facts["engines"][0]["table_reuse"] == "made without a GPU"
+    assert not farm.asked("trt-calibrate")
+    (args,) = farm.asked("trt-build")
+    assert "table" in args
+
+
+def test_a_table_that_is_tied_to_its_device(farm: GpuFarm) -> None:
+    facts = farm.submit("--calibrator", "entropy", "--after-fusion")
+    assert (facts["table"]["portable"], facts["table"]["tensors"]) == (False, 7)
+    details = farm.program.json("tables", "show", facts["table"]["id"])
+    assert details["device"] == "sm_90"
+
+
+def test_timings_go_from_one_build_to_the_next(farm: GpuFarm) -> None:
+    one = farm.submit("--precision", "fp32")["engines"][0]
+    other = farm.submit("--precision", "fp16")["engines"][0]
+    alone = farm.submit("--precision", "fp16", "--no-timing-cache", "--fresh")["engines"][0]
+    assert [engine["timing_cache_used"] for engine in (one, other, alone)] == [False, True, False]
+    assert other["id"] == alone["id"]
+    third = farm.submit("--precision", "int8")["engines"][0]
+    assert third["timing_cache_used"]
+    caches = farm.asked("trt-build")[-1].get("timing_caches") or farm.asked("trt-calibrate")[-1]["timing_caches"]
+    assert list(caches) == ["NVIDIA H200"]
+
+
+def test_a_table_from_another_release_is_restamped_or_refused(farm: GpuFarm, table_of: Tables) -> None:
+    facts = farm.submit("--table", table_of("8.5.1.7"))
+    assert facts["engines"][0]["table_reuse"] == "re-stamped from 8.5.1"
+    before = farm.program.rows()
+    error = farm.refused(5, "--table", table_of("8.6.1.6"))
+    assert "release line" in error["cause"]
+    assert "--restamp" in error["remedy"]
+    assert farm.program.rows() == before
+    taken = farm.submit("--table", table_of("8.6.1.6"), "--restamp")
+    assert taken["engines"][0]["id"] == facts["engines"][0]["id"]  # equal scales are equal engines
+
+
+def test_an_engine_that_loses_too_much_is_kept_but_fails_its_gate(farm: GpuFarm) -> None:
+    (farm.folder / "inaccurate").touch()
+    error = farm.refused(7, "--max-drop", "1%")
+    assert "46.40%" in error["message"]
+    (engine,) = error["submission"]["engines"]
+    (listed,) = farm.program.json("engines", "list", *H200)
+    assert listed["id"] == engine["id"]
+    assert listed["metrics"]["classification"]["candidate"]["top1"] == 0.5
+
+
+def test_options_reach_the_builder_and_its_key(farm: GpuFarm, tmp_path: Path) -> None:
+    ranges, options = tmp_path / "ranges.txt", tmp_path / "options.toml"
+    ranges.write_text("data: 1.0\nprob: 1.0\n")
+    options.write_text("avg_timing_iterations = 4\nworkspace_bytes = '64MiB'\n")
+    plain = farm.submit()["engines"][0]
+    given = ("--builder-options", options, "--option", "workspace_bytes=1GiB", "--dynamic-ranges", ranges)
+    tuned = farm.submit("--calibrator", "minmax", *given)["engines"][0]
+    args = farm.asked("trt-build")[-1]
+    assert (args["workspace_bytes"], args["avg_timing_iterations"]) == (1 << 30, 4)
+    assert args["dynamic_ranges"] == {"data": 1.0, "prob": 1.0}
+    assert tuned["id"] != plain["id"]
+    by_hand = farm.submit("--dynamic-ranges", ranges)
+    assert (by_hand["table"], len(farm.asked("trt-calibrate"))) == (None, 1)
+
+
+@pytest.mark.parametrize(
+    ("code", "options", "words"),
+    [
+        (2, ("--option", "no_such_option=1"), "no builder option no_such_option"),
+        (2, ("--exclude", "conv1"), "--exclude cannot be used"),
+        (6, ("--calibrator", "mse", "--calibrate-with", "tensorrt"), "no TensorRT here calibrates with mse"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_stored(
+    farm: GpuFarm, code: int, options: tuple[str, ...], words: str
+) -> None:
+    error = farm.refused(code, *options)
+    assert words in error["message"]
+    assert error["remedy"]
+    assert farm.program.rows() == {}
+
+
+def test_what_the_builder_cannot_do_is_told_as_it_says(farm: GpuFarm) -> None:
+    cause = "node 3 'the-determinant' (Det): no importer"
+    farm.fails("trt-build", code="bad_model", message="cannot parse", cause=cause, remedy="export it again")
+    error = farm.refused(3, "--precision", "fp16")
+    assert "cannot parse" in error["message"]
+    assert (error["cause"], error["remedy"]) == (cause, "export it again")
+    assert "not done because of it: verify sm_90 tensorrt-8.5.3.1" in error["message"]
+    farm.fails("trt-build", code="builder_memory", message="the GPU has not enough free memory to build this model")
+    assert farm.refused(9, "--precision", "fp16")["code"] == "builder_memory"
+
+
+def test_ranges_that_are_missing_are_told(farm: GpuFarm, table_of: Tables) -> None:
+    (farm.folder / "harmful").touch()
+    ended = farm.program.ok("submit", farm.model, *H200, "--table", table_of("8.5.1.7"))
+    assert "re-stamped from 8.5.1, 1 ranges filled in" in ended.out
+    assert "no range, which may cost INT8: (Unnamed Layer* 11) [Matrix Multiply]_output" in ended.out
+
+
+def test_without_a_gpu_it_says_so(farm: GpuFarm) -> None:
+    answer = {**gpu_poser.probe({}), "gpus": [], "precisions": [], "lacking": {"gpu": "no NVIDIA driver here"}}
+    python = farm.folder / "python"
+    python.write_text(
+        python.read_text()
+        .replace('"gpus": [DEVICE]', '"gpus": []')
+        .replace('"lacking": {}', f'"lacking": {answer["lacking"]!r}')
+    )
+    farm.program.ok("toolchain", "test", "tensorrt-8.5.3.1")
+    error = farm.refused(6)
+    assert "no NVIDIA driver here" in error["cause"]
