@@ -1,5 +1,6 @@
 """The GPU that this process computes on."""
 
+import functools
 from typing import Any, Dict, Optional
 
 from trtfarm_builder.failures import ToolchainUnfitError
@@ -8,6 +9,12 @@ from trtfarm_builder.trt.driver import NoDriverError, driver_version, gpus
 
 def current_device() -> Dict[str, Any]:
     """The first visible GPU, which TensorRT takes; raises ToolchainUnfitError where there is none."""
+    return dict(_first_gpu())
+
+
+# Starting the driver's management library takes a while, and a process does not change its GPU.
+@functools.lru_cache(maxsize=None)
+def _first_gpu() -> Dict[str, Any]:
     try:
         found = gpus()
     except NoDriverError as error:
