@@ -52,7 +52,7 @@ class Settings:
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
         """Reads `TRTFARM_*`; raises UsageError with the variable's name when a value cannot be used."""
         env = os.environ if environment is None else environment
-        home = Path(env.get("TRTFARM_HOME") or platformdirs.user_data_path("trtfarm")).expanduser().absolute()
+        home = _home(env)
         return cls(
             home=home,
             database_url=env.get("TRTFARM_DATABASE_URL") or f"sqlite:///{quote(str(home / 'farm.db'))}",
@@ -74,8 +74,31 @@ class Settings:
         return self.database_url.startswith("sqlite")
 
 
+def _home(env: Mapping[str, str]) -> Path:
+    home = _expanded(env.get("TRTFARM_HOME") or platformdirs.user_data_dir("trtfarm"), "TRTFARM_HOME")
+    try:
+        str(home).encode()
+    except UnicodeEncodeError as error:
+        told = os.fsencode(home).decode(errors="backslashreplace")
+        raise UsageError(
+            f"the farm's home {told} cannot be used",
+            cause="its name is not UTF-8, which the database's URL has to be",
+            remedy="set TRTFARM_HOME to another folder",
+        ) from error
+    return home
+
+
 def _path(env: Mapping[str, str], name: str) -> Path | None:
-    return Path(env[name]).expanduser().absolute() if env.get(name) else None
+    return _expanded(env[name], name) if env.get(name) else None
+
+
+def _expanded(path: str, name: str) -> Path:
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError as error:  # of an unknown user, or of one without a home
+        raise UsageError(
+            f"{path} cannot be used", cause=str(error), remedy=f"set {name} to a path without ~"
+        ) from error
 
 
 def _number(env: Mapping[str, str], name: str, default: float, *, least: float) -> float:
