@@ -75,7 +75,7 @@ class Settings:
 
 
 def _home(env: Mapping[str, str]) -> Path:
-    home = _expanded(env.get("TRTFARM_HOME") or platformdirs.user_data_dir("trtfarm"), "TRTFARM_HOME")
+    home = _path(env, "TRTFARM_HOME") or _users_own()
     try:
         str(home).encode()
     except UnicodeEncodeError as error:

@@ -94,17 +94,15 @@ def test_the_home_may_be_relative_or_the_users(monkeypatch: pytest.MonkeyPatch, 
 @pytest.mark.parametrize("home", ["~nobody-of-this-name/farm", "/farm/\udcff"])
 def test_a_home_that_cannot_be_is_refused(home: str) -> None:
     """Of a user who is unknown, and with a name that no URL can hold."""
-    with pytest.raises(UsageError, match="cannot be used") as caught:
+    with pytest.raises(UsageError, match="cannot be used"):
         read(TRTFARM_HOME=home)
-    assert "TRTFARM_HOME" in str(caught.value.remedy)
 
 
 def test_a_user_without_a_home_is_told_to_name_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some clusters run containers as users that no file knows."""
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     monkeypatch.setattr(os, "getuid", lambda: 1_234_567)
-    with pytest.raises(UsageError, match="cannot be used"):
+    with pytest.raises(UsageError, match="no home folder"):
         Settings.from_environment({})
 
 
