@@ -39,3 +39,7 @@ class GpuMemoryError(StepError):
     """The GPU has no room left; another process may hold it."""
 
     code = "builder_memory"
+
+
+class AccuracyError(StepError):
+    code = "gate"

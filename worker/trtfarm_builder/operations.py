@@ -22,6 +22,7 @@ STEPS = {
     "observe": "trtfarm_builder.reference.observe",
     "merge": "trtfarm_builder.reference.merge",
     "quantize": "trtfarm_builder.quantization.quantize",
+    "search": "trtfarm_builder.sensitivity.search",
     "convert": "trtfarm_builder.precision.convert",
     "ranges": "trtfarm_builder.quantization.ranges",
     "evaluate": "trtfarm_builder.evaluation.evaluate",

@@ -35,7 +35,7 @@ class Comparison:
         if labels is None:
             return
         if self._classifier is None:
-            self._classifier = self._find_classifier(reference, samples)
+            self._classifier = find_classifier(reference, self._floating, samples)
         for who, outputs in (("reference", reference), ("candidate", candidate)):
             self._tops[who].add(_scores(self._classifier, outputs[self._classifier], samples), labels)
 
@@ -47,16 +47,18 @@ class Comparison:
         """The accuracy on the labels that were given."""
         return {"output": self._classifier, **{who: top.result() for who, top in self._tops.items()}}
 
-    def _find_classifier(self, outputs: Arrays, samples: int) -> str:
-        for name in self._floating:
-            if _is_scores(outputs[name], samples):
-                return name
-        shapes = {name: list(outputs[name].shape) for name in self._floating}
-        raise BadDataError(
-            "there are labels, but no output of the model is (samples, classes)",
-            cause="its floating-point outputs for {} samples are {}".format(samples, shapes),
-            remedy="leave the labels out; outputs are then compared by cosine and error",
-        )
+
+def find_classifier(outputs: Arrays, floating: Sequence[str], samples: int) -> str:
+    """The first of the floating-point outputs that holds scores. Raises BadDataError where none does."""
+    for name in floating:
+        if _is_scores(outputs[name], samples):
+            return name
+    shapes = {name: list(outputs[name].shape) for name in floating}
+    raise BadDataError(
+        "there are labels, but no output of the model is (samples, classes)",
+        cause="its floating-point outputs for {} samples are {}".format(samples, shapes),
+        remedy="leave the labels out; outputs are then compared by cosine and error",
+    )
 
 
 def check_classifier(name: str, floating: Sequence[str]) -> None:

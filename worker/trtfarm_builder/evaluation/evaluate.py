@@ -22,7 +22,7 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     candidate. `metrics` and `classification` define the measures. Memory does not grow with the number of samples.
     Raises BadModelError, BadDataError, BadRequestError.
     """
-    reference, candidate = Model(Path(args["reference"])), Model(Path(args["candidate"]))
+    reference, candidate = Model.read(Path(args["reference"])), Model.read(Path(args["candidate"]))
     _check_alike(reference, candidate)
     samples = open_samples(reference.inputs, args["inputs"])
     labels = _open_labels(args.get("labels"), samples)

@@ -33,6 +33,7 @@ class FloatAgreement:
         self._broken = 0
         self._nonfinite = {"reference": 0, "candidate": 0}
         self._cosine_sum = 0.0
+        self._loss_squares = 0.0
         self._cosine_min = math.inf
         self._signal = 0.0
         self._noise = 0.0
@@ -53,6 +54,7 @@ class FloatAgreement:
         self._samples += len(y)
         self._broken += int(np.count_nonzero(broken))
         self._cosine_sum += float(cosines.sum())
+        self._loss_squares += float(np.square(1 - cosines).sum())
         self._cosine_min = min(self._cosine_min, float(cosines.min(initial=math.inf)))
         self._signal += float(np.square(y).sum())
         self._noise += float(np.square(error).sum())
@@ -61,16 +63,21 @@ class FloatAgreement:
     def result(self) -> Dict[str, Any]:
         """The measures over all samples.
 
-        cosine_mean, cosine_min: mean and least over samples of y·ŷ / (|y| |ŷ|); 1 where both are zero, 0 where one is.
+        cosine_mean, cosine_min, cosine_deviation: mean, least and standard deviation over samples of y·ŷ / (|y| |ŷ|); 1
+        where both are zero, 0 where one is.
         snr_db: 10 log10(Σ y² / Σ (y - ŷ)²) over all elements of all samples, in decibel; None where there is no error
         or no signal.
         max_abs_error: max |y - ŷ|. Neither of these two is told where a sample is broken.
         broken_samples, and nonfinite_reference and nonfinite_candidate: numbers of samples and of elements.
         """
         whole = self._broken == 0
+        mean = self._cosine_sum / self._samples
+        # Of 1 - cosine, whose squares do not drown in the rounding of numbers near 1.
+        variance = self._loss_squares / self._samples - (1 - mean) ** 2
         return {
-            "cosine_mean": self._cosine_sum / self._samples,
+            "cosine_mean": mean,
             "cosine_min": self._cosine_min,
+            "cosine_deviation": math.sqrt(max(variance, 0.0)),
             "snr_db": _decibel(self._signal, self._noise) if whole else None,
             "max_abs_error": self._max_abs_error if whole else None,
             "broken_samples": self._broken,

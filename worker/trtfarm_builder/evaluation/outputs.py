@@ -1,7 +1,7 @@
 """A model's outputs on samples, batch by batch."""
 
 from pathlib import Path
-from typing import Sequence, Tuple
+from typing import Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -22,9 +22,12 @@ class Model:
     written, each pair rounds to the 256 values that an engine has, and what is between is float32.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Raises BadModelError where ONNX Runtime cannot load the model."""
-        self._session = open_session(path.read_bytes(), path.parent)
+    def __init__(self, content: bytes, folder: Path) -> None:
+        """`content` is the serialized model, `folder` holds its external data.
+
+        Raises BadModelError where ONNX Runtime cannot load the model.
+        """
+        self._session = open_session(content, folder)
         self.inputs = tuple(
             Input(item.name, item.type, tuple(size if isinstance(size, int) else None for size in item.shape))
             for item in self._session.get_inputs()
@@ -32,6 +35,11 @@ class Model:
         self._fixed = fixed_batch(self.inputs)
         #: Name -> ONNX Runtime's word for the type.
         self.outputs = {item.name: item.type for item in self._session.get_outputs()}
+
+    @classmethod
+    def read(cls, path: Path) -> "Model":
+        """The model of a file, as the constructor takes it."""
+        return cls(path.read_bytes(), path.parent)
 
     @property
     def fixed_batch(self) -> int:
@@ -52,18 +60,18 @@ class Model:
         """Outputs that NumPy cannot hold or compare: strings, sequences, rarer floating-point types."""
         return tuple(name for name in self.outputs if name not in (*self.floating, *self.integer))
 
-    def run(self, feeds: Arrays, outputs: Sequence[str]) -> Arrays:
-        """Outputs for `feeds`, whose first axes count samples, n of them. Raises BadDataError where the model fails.
+    def run(self, feeds: Arrays, outputs: Sequence[str], scalars: Optional[Arrays] = None) -> Arrays:
+        """Outputs for `feeds`, whose first axes count samples, n of them, and for `scalars`, whose axes do not.
 
-        A model of a fixed batch size gets the last sample repeated until the batch is full; of outputs whose first
-        axis is the batch, only the first n rows are given back.
+        Raises BadDataError where the model fails. A model of a fixed batch size gets the last sample repeated until the
+        batch is full; of outputs whose first axis is the batch, only the first n rows are given back.
         """
         samples = len(next(iter(feeds.values())))
         missing = self.fixed_batch - samples
         if missing <= 0:
-            return run_session(self._session, outputs, feeds)
+            return run_session(self._session, outputs, {**feeds, **(scalars or {})})
         filled = {name: np.concatenate([array, *[array[-1:]] * missing]) for name, array in feeds.items()}
-        found = run_session(self._session, outputs, filled)
+        found = run_session(self._session, outputs, {**filled, **(scalars or {})})
         return {
             name: array[:samples] if array.shape[:1] == (self.fixed_batch,) else array for name, array in found.items()
         }

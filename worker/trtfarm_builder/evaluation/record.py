@@ -20,7 +20,7 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     reason}]: those that have no row for each sample, or rows of several shapes. Memory does not grow with the number
     of samples. Raises BadModelError where nothing is left, BadDataError.
     """
-    model = Model(Path(args["model"]))
+    model = Model.read(Path(args["model"]))
     samples = open_samples(model.inputs, args["inputs"])
     if samples.count == 0:
         raise BadDataError("there are no samples to record")

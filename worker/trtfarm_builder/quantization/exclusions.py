@@ -1,9 +1,9 @@
-"""Nodes that the user wants left in floating point, by name, glob or operator."""
+"""Nodes to leave in floating point: those that the user names, by name, glob or operator, and those a search found."""
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import FrozenSet, Optional, Sequence, Tuple
+from typing import FrozenSet, Mapping, Optional, Sequence, Tuple
 
 import onnx
 
@@ -13,13 +13,19 @@ from trtfarm_builder.quantization.graph import label
 
 @dataclass(frozen=True)
 class Exclusions:
-    """`nodes` are exact names or globs (`*`, `?`, `[…]`), `op_types` exact operator names."""
+    """`nodes` are exact names or globs (`*`, `?`, `[…]`), `op_types` exact operator names.
+
+    `found` has the reason for each node that nobody named: {exact name: reason}.
+    """
 
     nodes: Tuple[str, ...] = ()
     op_types: FrozenSet[str] = frozenset()
+    found: Mapping[str, str] = field(default_factory=dict)
 
     def reason(self, node: onnx.NodeProto) -> Optional[str]:
-        """Why the node stays in floating point; None where nobody asked for it."""
+        """Why the node stays in floating point; None where nothing is against INT8."""
+        if label(node) in self.found:
+            return self.found[label(node)]
         if node.op_type in self.op_types:
             return "operators of type {} are excluded".format(node.op_type)
         for pattern in self.nodes:

@@ -1,7 +1,8 @@
 """The step `quantize`: an ONNX model and a table's scales become an ONNX model that TensorRT builds in INT8."""
 
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, Mapping, Optional
 
 import onnx
 
@@ -9,7 +10,7 @@ from trtfarm_builder.channel import Channel
 from trtfarm_builder.failures import BadModelError, BadTableError, StepError
 from trtfarm_builder.onnx_files import external_files, load_model, save_model
 from trtfarm_builder.quantization.constants import Constants
-from trtfarm_builder.quantization.exclusions import exclusions_for
+from trtfarm_builder.quantization.exclusions import Exclusions, exclusions_for
 from trtfarm_builder.quantization.graph import Graph
 from trtfarm_builder.quantization.operators import QUANTIZED_OPERATORS
 from trtfarm_builder.quantization.opset import PER_CHANNEL_OPSET, opset_of, with_opset
@@ -30,6 +31,39 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     (unused_scales) and of those that a node in `left` lacked (missing_scales).
     Raises BadModelError, BadTableError, BadRequestError.
     """
+    original = open_original(args)
+    return write_quantized(original, original.useful_plan(), channel)
+
+
+@dataclass(frozen=True)
+class Original:
+    """A floating-point model, of an opset that has Q/DQ, with the scales to quantise it by.
+
+    `folder` holds its external data, `exclusions` are the user's.
+    """
+
+    model: onnx.ModelProto
+    folder: Path
+    graph: Graph
+    scales: Mapping[str, float]
+    exclusions: Exclusions
+
+    def plan(self, found: Optional[Mapping[str, str]] = None) -> Plan:
+        """Where Q/DQ goes, perhaps nowhere; `found` are nodes to leave out beside the user's, with reasons."""
+        constants = Constants(self.graph, self.folder)
+        exclusions = replace(self.exclusions, found=found or {})
+        return plan_placement(self.model, self.graph, constants, self.scales, exclusions)
+
+    def useful_plan(self, found: Optional[Mapping[str, str]] = None) -> Plan:
+        """The same plan. Raises BadModelError or BadTableError where it has no Q/DQ at all."""
+        plan = self.plan(found)
+        if not plan.pairs:
+            raise _nothing_to_quantize(plan)
+        return plan
+
+
+def open_original(args: Mapping[str, Any]) -> Original:
+    """The model and scales of a request. Raises BadModelError, BadTableError, BadRequestError."""
     path = Path(args["model"])
     scales = read_scales(args["scales"])
     options = args.get("options", {})
@@ -37,10 +71,12 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     _refuse_quantized(model)
     exclusions = exclusions_for(model.graph.node, options.get("exclude_nodes", ()), options.get("exclude_op_types", ()))
     model = with_opset(model, PER_CHANNEL_OPSET, why="INT8")
-    graph = Graph(model)
-    plan = plan_placement(model, graph, Constants(graph, path.parent), scales, exclusions)
-    if not plan.pairs:
-        raise _nothing_to_quantize(plan)
+    return Original(model=model, folder=path.parent, graph=Graph(model), scales=scales, exclusions=exclusions)
+
+
+def write_quantized(original: Original, plan: Plan, channel: Channel) -> Dict[str, Any]:
+    """Writes quantized.onnx and returns what `run` does; the original's model is changed by it."""
+    model = original.model
     channel.log("Q/DQ for {} nodes, {} stay in floating point".format(len(plan.quantized), len(plan.left)))
     insert_pairs(model, plan)
     save_model(model, Path(_RESULT))
@@ -48,7 +84,7 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     if not external:
         # The checker would look for external data in this folder, and copies of gigabytes only for it are too much.
         onnx.checker.check_model(_RESULT)
-    return {"model": _RESULT, "external": external, "opset": opset_of(model), **_summary(plan, scales)}
+    return {"model": _RESULT, "external": external, "opset": opset_of(model), **_summary(plan, original.scales)}
 
 
 def _refuse_quantized(model: onnx.ModelProto) -> None:

@@ -13,7 +13,7 @@ from trtfarm_worker.builder.events import Answer, Failure
 
 #: What a builder may call its failure; everything else is an error of the builder itself.
 _CODES = frozenset(
-    {"usage", "bad_model", "bad_data", "bad_table", "no_toolchain", "builder", "builder_memory", "disk_full"}
+    {"usage", "bad_model", "bad_data", "bad_table", "no_toolchain", "gate", "builder", "builder_memory", "disk_full"}
 )
 MEMORY_REMEDY = "use a smaller batch size or workspace, or raise TRTFARM_MEMORY_GIB"
 _CRASH_REMEDY = "if it happens again, the model may trip a bug of this TensorRT: try another version of it"

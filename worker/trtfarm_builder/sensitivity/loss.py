@@ -1,0 +1,50 @@
+"""What is lost to INT8, as one number: the same share that the farm's accuracy gate compares."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Dict, Mapping, Optional
+
+#: By what the loss is told: the mean cosine similarity to FP32's outputs, or whether the highest score is the same.
+MEASURES = ("cosine", "top1")
+
+
+@dataclass(frozen=True)
+class Loss:
+    """`share` is what is lost, 0.01 being one percent, and `error` its standard error, for the samples are but some.
+
+    `outputs` has the loss of each output by itself: one less the mean cosine, or the share of integers that differ.
+    """
+
+    share: float
+    error: float
+    outputs: Mapping[str, float]
+
+    def within(self, allowed: float) -> bool:
+        """Whether it is small enough, its standard error included."""
+        return self.share + self.error <= allowed
+
+
+def loss_from(outputs: Mapping[str, Mapping[str, Any]], agreeing: Optional[float], samples: int) -> Loss:
+    """The loss that `outputs`, the measures of an evaluation, amount to.
+
+    `agreeing` is the share of samples whose highest score is in the same class as FP32's; where it is given it decides:
+    Top-1 cannot drop by more than the others. Else the output that lost most does.
+    """
+    losses: Dict[str, float] = {}
+    errors: Dict[str, float] = {}
+    for name, measured in outputs.items():
+        if "cosine_mean" in measured:
+            losses[name] = max(1 - measured["cosine_mean"], 0.0)
+            errors[name] = measured["cosine_deviation"] / math.sqrt(samples)
+        else:
+            losses[name] = 1 - measured["equal_share"]
+            errors[name] = _binomial_error(losses[name], samples)
+    if agreeing is not None:
+        return Loss(1 - agreeing, _binomial_error(1 - agreeing, samples), losses)
+    worst = max(losses, key=lambda name: losses[name])
+    return Loss(losses[worst], errors[worst], losses)
+
+
+def _binomial_error(share: float, samples: int) -> float:
+    """Standard error of a share of independent samples: √(p (1 - p) / n)."""
+    return math.sqrt(max(share * (1 - share), 0.0) / samples)
