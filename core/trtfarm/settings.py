@@ -88,17 +88,21 @@ def _home(env: Mapping[str, str]) -> Path:
     return home
 
 
-def _path(env: Mapping[str, str], name: str) -> Path | None:
-    return _expanded(env[name], name) if env.get(name) else None
-
-
-def _expanded(path: str, name: str) -> Path:
+def _users_own() -> Path:
     try:
-        return Path(path).expanduser().absolute()
-    except RuntimeError as error:  # of an unknown user, or of one without a home
+        return platformdirs.user_data_path("trtfarm").absolute()
+    except RuntimeError as error:  # clusters run containers as users that no file knows
         raise UsageError(
-            f"{path} cannot be used", cause=str(error), remedy=f"set {name} to a path without ~"
+            "the user has no home folder", cause=str(error), remedy="set TRTFARM_HOME to a folder"
         ) from error
+
+
+def _path(env: Mapping[str, str], name: str) -> Path | None:
+    try:
+        return Path(env[name]).expanduser().absolute() if env.get(name) else None
+    except RuntimeError as error:
+        told = f"{name}={env[name]} cannot be used"
+        raise UsageError(told, cause=str(error), remedy="name a path without ~") from error
 
 
 def _number(env: Mapping[str, str], name: str, default: float, *, least: float) -> float:
