@@ -90,6 +90,16 @@ class Farm:
         self.after_job(job_id)
         return job
 
+    def retry(self, job_id: str) -> tuple[Job, list[str]]:
+        """Queues an ended job again; returns it and the submissions that go on with it.
+
+        Raises UsageError for a job that is done or live, or whose key another live job has.
+        """
+        with self.database.write() as session:
+            submissions = self.submissions.retry(session, job_id)
+        self._advance(submissions)
+        return self.jobs.get(job_id), submissions
+
     def complete(self, session: Session, digests: Sequence[str]) -> bool:
         """Whether all these blobs are stored whole; their bytes are verified when they are read."""
         known = session.execute(select(BlobRow.digest, BlobRow.size).where(BlobRow.digest.in_(digests)))

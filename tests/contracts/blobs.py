@@ -53,8 +53,9 @@ class BlobContract:
         assert store.missing([there, absent]) == [absent]
         assert store.size(ABSENT) is None
         for attempt in (store.read, lambda digest: store.materialize(digest, tmp_path / "copy")):
-            with pytest.raises(MissingBlobError):
+            with pytest.raises(MissingBlobError) as missing:
                 attempt(ABSENT)
+            assert "submit again" in str(missing.value.remedy)
         assert list(tmp_path.iterdir()) == []
         assert not store.verify(ABSENT)
         store.delete(ABSENT)

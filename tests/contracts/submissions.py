@@ -150,6 +150,54 @@ class SubmissionContract:
         again = bench.submit(request)
         assert bench.states(again)["calibrate"] == "hit"
 
+    def test_a_retried_job_lets_the_submissions_go_on_that_it_ended(self, bench: Bench) -> None:
+        model = bench.model()
+        one, other = bench.submit(bench.request(model, "sm_86")), bench.submit(bench.request(model, "sm_89"))
+        failed = bench.queued_of("calibrate")
+        bench.fail(failed, ModelError("no"))
+        assert bench.get(one).state == bench.get(other).state == "failed"
+        _, reopened = bench.farm.retry(failed.id)
+        assert reopened == sorted([one.id, other.id])
+        assert set(bench.states(one).values()) == {"active", "pending"}
+        assert bench.get(one).finished is None
+        bench.do_all()
+        assert bench.get(one).state == bench.get(other).state == "done"
+        assert all(step.error is None for step in bench.get(one).steps)
+
+    def test_a_retry_leaves_what_else_was_lost(self, bench: Bench) -> None:
+        submission = bench.submit(bench.request(None, "sm_86", "sm_89", test_dataset_id=None))
+        bench.do(bench.queued_of("calibrate"))
+        bench.do(bench.queued_of("quantize"))
+        for target in ("sm_86", "sm_89"):
+            bench.fail(bench.job_of(submission, f"build {target}"), ModelError("does not fit"))
+        bench.farm.retry(bench.job_of(submission, "build sm_89").id)
+        assert bench.get(submission).state == "active"
+        bench.do_all()
+        assert bench.states(submission) == {
+            "calibrate": "done",
+            "quantize": "done",
+            "build sm_86": "failed",
+            "build sm_89": "done",
+        }
+        assert bench.get(submission).state == "failed"
+
+    def test_a_cancelled_job_that_is_retried_lets_its_submission_go_on(self, bench: Bench) -> None:
+        submission = bench.submit(bench.request())
+        bench.farm.cancel(bench.queued_of("calibrate").id)
+        assert bench.get(submission).state == "cancelled"
+        bench.farm.retry(bench.job_of(submission, "calibrate").id)
+        bench.do_all()
+        assert bench.get(submission).state == "done"
+
+    def test_a_retry_that_is_refused_reopens_nothing(self, bench: Bench) -> None:
+        request = bench.request()
+        first = bench.submit(request)
+        bench.fail(bench.queued_of("calibrate"), ModelError("no"))
+        bench.submit(request)
+        with pytest.raises(UsageError, match="another job"):
+            bench.farm.retry(bench.job_of(first, "calibrate").id)
+        assert bench.get(first).state == "failed"
+
     def test_an_attempt_worth_repeating_keeps_the_step_waiting(self, bench: Bench) -> None:
         submission = bench.submit(bench.request())
         job = bench.queued_of("calibrate")

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Jobs: what runs, what ran, and why something did not.", no_args_is_help=True)
 
 #: For those who queue a job and do not see it through.
-NO_WORKER = "no worker is up: trtfarm up starts one, and trtfarm submit does the jobs of its submission itself"
+NO_WORKER = (
+    "no worker is up: start one with trtfarm up, or run the same trtfarm submit again, which does its jobs itself"
+)
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="Id of the job, or its start.")]
 
@@ -96,17 +98,20 @@ def cancel(job: JobId, *, json: Json = False) -> None:
 
 @app.command()
 def retry(job: JobId, *, json: Json = False) -> None:
-    """Queues a job again that failed, was cancelled or quarantined."""
+    """Queues a job again that failed, was cancelled or quarantined; the submissions that it ended go on."""
     from trtfarm_worker.inline import announce
     from trtfarm_worker.presence import workers_up
 
     with open_farm() as farm:
-        now = farm.jobs.retry(farm.job(job).id)
+        now, submissions = farm.retry(farm.job(job).id)
         announce(farm, [now.id])
         [found] = as_plain(farm.database, [now])
         if not workers_up(farm):
             output.say(NO_WORKER)
-    _say_state(found, json=json)
+    _say_state(found | {"submissions": submissions}, json=json)
+    if not json:
+        for submission in submissions:
+            output.emit(f"{submission} goes on")
 
 
 def as_plain(database: Database, jobs: Collection[Job]) -> list[dict[str, Any]]:

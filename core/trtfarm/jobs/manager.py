@@ -142,13 +142,17 @@ class JobManager:
 
         Raises UsageError for a job that is done or live, or whose key another live job has.
         """
+        with self._database.write() as session:
+            return self.requeue(session, job_id)
+
+    def requeue(self, session: Session, job_id: str) -> Job:
+        """The same in the transaction of who makes others wait for the job again."""
+        job = rows.by_id(session, job_id, lock=True)
+        if job.state not in RETRYABLE:
+            raise UsageError(f"job {job.id} is {job.state}: only a failed or stopped job can be tried again")
+        attempts = job.attempt + self._max_attempts
         try:
-            with self._database.write() as session:
-                job = rows.by_id(session, job_id, lock=True)
-                if job.state not in RETRYABLE:
-                    raise UsageError(f"job {job.id} is {job.state}: only a failed or stopped job can be tried again")
-                attempts = job.attempt + self._max_attempts
-                return rows.move(session, job, JobState.QUEUED, max_attempts=attempts, cancel_requested=False)
+            return rows.move(session, job, JobState.QUEUED, max_attempts=attempts, cancel_requested=False)
         except IntegrityError as error:
             raise UsageError(
                 f"another job is doing what {job_id} was to do", remedy="follow that one: it has the same key"

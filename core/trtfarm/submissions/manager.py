@@ -86,6 +86,20 @@ class SubmissionManager:
         _conclude(row, list(rows.values()))
         return queued
 
+    def retry(self, session: Session, job_id: str) -> list[str]:
+        """Queues an ended job again, and lets the submissions go on that lost a step with it; returns these.
+
+        They are locked before the job, in the order of their ids. Raises UsageError as `JobManager.retry`.
+        """
+        lost = select(StepRow.submission_id).where(StepRow.job_id == job_id, StepRow.state.in_(_LOST))
+        reopened = sorted(set(session.scalars(lost)))
+        for submission_id in reopened:
+            row = session.get(SubmissionRow, submission_id, with_for_update=True)
+            if row is not None:
+                _reopen(row, job_id, self._steps(session, submission_id).values())
+        self._jobs.requeue(session, job_id)
+        return reopened
+
     def waiting_for(self, job_id: str) -> list[str]:
         """The submissions to advance when this job has ended."""
         waiting = select(StepRow.submission_id).where(StepRow.job_id == job_id, StepRow.state == StepState.ACTIVE)
@@ -127,12 +141,12 @@ class SubmissionManager:
             self._apply_gate(session, request, row)
         elif job.state is JobState.CANCELLED:
             row.state = StepState.CANCELLED
-        elif _blob_lost(job) and self._reopen(session, [rows[name] for name in row.needs]):
+        elif _blob_lost(job) and self._take_back(session, [rows[name] for name in row.needs]):
             row.state, row.job_id = StepState.PENDING, None
         else:
             row.state, row.error = StepState.FAILED, job.error
 
-    def _reopen(self, session: Session, needs: Iterable[StepRow]) -> bool:
+    def _take_back(self, session: Session, needs: Iterable[StepRow]) -> bool:
         """Takes back hits whose blobs turned out to be damaged or gone; whether any of the needs has to be done again.
 
         Only hits: what this submission itself had done and lost again says that the store cannot be relied on.
@@ -204,6 +218,16 @@ def _request(row: SubmissionRow) -> tuple[SubmissionRequest, bool]:
 def _blob_lost(job: JobRow) -> bool:
     """Whether the job failed for a damaged or missing blob, which doing another step again may mend."""
     return job.error is not None and job.error["code"] in {CorruptBlobError.code, MissingBlobError.code}
+
+
+def _reopen(row: SubmissionRow, job_id: str, steps: Iterable[StepRow]) -> None:
+    """Lets the steps wait again that a job's end took with it; what else was lost stays so, and `advance` finds it."""
+    row.state, row.error, row.finished = SubmissionState.ACTIVE, None, None
+    for step in steps:
+        if step.job_id == job_id and step.state in _LOST:
+            step.state, step.error = StepState.ACTIVE, None
+        elif step.state is StepState.SKIPPED:
+            step.state = StepState.PENDING
 
 
 def _skip(steps: Iterable[Step], rows: Mapping[str, StepRow]) -> None:

@@ -45,7 +45,9 @@ def test_a_detached_submission_waits_for_workers_and_can_be_cancelled(builder: P
     assert builder.json("jobs", "cancel", job["id"][:-1])["state"] == "cancelled"
     assert builder.run("jobs", "watch", job["id"]).code == 1
     retried = builder.ok("jobs", "retry", job["id"])
-    assert retried.out == f"{job['id']} is queued\n"
+    queued, submission = retried.out.splitlines()
+    assert queued == f"{job['id']} is queued"
+    assert submission.endswith(" goes on")
     assert "trtfarm up" in retried.err
     facts = builder.json(*command)
     assert facts["state"] == "done"
