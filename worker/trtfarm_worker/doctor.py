@@ -43,10 +43,16 @@ class Check:
     remedy: str | None = None
 
 
-def examine(home: Path, *, toolchains: Callable[[], Sequence[Toolchain]], database: Callable[[], str]) -> list[Check]:
+def examine(
+    home: Path,
+    *,
+    toolchains: Callable[[], Sequence[Toolchain]],
+    keys: Callable[[], str],
+    database: Callable[[], str],
+) -> list[Check]:
     """All checks of this host, without changing it.
 
-    `toolchains` lists them; `database` connects and describes what it found. Their TrtfarmErrors become failed checks.
+    `toolchains` lists them; `keys` and `database` describe what they found. Their TrtfarmErrors become failed checks.
     """
     return [
         python_check(sys.version_info[:2]),
@@ -56,7 +62,8 @@ def examine(home: Path, *, toolchains: Callable[[], Sequence[Toolchain]], databa
         uv_check(),
         driver_check(_DRIVER),
         *_toolchain_checks(toolchains),
-        database_check(database),
+        asked_check("keys", keys),
+        asked_check("database", database),
     ]
 
 
@@ -152,12 +159,12 @@ def _toolchain_checks(toolchains: Callable[[], Sequence[Toolchain]]) -> list[Che
         return [_failed("toolchains", error)]
 
 
-def database_check(database: Callable[[], str]) -> Check:
-    """`database` connects and describes what it found."""
+def asked_check(name: str, describe: Callable[[], str]) -> Check:
+    """`describe` looks at what the check is named after, and says what it found."""
     try:
-        return Check(name="database", state=CheckState.OK, detail=database())
+        return Check(name=name, state=CheckState.OK, detail=describe())
     except TrtfarmError as error:
-        return _failed("database", error)
+        return _failed(name, error)
 
 
 def _failed(name: str, error: TrtfarmError) -> Check:

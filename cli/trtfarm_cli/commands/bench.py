@@ -50,9 +50,10 @@ def bench(
     with tempfile.TemporaryDirectory(prefix="trtfarm-") as text, view() as shown:
         folder, hear = Path(text), listener(shown, "bench")
         found = fetch_engine(settings, engine, folder)
+        sizes = batch_sizes(found.statement, sizes)
         toolchain = toolchain_for(ToolchainRegistry(settings.home).toolchains(), found.statement, found.name)
         args: dict[str, Any] = {"iterations": iterations, "warm_up": warm_up, "cuda_graph": cuda_graph}
-        args |= {"layers": layers, "batch_sizes": sizes or batch_sizes(found.statement)}
+        args |= {"layers": layers, "batch_sizes": sizes}
         if inputs:
             data = read_inputs(settings, found.statement, inputs, folder, tell=output.say, listener=hear)
             args["inputs"] = data.input_specs()

@@ -17,10 +17,11 @@ def register(app: typer.Typer) -> None:
 def doctor(*, json: Json = False) -> None:
     """Checks what this host has and what it lacks.
 
-    Python, disk, uv, driver, toolchains, database. Exit code 1 when anything fails.
+    Python, disk, uv, driver, toolchains, keys, database. Exit code 1 when anything fails.
     """
     from trtfarm.farm import Farm
     from trtfarm.settings import Settings
+    from trtfarm.signing.keyring import Keyring
     from trtfarm_worker.doctor import CheckState, examine
     from trtfarm_worker.toolchains.registry import ToolchainRegistry
 
@@ -30,7 +31,13 @@ def doctor(*, json: Json = False) -> None:
         with Farm.open(settings) as farm:
             return f"{farm.database.engine.url.render_as_string(hide_password=True)} is up to date"
 
-    checks = examine(settings.home, toolchains=ToolchainRegistry(settings.home).toolchains, database=database)
+    def keys() -> str:
+        trusted = Keyring.of(settings).trusted()
+        own = next((key.id for key in trusted if key.own), "a key of this farm's own comes with its first engine")
+        return f"{own}; {sum(not key.own for key in trusted)} of others"
+
+    toolchains = ToolchainRegistry(settings.home).toolchains
+    checks = examine(settings.home, toolchains=toolchains, keys=keys, database=database)
     if json:
         output.emit_json([asdict(check) for check in checks])
     else:

@@ -91,9 +91,10 @@ def pull(
     ] = True,
     json: Json = False,
 ) -> None:
-    """Writes an engine to a file, checked against its digest and its signature.
+    """Writes an engine to a file, with its signature.
 
-    The signature is written beside it, as <file>.sig: `engines check` and `run` look at it wherever the two are taken.
+    Both are checked first. The signature is written beside the engine, as <file>.sig: `engines check` and `run` look at
+    it wherever the two are taken.
     """
     from trtfarm.catalog.lookup import find_one
     from trtfarm.database.schema import EngineRow, ModelRow
@@ -126,7 +127,10 @@ def check(
     *,
     json: Json = False,
 ) -> None:
-    """Checks that a trusted key signed an engine's file, and says what it is for."""
+    """Checks that a trusted key signed a pulled engine.
+
+    Says what the engine is for.
+    """
     from trtfarm.settings import Settings
     from trtfarm.signing.keyring import Keyring
     from trtfarm.signing.signed_file import check_file

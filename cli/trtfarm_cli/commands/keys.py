@@ -19,7 +19,7 @@ app = typer.Typer(help="Keys: whose engines are loaded here.", no_args_is_help=T
 
 @app.command("list")
 def list_(*, json: Json = False) -> None:
-    """Lists the keys whose engines are loaded here: the farm's own, and those that were trusted."""
+    """Lists the farm's own key and those that it trusts."""
     keys = [_facts(key) for key in _keyring().trusted()]
     if json:
         output.emit_json(keys)

@@ -168,6 +168,7 @@ def test_options_that_cannot_be_used_are_told_first(own_stock: Stocked, engine: 
     program = own_stock.program
     assert "'0'" in program.fails(2, "bench", engine, "--batch-size", "1,0")["message"]
     assert "'x'" in program.fails(2, "bench", engine, "--batch-size", "x")["message"]
+    assert "from 1 to 32" in program.fails(2, "bench", engine, "--batch-size", "8,33")["remedy"]
     program.fails(8, "bench", "eng_nowhere")
     program.fails(8, "bench", "nowhere/lenet.engine")
     program.ok("engines", "pull", engine, "-o", "lenet.engine")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from trtfarm.errors import StorageError, ToolchainError
+from trtfarm.errors import SignatureError, StorageError, ToolchainError
 from trtfarm_worker.doctor import (
     CheckState,
     disk_check,
@@ -29,7 +29,7 @@ _RTX = Toolchain(
 
 def test_this_host_is_examined_without_being_changed(tmp_path: Path) -> None:
     home = tmp_path / "farm"
-    checks = examine(home, toolchains=ToolchainRegistry(home).toolchains, database=lambda: "SQLite")
+    checks = examine(home, toolchains=ToolchainRegistry(home).toolchains, keys=lambda: "one", database=lambda: "SQLite")
     states = {check.name: check.state for check in checks}
     assert states.pop("disk") in set(CheckState)
     assert states == {
@@ -40,6 +40,7 @@ def test_this_host_is_examined_without_being_changed(tmp_path: Path) -> None:
         "gpu driver": CheckState.OK,
         "toolchain reference": CheckState.OK,
         "toolchains": CheckState.WARN,
+        "keys": CheckState.OK,
         "database": CheckState.OK,
     }
     assert not home.exists()
@@ -53,7 +54,12 @@ def test_what_cannot_be_asked_is_a_failed_check(tmp_path: Path) -> None:
     def database() -> str:
         raise StorageError("no connection", cause="refused")
 
-    checks = {check.name: check for check in examine(tmp_path, toolchains=toolchains, database=database)}
+    def keys() -> str:
+        raise SignatureError("the key is not private", remedy="chmod 600 it")
+
+    examined = examine(tmp_path, toolchains=toolchains, keys=keys, database=database)
+    checks = {check.name: check for check in examined}
+    assert (checks["keys"].state, checks["keys"].remedy) == (CheckState.FAIL, "chmod 600 it")
     assert (checks["toolchains"].state, checks["toolchains"].remedy) == (CheckState.FAIL, "delete it")
     assert (checks["database"].state, checks["database"].detail) == (CheckState.FAIL, "no connection (refused)")
 

@@ -11,6 +11,7 @@ from trtfarm.datasets.fit import check_profile
 from trtfarm.datasets.locate import named
 from trtfarm.datasets.prepare import prepare
 from trtfarm.datasets.sources import Source
+from trtfarm.errors import UsageError
 from trtfarm.models.shapes import OptimizationProfile, ShapeRange
 from trtfarm.models.summary import TensorType
 from trtfarm.settings import Settings
@@ -82,7 +83,16 @@ def profile_of_engine(statement: EngineStatement) -> OptimizationProfile:
     )
 
 
-def batch_sizes(statement: EngineStatement) -> list[int]:
-    """The least, the best-tuned and the largest batch size of the engine's first input, each once."""
+def batch_sizes(statement: EngineStatement, wanted: Sequence[int] = ()) -> list[int]:
+    """The sizes that are wanted, else the least, best-tuned and largest of the engine's first input, each once.
+
+    Raises UsageError for one that the engine does not take.
+    """
     shapes = next(iter(profile_of_engine(statement).inputs.values()))
-    return sorted({shapes.minimum[0], shapes.optimum[0], shapes.maximum[0]})
+    least, largest = shapes.minimum[0], shapes.maximum[0]
+    unfit = next((size for size in wanted if not least <= size <= largest), None)
+    if unfit is not None:
+        raise UsageError(
+            f"the engine takes no batch of {unfit}", remedy=f"use sizes from {least} to {largest}, or build it for more"
+        )
+    return list(wanted) or sorted({least, shapes.optimum[0], largest})
