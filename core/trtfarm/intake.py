@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from trtfarm.blobs.records import put_bytes_held, put_held, record
 from trtfarm.blobs.store import Blob
-from trtfarm.database.insert import insert_or_get
-from trtfarm.database.schema import DatasetRow, ModelRow, TableRow
+from trtfarm.database.insert import conflict_insert, insert_or_get
+from trtfarm.database.schema import DatasetRow, ModelNameRow, ModelRow, TableRow
 from trtfarm.datasets.dataset import Array, DataSet
 from trtfarm.errors import DataError
 from trtfarm.farm import Farm
@@ -33,6 +33,12 @@ def model_stored(farm: Farm, model: Model) -> bool:
     return _stored_model(farm, model)[1]
 
 
+def known_as(farm: Farm, model: Model) -> str | None:
+    """The name under which the farm lists an equal model; None if it has none."""
+    known, _ = _stored_model(farm, model)
+    return known.name if known else None
+
+
 def add_model(farm: Farm, model: Model, copy: Sequence[Path] = ()) -> str:
     """Stores the farm's copy of a model, unless an equal one is there whole; returns the id of its row.
 
@@ -40,6 +46,7 @@ def add_model(farm: Farm, model: Model, copy: Sequence[Path] = ()) -> str:
     """
     known, complete = _stored_model(farm, model)
     if known and complete:
+        _name_too(farm, known, model.name[:_NAME])
         return known.id
     model_id = known.id if known else new_id("mod")
     with farm.scratch("model") as folder:
@@ -66,7 +73,20 @@ def add_model(farm: Farm, model: Model, copy: Sequence[Path] = ()) -> str:
         )
         # Another release may have written its copy of an equal model otherwise; what is stored now is this one.
         row.blob, row.weights_blob = blobs[0].digest, weights
-        return row.id
+    _name_too(farm, row, model.name[:_NAME])
+    return row.id
+
+
+def _name_too(farm: Farm, known: ModelRow, name: str) -> None:
+    """Lets a model be found by a name that it came under later, too."""
+    if name == known.name:
+        return
+    with farm.database.read() as session:
+        if session.get(ModelNameRow, (known.id, name)) is not None:
+            return
+    with farm.database.write() as session:
+        row = conflict_insert(session, ModelNameRow).values(model_id=known.id, name=name)
+        session.execute(row.on_conflict_do_nothing(index_elements=["model_id", "name"]))
 
 
 def _stored_model(farm: Farm, model: Model) -> tuple[ModelRow | None, bool]:

@@ -12,7 +12,7 @@ from tests.contracts.rows import dataset_row, engine_row, model_row, quantizatio
 from trtfarm.catalog.filters import Filter
 from trtfarm.catalog.lookup import find_one
 from trtfarm.catalog.search import engine_entry, find_engines, find_tables
-from trtfarm.database.schema import EngineRow, ModelRow, TableRow
+from trtfarm.database.schema import EngineRow, ModelNameRow, ModelRow, TableRow
 from trtfarm.database.session import Database
 from trtfarm.digests import digest_of_json
 from trtfarm.errors import NotFoundError, UsageError
@@ -34,6 +34,7 @@ class CatalogContract:
         with database.write() as session:
             session.add_all([model_row(), model_row(id="mod_2", name="100%_mine"), dataset_row()])
             session.flush()
+            session.add(ModelNameRow(model_id="mod_2", name="yours"))
             session.add(table_row())
             session.flush()
             session.add(table_row(id="tab_2", parent_id="tab_1", tensorrt="10.13.3", origin=TableOrigin.RESTAMPED))
@@ -65,6 +66,7 @@ class CatalogContract:
             ({"model": "lenet"}, ["eng_b1", "eng_a2", "eng_a1"]),
             ({"model": "len"}, []),
             ({"model": "100%_mine"}, ["eng_b2"]),
+            ({"model": "yours"}, ["eng_b2"]),
             ({"model": "%"}, []),
             ({"model": digest_of_json(["100%_mine", "digest"])[:15]}, ["eng_b2"]),
             ({"model": digest_of_json(["100%_mine", "digest"])[7:15]}, ["eng_b2"]),
@@ -95,6 +97,7 @@ class CatalogContract:
             ({"tensorrt": "10"}, {"tab_2"}),
             ({"calibrator": "legacy"}, {"tab_3"}),
             ({"model": "lenet"}, {"tab_1", "tab_2"}),
+            ({"model": "yours"}, {"tab_3"}),
             ({"compute_capability": "sm_89"}, {"tab_1", "tab_2"}),
             ({"compute_capability": "sm_90"}, {"tab_1", "tab_2", "tab_3"}),
         ],

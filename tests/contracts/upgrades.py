@@ -15,13 +15,14 @@ from trtfarm.database.schema import ModelRow, TableRow
 from trtfarm.database.session import Database
 from trtfarm.errors import StorageError
 
-NEXT = "0004"
+#: The newest migration of this release, and one that comes after it.
+NOW, NEXT = migrate.HEAD, "next"
 REVISION = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "next"
+down_revision = "{now}"
 
 
 def upgrade():
@@ -45,7 +46,7 @@ class UpgradeContract:
         def release(last: str) -> None:
             scripts = tmp_path / "100% migrations"
             shutil.copytree(migrate.scripts_folder(), scripts)
-            (scripts / "versions" / "0004_licence.py").write_text(REVISION.format(last=last))
+            (scripts / "versions" / "next_licence.py").write_text(REVISION.format(now=NOW, last=last))
             monkeypatch.setattr(migrate, "scripts_folder", lambda: scripts)
             monkeypatch.setattr(migrate, "HEAD", NEXT)
 
@@ -74,7 +75,7 @@ class UpgradeContract:
         with pytest.raises(StorageError, match="nonsense"):
             migrate.prepare(database)
         with database.engine.connect() as connection:
-            assert migrate.revision(connection) == "0003"
+            assert migrate.revision(connection) == NOW
             assert "licence" not in {column["name"] for column in inspect(connection).get_columns("models")}
             assert not inspect(connection).has_table("notes")
 

@@ -14,13 +14,13 @@ from tests.conftest import REPOSITORY
 from trtfarm.blobs.location import store_at
 from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.database.base import Base
-from trtfarm.database.schema import DatasetRow, HolderRow, ModelRow, TableRow
+from trtfarm.database.schema import DatasetRow, HolderRow, ModelNameRow, ModelRow, TableRow
 from trtfarm.database.session import Database
 from trtfarm.datasets.dataset import Array, DataSet
 from trtfarm.digests import digest_of_bytes, digest_of_file
 from trtfarm.errors import DataError
 from trtfarm.farm import Farm
-from trtfarm.intake import add_dataset, add_model, add_table, dataset_stored, model_stored
+from trtfarm.intake import add_dataset, add_model, add_table, dataset_stored, known_as, model_stored
 from trtfarm.models.model import Model
 from trtfarm.settings import Settings
 from trtfarm.tables.table import CalibrationTable
@@ -71,6 +71,15 @@ def test_a_model_is_stored_once(farm: Farm, lenet: Model) -> None:
     assert row.inputs[0]["name"] == "data"
     assert len(farm.blobs.read(row.blob)) == row.size
     assert list((farm.settings.home / "scratch").iterdir()) == []
+
+
+def test_an_equal_model_of_another_name_is_found_by_both(farm: Farm, lenet: Model) -> None:
+    model_id = add_model(farm, lenet)
+    for name in ("copy", "copy", "n" * 250, "lenet"):
+        assert add_model(farm, replace(lenet, name=name)) == model_id
+    assert known_as(farm, replace(lenet, name="copy")) == only(farm, ModelRow).name == "lenet"
+    with farm.database.read() as session:
+        assert set(session.scalars(select(ModelNameRow.name))) == {"copy", "n" * 200}
 
 
 def test_a_model_whose_file_is_gone_is_mended_under_its_id(farm: Farm, lenet: Model) -> None:

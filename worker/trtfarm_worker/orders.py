@@ -19,7 +19,7 @@ from trtfarm.datasets.locate import locate
 from trtfarm.datasets.sources import Source
 from trtfarm.errors import DataError, NotFoundError
 from trtfarm.farm import Farm
-from trtfarm.intake import add_dataset, add_model, add_table, dataset_stored, model_stored
+from trtfarm.intake import add_dataset, add_model, add_table, dataset_stored, known_as, model_stored
 from trtfarm.models.model import Model
 from trtfarm.models.shapes import OptimizationProfile, profile_of
 from trtfarm.origins import TableOrigin
@@ -55,6 +55,8 @@ def take(
     """
     check_options(order)
     model = Model.read(order.model)
+    if (name := known_as(farm, model)) not in (None, model.name):
+        tell(f"{order.model} is the model that the farm lists as {name}; it is found by both names")
     targets, in_float16 = _targets(farm, order, toolchains, model, tell)
     check_for_targets(order, targets)
     with farm.scratch("order") as folder:

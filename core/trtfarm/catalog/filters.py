@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from trtfarm.compute_capability import ComputeCapability
-from trtfarm.database.artifacts import EngineRow, ModelRow, TableRow
+from trtfarm.database.artifacts import EngineRow, ModelNameRow, ModelRow, TableRow
 from trtfarm.versions import TensorRTVersion
 
 _DIGEST = "sha256:"
@@ -19,7 +19,8 @@ class Filter:
     """What to search for; None asks for nothing.
 
     A TensorRT version may be short: 10 and 10.13 find 10.13.3.9. So may a precision: int8 finds int8+fp16. `model` is
-    a name, or the start of a digest or of an id. Raises UsageError for a version or a compute capability that is none.
+    any of its names, or the start of a digest or of an id. Raises UsageError for a version or a compute capability that
+    is none.
     """
 
     tensorrt: str | None = None
@@ -63,9 +64,11 @@ def _common(
         conditions.append(or_(tensorrt == wanted.tensorrt, tensorrt.startswith(f"{wanted.tensorrt}.", autoescape=True)))
     if wanted.model is not None:
         digest = _DIGEST + wanted.model.removeprefix(_DIGEST)
+        named = select(ModelNameRow.model_id).where(ModelNameRow.name == wanted.model)
         conditions.append(
             or_(
                 ModelRow.name == wanted.model,
+                ModelRow.id.in_(named),
                 ModelRow.digest.startswith(digest, autoescape=True),
                 ModelRow.id.startswith(wanted.model, autoescape=True),
             )

@@ -20,6 +20,7 @@ class ModelRow(Base):
     __tablename__ = "models"
 
     id: Mapped[RowId]
+    #: That of the file it first came in.
     name: Mapped[str] = mapped_column(String(200), index=True)
     digest: Mapped[str] = mapped_column(Digest, unique=True)
     graph_digest: Mapped[DigestText]
@@ -33,6 +34,16 @@ class ModelRow(Base):
     nodes: Mapped[Count]
     #: Bytes, weights included.
     size: Mapped[int] = mapped_column(BigInteger)
+    created: Mapped[Created]
+
+
+class ModelNameRow(Base):
+    """Another name of a model: an equal one came in a file that is called otherwise."""
+
+    __tablename__ = "model_names"
+
+    model_id: Mapped[str] = mapped_column(Id, ForeignKey("models.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200), primary_key=True, index=True)
     created: Mapped[Created]
 
 

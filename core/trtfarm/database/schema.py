@@ -5,6 +5,7 @@ from __future__ import annotations
 from trtfarm.database.artifacts import (
     DatasetRow,
     EngineRow,
+    ModelNameRow,
     ModelRow,
     QuantizationRow,
     RecordingRow,
@@ -24,6 +25,7 @@ __all__ = [
     "EventRow",
     "HolderRow",
     "JobRow",
+    "ModelNameRow",
     "ModelRow",
     "QuantizationRow",
     "RecordingRow",
