@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from trtfarm.actions import ActionKind
-from trtfarm.build_options import DYNAMIC_RANGES, check_options
+from trtfarm.build_options import DYNAMIC_RANGES, NEUTRAL, check_options
 from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.errors import UsageError
 from trtfarm.targets import BuildTarget
@@ -108,6 +108,13 @@ class SubmissionRequest:
     def converted(self, target: BuildTarget) -> bool:
         """Whether the target takes a model that was rewritten to float16."""
         return target.strongly_typed and PRECISIONS[self.precision_for(target)].float16
+
+    def in_one_go(self) -> BuildTarget | None:
+        """The target whose engine TensorRT can build in the same go as it calibrates: the only one, so that nothing
+        else waits for the table, and with nothing asked of the build that would change what the calibration sees."""
+        alone = self.targets == (self.calibrate_on,) and self.implicit(self.targets[0])
+        plain = self.precision == "int8" and set(self.build_options) <= NEUTRAL
+        return self.targets[0] if alone and plain else None
 
     def _check_types(self) -> None:
         if PRECISIONS[self.precision].by_flag and any(target.strongly_typed for target in self.targets):

@@ -176,7 +176,8 @@ class SubmissionManager:
             row.state, row.result = StepState.HIT, result
             self._apply_gate(session, request, row)
             return None
-        return work
+        # All is done again: then the build would be, too, and need not have been done in the same go.
+        return work.alone() if fresh else work
 
     def _submit(self, session: Session, row: StepRow, work: Work) -> str | None:
         """Gets the step's job on its way; the job's id if it was made now."""

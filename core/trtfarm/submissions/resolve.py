@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
@@ -19,6 +19,8 @@ from trtfarm.targets import BuildTarget
 Row = TypeVar("Row")
 #: Results of a submission's steps by step name: ids of rows, as `results.py` names them.
 Results = Mapping[str, Mapping[str, Any]]
+#: Where a calibration's request names the build that its job does as well.
+_ALONG = "along"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,10 @@ class Work:
 
     action: Action
     request: Mapping[str, Any]
+
+    def alone(self) -> Work:
+        """Without what its job would do besides, which is another step's."""
+        return replace(self, request={name: value for name, value in self.request.items() if name != _ALONG})
 
 
 def resolve(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:
@@ -47,8 +53,19 @@ def _calibrate(session: Session, request: SubmissionRequest, step: Step, results
             "dataset_id": dataset.id,
             "rule": request.rule.as_dict(),
             **({**asdict(target), "timing_cache": request.timing_cache} if target else {}),
+            **_along(request, model),
         },
     )
+
+
+def _along(request: SubmissionRequest, model: ModelRow) -> dict[str, Any]:
+    """The build that the calibration's job does in the same go, if it can: its key lacks only the table's part."""
+    target = request.in_one_go()
+    if target is None:
+        return {}
+    wanted = _wanted(request, target)
+    fields = actions.build(**_content(model, None), **wanted).fields
+    return {_ALONG: {"fields": dict(fields), "request": {"model_id": model.id, "quantization_id": None, **wanted}}}
 
 
 def _quantize(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:  # noqa: ARG001
@@ -90,12 +107,7 @@ def _verify(session: Session, request: SubmissionRequest, step: Step, results: R
 
 def _build(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:
     model, target = row(session, ModelRow, request.model_id), _target(step)
-    wanted: dict[str, Any] = {
-        "precision": request.precision_for(target),
-        **asdict(target),
-        "profiles": dict(request.profiles),
-        "options": dict(request.build_options),
-    }
+    wanted = _wanted(request, target)
     origin: dict[str, Any] = {"model_id": model.id, "quantization_id": None, "table_id": None, "calibrator": None}
     rewritten = _rewritten(session, step, results)
     if rewritten is not None:
@@ -110,6 +122,15 @@ def _build(session: Session, request: SubmissionRequest, step: Step, results: Re
         action=actions.build(**_content(model, rewritten), **wanted, **scales),
         request=origin | wanted | {"reuse": reuse, "timing_cache": request.timing_cache},
     )
+
+
+def _wanted(request: SubmissionRequest, target: BuildTarget) -> dict[str, Any]:
+    return {
+        "precision": request.precision_for(target),
+        **asdict(target),
+        "profiles": dict(request.profiles),
+        "options": dict(request.build_options),
+    }
 
 
 def _record(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:  # noqa: ARG001
