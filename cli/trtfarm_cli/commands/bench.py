@@ -60,7 +60,8 @@ def bench(
         with engine_step(settings, toolchain, found, "trt-bench", args, on_event=hear) as answer:
             result = answer.result
     if json:
-        output.emit_json({"engine": found.name, **result})
+        told = {name: getattr(found.statement, name) for name in ("precision", "compute_capability", "tensorrt")}
+        output.emit_json({"engine": found.name, **told, **result})
     else:
         _show(result)
 
