@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,9 +12,8 @@ from sqlalchemy import select
 from trtfarm.database.schema import DatasetRow, EngineRow, ModelRow, RecordingRow, VerificationRow
 from trtfarm.errors import TrtfarmError, UsageError, error_from_dict
 from trtfarm.farm import Farm
-from trtfarm.jobs.job import Event
+from trtfarm.jobs.job import Job
 from trtfarm.jobs.state import JobState
-from trtfarm.jobs.watching import until_ended
 from trtfarm.signing.keyring import Keyring
 from trtfarm.signing.seal import check_row
 from trtfarm.signing.statement import EngineStatement
@@ -25,6 +25,9 @@ from trtfarm_worker.inline import Listener
 from trtfarm_worker.presence import CLIENT, Presence
 from trtfarm_worker.runner import Runner
 from trtfarm_worker.toolchains.toolchain import Toolchain
+
+#: How often the database is asked about a job that another process has: it cannot wake us.
+_LOOK_SECONDS = 0.2
 
 
 class EngineVerification:
@@ -87,26 +90,20 @@ class EngineVerification:
                 return found
             request = {**work.request, "fields": dict(work.action.fields)}
             job, _ = farm.jobs.submit(session, kind=work.action.kind.value, key=work.action.key, request=request)
-        self._run(job.id)
-        ended = until_ended(farm.database, farm.jobs, job.id, _unheard)
+        ended = self._ended(job.id)
         if ended.state is JobState.DONE and ended.result is not None:
             return ended.result
         raise error_from_dict(ended.error) if ended.error else TrtfarmError(f"{job.id} was {ended.state}")
 
-    def _run(self, job_id: str) -> None:
+    def _ended(self, job_id: str) -> Job:
+        """The job at its end. A builder that died is tried again, as often as the farm's rules have it."""
         gc.enable()  # short commands do without, and this may take minutes
-        with Presence(self._farm, CLIENT) as presence:
+        farm, pause = self._farm, threading.Event()
+        with Presence(farm, CLIENT) as presence:
             runner = Runner(
-                self._farm,
-                presence.owner,
-                lambda: self._toolchains,
-                publish=lambda _ids: None,
-                listener=self._listener,
+                farm, presence.owner, lambda: self._toolchains, publish=lambda _ids: None, listener=self._listener
             )
-            # A builder that died is tried again, as often as the farm's rules have it.
-            while runner.run(job_id):
-                pass
-
-
-def _unheard(_events: list[Event]) -> None:
-    """What the job said was heard while it ran here."""
+            while (job := farm.jobs.get(job_id)).state.live:
+                if not runner.run(job_id):
+                    pause.wait(_LOOK_SECONDS)
+        return job
