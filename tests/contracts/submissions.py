@@ -405,6 +405,18 @@ class SubmissionContract:
         bench.do_all()
         assert all(one.hit and one.nearest is None for one in _explained(bench, request))
 
+    def test_explain_says_what_a_gate_would_stop(self, bench: Bench) -> None:
+        model = bench.model()
+        bench.submit(bench.request(model, "sm_86"))
+        bench.do_all(metrics=TWO_PERCENT)
+        *_, verify, build = _explained(bench, bench.request(model, "sm_86", max_drop=0.01))
+        assert verify.hit
+        assert verify.error is not None
+        assert verify.error["code"] == "gate"
+        assert (build.hit, build.skipped) == (False, True)
+        lenient = _explained(bench, bench.request(model, "sm_86", max_drop=0.03))
+        assert all(one.hit and not one.error for one in lenient)
+
     def test_explain_names_the_fields_that_differ_from_the_nearest(self, bench: Bench) -> None:
         model = bench.model()
         bench.submit(bench.request(model, "sm_86"))

@@ -224,6 +224,10 @@ def _show_explanation(explanation: Explanation) -> None:
 
     if explanation.hit:
         output.emit(f"{explanation.step}: hit, {', '.join(map(str, (explanation.result or {}).values()))}")
+        if explanation.error:
+            output.emit(f"  which does not pass the gate: {explanation.error['message']}")
+    elif explanation.skipped:
+        output.emit(f"{explanation.step}: left out, a step that it needs fails")
     elif explanation.key is None:
         output.emit(f"{explanation.step}: not known before the steps that it needs have run")
     elif explanation.nearest is None:

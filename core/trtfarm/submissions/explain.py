@@ -13,7 +13,8 @@ from trtfarm.actions import Action
 from trtfarm.database.schema import JobRow
 from trtfarm.jobs.job import Job
 from trtfarm.jobs.state import JobState
-from trtfarm.planning import SubmissionRequest, plan
+from trtfarm.planning import Step, SubmissionRequest, plan
+from trtfarm.submissions.gates import gate_error
 from trtfarm.submissions.resolve import resolve
 from trtfarm.submissions.results import Completeness, find
 
@@ -36,14 +37,17 @@ class Explanation:
 
     `key` is None while the step depends on another that has yet to run. A miss without `nearest` is the first of its
     kind; one whose `nearest` differs in nothing was stored once and is incomplete now, so it would be repaired.
+    `error` is why what was measured does not pass the accuracy gate; steps that need it would be `skipped`.
     """
 
     step: str
-    hit: bool
-    key: str | None
-    fields: Mapping[str, Any] | None
-    result: Mapping[str, Any] | None
-    nearest: Nearest | None
+    hit: bool = False
+    skipped: bool = False
+    key: str | None = None
+    fields: Mapping[str, Any] | None = None
+    result: Mapping[str, Any] | None = None
+    error: Mapping[str, Any] | None = None
+    nearest: Nearest | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -52,28 +56,43 @@ class Explanation:
 def explain(session: Session, request: SubmissionRequest, complete: Completeness) -> list[Explanation]:
     """Explains every step of a request without doing anything."""
     results: dict[str, Mapping[str, Any]] = {}
+    lost: set[str] = set()
     explanations = []
     for step in plan(request):
-        if any(need not in results for need in step.needs):
-            explanations.append(
-                Explanation(step=step.name, hit=False, key=None, fields=None, result=None, nearest=None)
-            )
-            continue
-        action = resolve(session, request, step, results).action
-        result = find(session, action, complete)
-        if result is not None:
-            results[step.name] = result
-        explanations.append(
-            Explanation(
-                step=step.name,
-                hit=result is not None,
-                key=action.key,
-                fields=action.fields,
-                result=result,
-                nearest=None if result else nearest(session, action),
-            )
-        )
+        if not lost.isdisjoint(step.needs):
+            explained = Explanation(step=step.name, skipped=True)
+        elif any(need not in results for need in step.needs):
+            explained = Explanation(step=step.name)
+        else:
+            explained = _explained(session, request, step, results, complete)
+        if explained.skipped or explained.error:
+            lost.add(step.name)
+        elif explained.result is not None:
+            results[step.name] = explained.result
+        explanations.append(explained)
     return explanations
+
+
+def _explained(
+    session: Session,
+    request: SubmissionRequest,
+    step: Step,
+    results: Mapping[str, Mapping[str, Any]],
+    complete: Completeness,
+) -> Explanation:
+    """A step whose needs are all stored."""
+    action = resolve(session, request, step, results).action
+    result = find(session, action, complete)
+    error = gate_error(session, request, step.kind, result)
+    return Explanation(
+        step=step.name,
+        hit=result is not None,
+        key=action.key,
+        fields=action.fields,
+        result=result,
+        error=error.as_dict() if error else None,
+        nearest=None if result else nearest(session, action),
+    )
 
 
 def nearest(session: Session, action: Action, *, before: Job | None = None) -> Nearest | None:

@@ -8,23 +8,21 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from trtfarm.accuracy import check_gate
 from trtfarm.actions import ActionKind
 from trtfarm.database.clock import now
-from trtfarm.database.schema import JobRow, StepRow, SubmissionRow, VerificationRow
+from trtfarm.database.schema import JobRow, StepRow, SubmissionRow
 from trtfarm.database.session import Database
-from trtfarm.errors import CorruptBlobError, GateError, MissingBlobError, NotFoundError, TrtfarmError, UsageError
+from trtfarm.errors import CorruptBlobError, MissingBlobError, NotFoundError, TrtfarmError, UsageError
 from trtfarm.ids import new_id
 from trtfarm.jobs.manager import JobManager
 from trtfarm.jobs.state import JobState, StepState, SubmissionState
 from trtfarm.planning import Step, SubmissionRequest, plan
+from trtfarm.submissions.gates import gate_error
 from trtfarm.submissions.resolve import Work, resolve
-from trtfarm.submissions.resolve import row as artifact
 from trtfarm.submissions.results import Completeness, find, whole
 from trtfarm.submissions.submission import StepStatus, Submission
 
 _MET = frozenset({StepState.HIT, StepState.DONE})
-_GATED = frozenset({ActionKind.VERIFY, ActionKind.MEASURE})
 _LOST = frozenset({StepState.FAILED, StepState.SKIPPED, StepState.CANCELLED})
 
 
@@ -194,12 +192,8 @@ class SubmissionManager:
 
     def _apply_gate(self, session: Session, request: SubmissionRequest, row: StepRow) -> None:
         """Fails a step that verified, or measured an engine, and found more lost than the submission allows."""
-        if row.kind not in _GATED or request.max_drop is None or row.result is None:
-            return
-        try:
-            metrics = artifact(session, VerificationRow, row.result["verification_id"]).metrics
-            check_gate(metrics, request.max_drop, precision=request.precision)
-        except (GateError, NotFoundError) as error:
+        error = gate_error(session, request, ActionKind(row.kind), row.result)
+        if error is not None:
             row.state, row.error = StepState.FAILED, error.as_dict()
 
 
