@@ -54,6 +54,17 @@ Data = Annotated[
     list[str] | None,
     typer.Option("--data", metavar="PATH", help="Folder, data.toml, .npy, .npz or INPUT=FILE; repeatable."),
 ]
+TestData = Annotated[
+    list[str] | None,
+    typer.Option("--test-data", metavar="PATH", help="Data to verify with, in the form of --data."),
+]
+Labels = Annotated[str | None, typer.Option(help="Class of each test sample, for Top-1 and Top-5.")]
+MaxDrop = Annotated[
+    str | None, typer.Option("--max-drop", metavar="PERCENT", help="Fail where more than this is lost, such as 1%.")
+]
+Search = Annotated[
+    bool, typer.Option("--search", help="Leave the fewest nodes in float that keep the loss within --max-drop.")
+]
 BatchSize = Annotated[
     int | None, typer.Option("--batch-size", min=1, help="Samples in a calibration batch; 50 where the data allow.")
 ]

@@ -8,6 +8,8 @@ from typing import Any
 
 from trtfarm.errors import GateError
 
+#: Samples in a batch where accuracy is measured on the CPU, unless the model's own is fixed.
+BATCH_SIZE = 32
 #: The measure of an output, floating-point or integer, that is 1 when nothing is lost.
 _AGREEMENT = ("cosine_mean", "equal_share")
 
@@ -25,6 +27,11 @@ def drop(metrics: Mapping[str, Any]) -> float:
     losses = [1.0 - output[word] for output in metrics["outputs"].values() for word in _AGREEMENT if word in output]
     # max() skips a NaN that is not the first.
     return math.nan if any(map(math.isnan, losses)) else max(losses, default=math.nan)
+
+
+def measure(*, labelled: bool) -> str:
+    """What a search goes by, so that it searches for what `drop` then tells of data with labels or without."""
+    return "top1" if labelled else "cosine"
 
 
 def check_gate(metrics: Mapping[str, Any], max_drop: float, *, precision: str = "int8") -> None:
@@ -48,6 +55,6 @@ def check_gate(metrics: Mapping[str, Any], max_drop: float, *, precision: str = 
         raise GateError(
             f"{word} loses {lost:.2%} against FP32, {max_drop:.2%} was allowed",
             cause="the calibrated ranges, or float16, do not suit this model or this data",
-            remedy="try another --calibrator, more calibration data, or leave sensitive nodes out with --exclude "
-            "(of INT8) or --keep-fp32 (of float16)",
+            remedy="let --search leave sensitive nodes out of INT8, or name them with --exclude (--keep-fp32 for "
+            "float16); try --calibrator auto, or more calibration data",
         )

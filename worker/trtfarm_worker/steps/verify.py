@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from trtfarm.accuracy import BATCH_SIZE
 from trtfarm.database.schema import DatasetRow, ModelRow, QuantizationRow, VerificationRow
 from trtfarm.ids import new_id
 from trtfarm.submissions.resolve import row
@@ -12,8 +13,6 @@ from trtfarm_worker.steps.inputs import array, arrays, blob_file, model_file
 from trtfarm_worker.steps.rows import put
 from trtfarm_worker.steps.step import Commit, Invocation, Task
 from trtfarm_worker.toolchains.registry import reference_toolchain
-
-_BATCH_SIZE = 32
 
 
 def prepare(task: Task) -> Invocation:
@@ -30,7 +29,7 @@ def prepare(task: Task) -> Invocation:
             "candidate": blob_file(task, quantized.blob, "quantized.onnx"),
             "inputs": arrays(task, dataset),
             "labels": array(task, dataset.labels, "labels.npy") if dataset.labels else None,
-            "batch_size": min(_BATCH_SIZE, dataset.samples),
+            "batch_size": min(BATCH_SIZE, dataset.samples),
         },
     )
 
