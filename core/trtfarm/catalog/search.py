@@ -10,34 +10,33 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from trtfarm.catalog.entries import EngineEntry, TableEntry
 from trtfarm.catalog.filters import Filter, engine_conditions, table_conditions
+from trtfarm.catalog.window import EVERYTHING, Window
 from trtfarm.database.artifacts import EngineRow, ModelRow, TableRow, VerificationRow
 
 DEFAULT_LIMIT = 100
 
 
-def find_engines(session: Session, wanted: Filter, *, limit: int = DEFAULT_LIMIT) -> list[EngineEntry]:
+def find_engines(
+    session: Session, wanted: Filter, *, limit: int = DEFAULT_LIMIT, within: Window = EVERYTHING
+) -> list[EngineEntry]:
     """Up to `limit` engines, newest first."""
     statement = (
-        select(EngineRow, ModelRow)
-        .join(ModelRow, EngineRow.model_id == ModelRow.id)
-        .where(*engine_conditions(wanted))
-        .order_by(EngineRow.created.desc(), EngineRow.id.desc())
-        .limit(limit)
+        select(EngineRow, ModelRow).join(ModelRow, EngineRow.model_id == ModelRow.id).where(*engine_conditions(wanted))
     )
+    statement = within.newest_first(statement, EngineRow, limit=limit)
     found = session.execute(statement).all()
     metrics = _newest_metrics(session, [engine for engine, _ in found])
     return [_engine(engine, model, metrics.get(engine.id)) for engine, model in found]
 
 
-def find_tables(session: Session, wanted: Filter, *, limit: int = DEFAULT_LIMIT) -> list[TableEntry]:
+def find_tables(
+    session: Session, wanted: Filter, *, limit: int = DEFAULT_LIMIT, within: Window = EVERYTHING
+) -> list[TableEntry]:
     """Up to `limit` tables, newest first; `wanted.precision` says nothing about a table and is passed over."""
     statement = (
-        select(TableRow, ModelRow)
-        .join(ModelRow, TableRow.model_id == ModelRow.id)
-        .where(*table_conditions(wanted))
-        .order_by(TableRow.created.desc(), TableRow.id.desc())
-        .limit(limit)
+        select(TableRow, ModelRow).join(ModelRow, TableRow.model_id == ModelRow.id).where(*table_conditions(wanted))
     )
+    statement = within.newest_first(statement, TableRow, limit=limit)
     return [table_entry(table, model) for table, model in session.execute(statement)]
 
 

@@ -18,6 +18,7 @@ class ModelRow(Base):
     """An ONNX model: its graph and, if kept beside it, its external weights."""
 
     __tablename__ = "models"
+    __table_args__ = (Index("ix_models_created_id", "created", "id"),)
 
     id: Mapped[RowId]
     #: That of the file it first came in.
@@ -51,6 +52,7 @@ class DatasetRow(Base):
     """Calibration or test samples, prepared as arrays whose first axis is the samples."""
 
     __tablename__ = "datasets"
+    __table_args__ = (Index("ix_datasets_created_id", "created", "id"),)
 
     id: Mapped[RowId]
     name: Mapped[str] = mapped_column(String(200))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trtfarm.database.access import AuditRow, TokenRow, UploadRow
 from trtfarm.database.artifacts import (
     DatasetRow,
     EngineRow,
@@ -18,6 +19,7 @@ from trtfarm.database.storage import BlobRow, HolderRow
 from trtfarm.database.work import EventRow, JobRow, StepRow, SubmissionRow, WorkerRow
 
 __all__ = [
+    "AuditRow",
     "Base",
     "BlobRow",
     "DatasetRow",
@@ -33,6 +35,8 @@ __all__ = [
     "SubmissionRow",
     "TableRow",
     "TimingCacheRow",
+    "TokenRow",
+    "UploadRow",
     "VerificationRow",
     "WorkerRow",
 ]

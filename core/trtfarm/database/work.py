@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trtfarm.database.base import Base, Count, Created, JsonList, JsonObject, RowId, Time
@@ -25,6 +25,7 @@ class JobRow(Base):
         Index("uq_jobs_live_key", "key", unique=True, sqlite_where=LIVE_JOBS),
         Index("ix_jobs_state_lease_until", "state", "lease_until"),
         Index("ix_jobs_key_created", "key", "created"),
+        Index("ix_jobs_created_id", "created", "id"),
     )
 
     id: Mapped[RowId]
@@ -78,7 +79,11 @@ class SubmissionRow(Base):
     """What a user asked for in one go: a small graph of steps."""
 
     __tablename__ = "submissions"
-    __table_args__ = (Index("ix_submissions_state_created", "state", "created"),)
+    __table_args__ = (
+        UniqueConstraint("project", "idempotency_key"),
+        Index("ix_submissions_state_created", "state", "created"),
+        Index("ix_submissions_created_id", "created", "id"),
+    )
 
     id: Mapped[RowId]
     request: Mapped[JsonObject]
@@ -86,8 +91,11 @@ class SubmissionRow(Base):
     created: Mapped[Created]
     finished: Mapped[Time | None]
     error: Mapped[JsonObject | None]
-    #: A word of the client's choice: sending the same submission twice makes one.
-    idempotency_key: Mapped[str | None] = mapped_column(String(200), unique=True)
+    #: A word of the client's choice: sending the same submission twice in a project makes one.
+    idempotency_key: Mapped[str | None] = mapped_column(String(200))
+    project: Mapped[str] = mapped_column(String(100), default="default")
+    #: The token that it came by; null where none was needed.
+    created_by: Mapped[str | None] = mapped_column(String(40))
 
 
 class StepRow(Base):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
+from trtfarm.catalog.window import EVERYTHING, Window
 from trtfarm.database.session import Database
 from trtfarm.jobs.job import Job
 from trtfarm.jobs.rows import JOBS
@@ -17,9 +18,10 @@ def list_jobs(
     kind: str | None = None,
     owner: str | None = None,
     limit: int = 100,
+    within: Window = EVERYTHING,
 ) -> list[Job]:
     """The newest jobs, newest first."""
-    wanted = select(JOBS).order_by(JOBS.c.created.desc(), JOBS.c.id.desc()).limit(limit)
+    wanted = within.newest_first(select(JOBS), JOBS.c, limit=limit)
     if state is not None:
         wanted = wanted.where(JOBS.c.state == state)
     if kind is not None:
