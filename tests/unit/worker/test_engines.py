@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.unit.signing.engines import engine_row
 from trtfarm.compute_capability import ComputeCapability
-from trtfarm.errors import ToolchainError, UsageError
+from trtfarm.errors import DataError, ToolchainError, UsageError
+from trtfarm.settings import Settings
 from trtfarm.signing.statement import EngineStatement
-from trtfarm_worker.engines.inputs import batch_sizes, input_types
+from trtfarm_worker.engines.inputs import batch_sizes, input_types, read_inputs
 from trtfarm_worker.engines.running import toolchain_for
 from trtfarm_worker.toolchains.toolchain import Capabilities, Toolchain, ToolchainKind
 
@@ -35,6 +37,26 @@ def toolchain(version: str = "8.5.3.1", *gpus: str, **facts: Any) -> Toolchain:
 def test_inputs_are_those_of_the_engine_with_what_it_leaves_free() -> None:
     (data,) = input_types(statement())
     assert (data.name, data.dtype, data.dims) == ("data", "float32", (None, 4))
+
+
+def test_whole_numbers_become_what_the_engine_takes_if_they_fit(tmp_path: Path) -> None:
+    io = [{"name": "tokens", "mode": "input", "dtype": "int32", "shape": [-1, 2]}]
+    profiles = {"tokens": {"min": [1, 2], "opt": [8, 2], "max": [32, 2]}}
+    engine = statement(facts={"toolchain": "tensorrt", "io": io}, profiles=profiles)
+    settings = Settings.from_environment({"TRTFARM_HOME": str(tmp_path)})
+
+    def read(*tokens: int) -> Any:
+        np.save(tmp_path / "tokens.npy", np.array([tokens], np.int64))
+        arguments = [str(tmp_path / "tokens.npy")]
+        data = read_inputs(settings, engine, arguments, tmp_path, tell=print, listener=print)
+        return np.load(data.inputs["tokens"].path)
+
+    assert read(101, 7592).dtype == np.int32
+    assert read(101, 7592).tolist() == [[101, 7592]]
+    with pytest.raises(DataError, match="no int32"):
+        read(0, 1 << 31)
+    with pytest.raises(DataError, match="1x3"):
+        read(1, 2, 3)
 
 
 def test_batch_sizes_are_the_wanted_ones_or_those_of_the_profile() -> None:

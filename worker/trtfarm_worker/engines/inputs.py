@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from trtfarm.datasets.dataset import DataSet
 from trtfarm.datasets.fit import check_profile
 from trtfarm.datasets.locate import named
 from trtfarm.datasets.prepare import prepare
+from trtfarm.datasets.preprocessing import Preprocessing
 from trtfarm.datasets.sources import Source
 from trtfarm.errors import UsageError
 from trtfarm.models.shapes import OptimizationProfile, ShapeRange
@@ -30,9 +32,20 @@ def read_inputs(
     tell: Tell,
     listener: Listener,
 ) -> DataSet:
-    """The data that `--inputs` names, as arrays of the engine's types and shapes. Raises DataError, UsageError."""
+    """The data that `--inputs` names, as arrays of the engine's types and shapes. Raises DataError, UsageError.
+
+    Whole numbers become the engine's type if they fit: TensorRT before 10 takes int32 where the model says int64.
+    """
     inputs = input_types(statement)
-    source = named(arguments, inputs, option="--inputs")
+    found = named(arguments, inputs, option="--inputs")
+    whole = {tensor.name: Preprocessing(dtype=tensor.dtype) for tensor in inputs if "int" in tensor.dtype}
+    source = replace(
+        found,
+        inputs={
+            name: replace(entry, preprocessing=entry.preprocessing or whole.get(name))
+            for name, entry in found.inputs.items()
+        },
+    )
     return read_data(settings, source, inputs, statement, folder, tell=tell, listener=listener)
 
 
