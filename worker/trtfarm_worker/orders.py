@@ -21,6 +21,7 @@ from trtfarm.errors import DataError, NotFoundError
 from trtfarm.farm import Farm
 from trtfarm.intake import add_dataset, add_model, add_table, dataset_stored, known_as, model_stored
 from trtfarm.models.model import Model
+from trtfarm.models.named_nodes import check_named
 from trtfarm.models.shapes import OptimizationProfile, profile_of
 from trtfarm.origins import TableOrigin
 from trtfarm.planning import PRECISIONS, SubmissionRequest
@@ -59,6 +60,8 @@ def take(
         tell(f"{order.model} is the model that the farm lists as {name}; it is found by both names")
     targets, in_float16 = _targets(farm, order, toolchains, model, tell)
     check_for_targets(order, targets)
+    check_named(model.summary, order.exclude_nodes, order.exclude_op_types)
+    check_named(model.summary, order.float32_nodes, order.float32_op_types)
     with farm.scratch("order") as folder:
         copy = () if model_stored(farm, model) else _inspected_copy(farm, model, folder, listener)
         recognise = partial(recognised, farm)
@@ -74,7 +77,8 @@ def take(
             test_dataset_id=_LATER if goods.test else None,
             max_drop=order.max_drop,
             calibrate_on=_site(order, goods, targets, toolchains, tell),
-            explicit=order.explicit,
+            explicit=order.explicit or order.search,
+            search=order.search,
             restamp=order.restamp,
             timing_cache=order.timing_cache,
             rest_in_float16=in_float16,
@@ -112,6 +116,9 @@ def _goods(farm: Farm, order: Order, reader: DataReader, targets: Sequence[Build
     if table is None and by_hand(order, targets):
         reader.tell_all(["the ranges are those given by hand: nothing is calibrated"])
         return _Goods(test=_test_data(farm, order, reader, source, None))
+    if order.search and table is not None and source is not None:
+        data = reader.read(source)
+        return _Goods(data=data, table=table, test=_test_data(farm, order, reader, source, data))
     if table is not None or source is None:
         if order.data:
             reader.tell_all(["the ranges are those of the table: the calibration data is not read"])

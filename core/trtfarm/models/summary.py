@@ -46,6 +46,14 @@ class Operator:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GraphNode:
+    """A node of the main graph; one without a name goes by its first output."""
+
+    label: str
+    op_type: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelSummary:
     """`inputs` leaves out those that initializers give a value. `metadata` and `producer` are for display only."""
 
@@ -55,6 +63,8 @@ class ModelSummary:
     outputs: tuple[TensorType, ...]
     nodes: int
     operators: tuple[Operator, ...]
+    #: Those of the main graph alone.
+    graph_nodes: tuple[GraphNode, ...]
     weights: tuple[Weight, ...]
     #: Names that a calibration table may hold: inputs and the top graph's activations, in the model's order.
     tensors: tuple[str, ...]
@@ -96,6 +106,7 @@ def summary_of(
         outputs=tuple(_tensor_type(value) for value in graph.messages("output")),
         nodes=sum(operator.nodes for operator in operators),
         operators=operators,
+        graph_nodes=tuple(map(_graph_node, graph.messages("node"))),
         weights=tuple(weights),
         tensors=_tensors(graph, inputs),
         producer=" ".join(filter(None, (_note(model, "producer_name"), _note(model, "producer_version")))),
@@ -111,6 +122,11 @@ def summary_of(
 def _operators(model: Message) -> tuple[Operator, ...]:
     counts = Counter((node.text("domain"), node.text("op_type")) for node in model.nested() if node.type == "NodeProto")
     return tuple(sorted(Operator(domain=domain, name=name, nodes=n) for (domain, name), n in counts.items()))
+
+
+def _graph_node(node: Message) -> GraphNode:
+    op_type = node.text("op_type")
+    return GraphNode(label=node.text("name") or next(iter(node.texts("output")), op_type), op_type=op_type)
 
 
 def _inputs(graph: Message) -> tuple[TensorType, ...]:

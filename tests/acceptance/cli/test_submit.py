@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from tests.acceptance.cli.conftest import Stocked
@@ -121,11 +122,28 @@ def test_fresh_does_everything_again(own_stock: Stocked, digits: Path) -> None:
 
 def test_a_step_that_fails_leaves_what_was_done_before(own_stock: Stocked, digits: Path) -> None:
     """People see on stderr how far it came; the next try finds it."""
-    ended = own_stock.program.run("submit", digits / "lenet.onnx", "--exclude", "/nothing/*")
-    assert ended.code == 2
+    ended = own_stock.program.run("submit", digits / "lenet.onnx", "--exclude", "*")
+    assert ended.code == 3
     assert ended.out == ""
-    assert "/nothing/*" in ended.err
+    assert "no node of the model can run in INT8" in ended.err
     assert own_stock.facts["table"]["id"] in ended.err
+
+
+def test_a_node_that_the_model_lacks_is_told_before_anything_runs(builder: Program, digits: Path) -> None:
+    for option in ("--exclude", "--keep-fp32"):
+        command = ("submit", digits / "lenet.onnx", "--precision", "int8+fp16", option, "/c1/Con")
+        assert "/c1/Conv" in str(builder.fails(2, *command)["cause"])
+    assert builder.rows() == {}
+
+
+def test_an_equal_model_of_another_name_is_found_by_both(own_stock: Stocked, digits: Path, tmp_path: Path) -> None:
+    program = own_stock.program
+    copy = shutil.copy(digits / "lenet.onnx", tmp_path / "copy.onnx")
+    ended = program.ok("submit", copy, "--data", digits / "data.npy")
+    assert "hit" in ended.out
+    assert "lists as lenet" in ended.err
+    assert program.json("engines", "list", "--model", "copy") == program.json("engines", "list", "--model", "lenet")
+    assert program.json("engines", "list", "--model", "other") == []
 
 
 def test_engines_without_int8_need_no_data(builder: Program, digits: Path) -> None:
