@@ -22,7 +22,7 @@ def read_table(path: Path) -> bytes:
     try:
         return bytes_of_file(path)
     except FileNotFoundError as error:
-        raise NotFoundError(f"there is no file {path}") from error
+        raise NotFoundError(f"there is no file {path}", remedy="check its name, and the current folder") from error
     except OSError as error:
         raise UsageError(f"{path} cannot be read", cause=error.strerror, remedy="name a table's file") from error
 

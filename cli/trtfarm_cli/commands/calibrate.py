@@ -44,8 +44,9 @@ def calibrate(
     The table that TensorRT's calibrator would write, computed on the CPU with ONNX Runtime, without the farm. Data is
     found as for submit.
     """
-    from trtfarm.calibrators import CalibrationRule
+    from trtfarm.calibrators import AFTER_FUSION_BY_DEFAULT, CalibrationRule
     from trtfarm.datasets.locate import locate
+    from trtfarm.errors import UsageError
     from trtfarm.models.model import Model
     from trtfarm.settings import Settings
     from trtfarm.tables.headers import header_for
@@ -57,6 +58,9 @@ def calibrate(
     settings, version = Settings.from_environment(), TensorRTVersion.parse(tensorrt)
     # Bad options are told before the data are read.
     writable(destination, unlike=(model,))
+    if not before_fusion and calibrator not in AFTER_FUSION_BY_DEFAULT:
+        why = f"{calibrator} is always calibrated before fusion"
+        raise UsageError("--after-fusion cannot be used here", cause=why, remedy="leave it out")
     header_for(CalibrationRule.of(calibrator, batch_size=batch_size or 1, quantile=quantile, cutoff=cutoff), version)
     read = Model.read(model)
     with tempfile.TemporaryDirectory(prefix="trtfarm-") as folder, view() as shown:

@@ -81,6 +81,7 @@ def test_every_form_of_data_gives_the_same_table(program: Program, digits: Path)
         ("--batch-size", "many"),
         ("--tensorrt", "10.3"),
         ("--calibrator", "legacy", "--after-fusion"),
+        ("--calibrator", "entropy2", "--after-fusion"),
     ],
     ids=" ".join,
 )
