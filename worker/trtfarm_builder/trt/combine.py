@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Dict
 
 from trtfarm_builder.channel import Channel
-from trtfarm_builder.failures import BadRequestError, StepError, ToolchainUnfitError
+from trtfarm_builder.failures import BadRequestError, ToolchainUnfitError
 from trtfarm_builder.trt.binding import trt
 from trtfarm_builder.trt.device import current_device
 from trtfarm_builder.trt.logger import TrtLogger
@@ -23,15 +23,14 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
         raise BadRequestError("there are no timing caches to combine")
     logger = TrtLogger(Path(LOG), channel)
     config = made(trt.Builder, logger).create_builder_config()
-    whole = _opened(config, b"")
-    for path in paths:
-        cache = _opened(config, path.read_bytes())
+    whole = config.create_timing_cache(paths[0].read_bytes())
+    # Only a configuration compares a cache with the GPU; the others are compared with this one.
+    if whole is None or not config.set_timing_cache(whole, ignore_mismatch=False):
+        raise _refused(paths[0], logger)
+    for path in paths[1:]:
+        cache = config.create_timing_cache(path.read_bytes())
         if cache is None or not whole.combine(cache, ignore_mismatch=False):
-            raise ToolchainUnfitError(
-                "TensorRT {} does not take the timing cache {}".format(trt.__version__, path.name),
-                cause=logger.last_errors() or "it is of another TensorRT or GPU, or damaged",
-                remedy="leave it out: kernels are timed anew then, which costs only time",
-            )
+            raise _refused(path, logger)
     logger.check()
     file = write_timing_cache(whole)
     return {
@@ -42,10 +41,9 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     }
 
 
-def _opened(config: Any, data: bytes) -> Any:
-    """The cache, or None where it is not this TensorRT's and this GPU's: only a configuration compares devices."""
-    cache = config.create_timing_cache(data)
-    fits = cache is not None and config.set_timing_cache(cache, ignore_mismatch=False)
-    if not fits and not data:
-        raise StepError("TensorRT makes no timing cache")
-    return cache if fits else None
+def _refused(path: Path, logger: TrtLogger) -> ToolchainUnfitError:
+    return ToolchainUnfitError(
+        "TensorRT {} does not take the timing cache {}".format(trt.__version__, path.name),
+        cause=logger.last_errors() or "it is of another TensorRT or GPU, or damaged",
+        remedy="leave it out: kernels are timed anew then, which costs only time",
+    )
