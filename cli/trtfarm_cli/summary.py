@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from trtfarm.jobs.state import StepState, SubmissionState
-from trtfarm_cli import accuracy, output
+from trtfarm_cli import accuracy, findings, output
 
 _SHOWN = 5
 
@@ -52,6 +52,7 @@ def facts_of(farm: Farm, submission: Submission, *, seconds: float) -> dict[str,
             "precision": submission.request.precision,
             "model": {"id": model.id, "name": model.name, "digest": model.digest},
             "table": table_entry(table, model).as_dict() if table else None,
+            "search": findings.search_facts(session, submission),
             "engines": [engine_entry(session, engine).as_dict() | _inside(engine.facts) for engine in engines],
             "verification": checks[0] if checks else None,
             "verifications": checks,
@@ -80,6 +81,8 @@ def lines(facts: Mapping[str, Any]) -> Iterator[str]:
             f"table     {table['id']}  {table['calibrator']}, {table['tensors']} tensors, "
             f"{made_for}{table['origin']}, {portable}"
         )
+    if search := facts["search"]:
+        yield from (f"search    {line}" for line in findings.search_lines(search))
     for engine in facts["engines"]:
         yield (
             f"engine    {engine['id']}  {engine['precision']} {engine['compute_capability']}  {engine['toolchain']}  "

@@ -18,6 +18,8 @@ from trtfarm.digests import digest_of_json
 REFERENCE_REVISION = 2
 #: Raised when the quantizer places Q/DQ nodes otherwise.
 QUANTIZER_REVISION = 1
+#: Raised when the search finds other nodes.
+SEARCH_REVISION = 1
 #: Raised when the converter leaves other nodes in float32, or rounds otherwise.
 CONVERTER_REVISION = 1
 #: The TensorRT whose tables the reference calibrator reproduces; it is what their header says.
@@ -31,6 +33,8 @@ class ActionKind(StrEnum):
     CALIBRATE = "calibrate"
     #: Model and table -> an ONNX with Q/DQ nodes, for toolchains that take INT8 in no other way.
     QUANTIZE = "quantize"
+    #: Model, table and data -> such an ONNX that leaves out the nodes which lose too much.
+    SEARCH = "search"
     #: ONNX, with Q/DQ nodes or without -> one that computes in float16, for toolchains that run what the ONNX says.
     CONVERT = "convert"
     #: FP32 against what was made of it on held-out data -> accuracy.
@@ -85,6 +89,15 @@ def quantize(*, model: str, scales: str, options: Mapping[str, Any]) -> Action:
         ActionKind.QUANTIZE,
         {"model": model, "scales": scales, "options": dict(options), "revision": QUANTIZER_REVISION},
     )
+
+
+def search(
+    *, model: str, scales: str, dataset: str, options: Mapping[str, Any], allowed: float, measure: str
+) -> Action:
+    """`dataset` is the digest of the data to search with; `allowed` the share that may be lost, by this measure."""
+    aim = {"dataset": dataset, "allowed": allowed, "measure": measure, "search_revision": SEARCH_REVISION}
+    quantized = quantize(model=model, scales=scales, options=options).fields
+    return Action(ActionKind.SEARCH, {**quantized, **aim})
 
 
 def convert(*, onnx: str, weights: str | None, options: Mapping[str, Any]) -> Action:

@@ -58,6 +58,7 @@ class SubmissionRequest:
     fp16. `profiles` maps an input's name to its min, opt and max shape. `max_drop` is a share: 0.01 is one percent.
     `restamp` takes tables of other release lines of TensorRT. Without `timing_cache` kernels are timed anew.
     `rest_in_float16` names targets whose toolchain lacks the float32 that int8 leaves the rest of a model in.
+    With `search`, the nodes that lose too much for `max_drop` are looked for on the data of `dataset_id`, and left out.
     """
 
     model_id: str
@@ -73,6 +74,7 @@ class SubmissionRequest:
     restamp: bool = False
     timing_cache: bool = True
     rest_in_float16: tuple[str, ...] = ()
+    search: bool = False
     profiles: Mapping[str, Any] = field(default_factory=dict)
     quantizer_options: Mapping[str, Any] = field(default_factory=dict)
     converter_options: Mapping[str, Any] = field(default_factory=dict)
@@ -93,6 +95,8 @@ class SubmissionRequest:
             self._check_unquantized()
         if self.max_drop is not None:
             self._check_gate(self.max_drop)
+        if self.search:
+            self._check_search()
         for target in self.targets:
             check_options(self.build_options, target.toolchain)
 
@@ -128,7 +132,7 @@ class SubmissionRequest:
 
     def _check_scales(self) -> None:
         calibrates = self.dataset_id is not None and self.rule is not None
-        neither = self.dataset_id is None and self.rule is None
+        neither = self.rule is None and (self.dataset_id is None or self.search)
         by_hand = neither and bool(self.build_options.get(DYNAMIC_RANGES)) and all(map(self.implicit, self.targets))
         from_table = neither and self.table_id is not None
         if not ((calibrates and self.table_id is None) or from_table or by_hand):
@@ -155,6 +159,17 @@ class SubmissionRequest:
                 f"a table that is made after fusion is for the GPU that made it, not for {others[0]}",
                 remedy="calibrate before fusion, or submit for each target alone",
             )
+
+    def _check_search(self) -> None:
+        if any(map(self.implicit, self.targets)) or not PRECISIONS[self.precision].quantized:
+            raise UsageError(
+                "a search finds nodes that get no Q/DQ nodes, and not every target takes those",
+                remedy="ask for explicit int8, or leave the search out",
+            )
+        if self.max_drop is None:
+            raise UsageError("--search needs to know how much may be lost", remedy="add --max-drop 1%")
+        if self.dataset_id is None:
+            raise UsageError("a search needs calibration data", remedy="hand it in with --data")
 
     def _check_unquantized(self) -> None:
         useless = {"calibration data": self.dataset_id, "a calibrator": self.rule, "a table": self.table_id}
@@ -213,8 +228,9 @@ def plan(request: SubmissionRequest) -> tuple[Step, ...]:
     steps = [Step(name="calibrate", kind=ActionKind.CALIBRATE)] if request.rule else []
     quantized: tuple[str, ...] = ()
     if precision.quantized and not all(map(request.implicit, request.targets)):
-        steps.append(Step(name="quantize", kind=ActionKind.QUANTIZE, needs=scales))
-        quantized = ("quantize",)
+        kind = ActionKind.SEARCH if request.search else ActionKind.QUANTIZE
+        steps.append(Step(name=kind.value, kind=kind, needs=scales))
+        quantized = (kind.value,)
     if any(map(request.converted, request.targets)):
         steps.append(Step(name="convert", kind=ActionKind.CONVERT, needs=quantized))
     sources = {

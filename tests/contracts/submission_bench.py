@@ -50,6 +50,7 @@ _MEASURED = {ActionKind.VERIFY, ActionKind.MEASURE}
 _ROWS: Mapping[ActionKind, Any] = {
     ActionKind.CALIBRATE: TableRow,
     ActionKind.QUANTIZE: QuantizationRow,
+    ActionKind.SEARCH: QuantizationRow,
     ActionKind.CONVERT: QuantizationRow,
     ActionKind.VERIFY: VerificationRow,
     ActionKind.BUILD: EngineRow,
@@ -172,6 +173,7 @@ class Bench:
 _BLOBS = {
     ActionKind.CALIBRATE: ("table",),
     ActionKind.QUANTIZE: ("model",),
+    ActionKind.SEARCH: ("model",),
     ActionKind.CONVERT: ("model",),
     ActionKind.VERIFY: (),
     ActionKind.BUILD: ("engine", "log"),
@@ -202,7 +204,7 @@ def _values(kind: ActionKind, job: Job, blobs: list[Blob]) -> dict[str, Any]:
         }
     names = ("model_id", "quantization_id", "table_id", "dataset_id")
     named: dict[str, Any] = {name: request[name] for name in names if name in request}
-    if kind in {ActionKind.QUANTIZE, ActionKind.CONVERT}:
+    if kind in {ActionKind.QUANTIZE, ActionKind.SEARCH, ActionKind.CONVERT}:
         named.pop("quantization_id", None)
         return {"id": new_id("qdq"), **named, "options": request["options"], "blob": digests[0], "facts": LEFT}
     if kind is ActionKind.VERIFY:

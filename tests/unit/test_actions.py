@@ -40,6 +40,18 @@ CASES: dict[ActionKind, tuple[Callable[..., Action], dict[str, Any], dict[str, A
         {"model": DIGEST, "scales": DIGEST, "options": {}},
         {"model": OTHER, "scales": OTHER, "options": {"exclude_nodes": ["c1"]}},
     ),
+    ActionKind.SEARCH: (
+        actions.search,
+        {"model": DIGEST, "scales": DIGEST, "options": {}, "dataset": DIGEST, "allowed": 0.01, "measure": "cosine"},
+        {
+            "model": OTHER,
+            "scales": OTHER,
+            "options": {"exclude_nodes": ["c1"]},
+            "dataset": OTHER,
+            "allowed": 0.02,
+            "measure": "top1",
+        },
+    ),
     ActionKind.CONVERT: (
         actions.convert,
         {"onnx": DIGEST, "weights": None, "options": {}},

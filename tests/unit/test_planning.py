@@ -21,6 +21,7 @@ TARGETS = tuple(
     for capability in ("sm_86", "sm_89")
 )
 CALIBRATED: dict[str, Any] = {"precision": "int8", "rule": RULE, "dataset_id": "dat_1"}
+SEARCHED: dict[str, Any] = {"search": True, "max_drop": 0.01, "test_dataset_id": "dat_2"}
 BUILDS = ["build sm_86 tensorrt-rtx-1.7.1.116", "build sm_89 tensorrt-rtx-1.7.1.116"]
 
 
@@ -50,6 +51,24 @@ def test_test_data_is_used_beside_the_builds() -> None:
     steps = needs(request(test_dataset_id="dat_2"))
     assert steps["verify"] == ("quantize",)
     assert {steps[name] for name in BUILDS} == {("quantize",)}
+
+
+def test_a_search_quantises_in_its_own_way() -> None:
+    steps = needs(request(**SEARCHED))
+    assert steps == {
+        "calibrate": (),
+        "search": ("calibrate",),
+        "verify": ("search",),
+        **dict.fromkeys(BUILDS, ("search", "verify")),
+    }
+    assert needs(request(**SEARCHED, rule=None, table_id="tab_1"))["search"] == ()
+
+
+def test_a_search_is_of_no_use_for_targets_that_take_a_table() -> None:
+    native = BuildTarget(compute_capability="sm_90", toolchain="tensorrt", tensorrt="8.5.3.1")
+    with pytest.raises(UsageError, match="not every target"):
+        request(**SEARCHED, targets=(native,))
+    assert "search" in needs(request(**SEARCHED, targets=(native,), explicit=True))
 
 
 def test_with_a_gate_the_builds_wait_for_the_verification() -> None:
@@ -110,6 +129,9 @@ def test_float16_alone_needs_no_calibration_and_can_be_verified() -> None:
         ({"max_drop": 0.01}, "not used for calibration"),
         ({"max_drop": -0.01, "test_dataset_id": "dat_2"}, "not possible"),
         ({"max_drop": math.nan, "test_dataset_id": "dat_2"}, "not possible"),
+        ({"search": True, "test_dataset_id": "dat_2"}, "how much may be lost"),
+        ({**SEARCHED, "dataset_id": None, "rule": None, "table_id": "tab_1"}, "needs calibration data"),
+        ({**SEARCHED, "precision": "fp16", "rule": None, "dataset_id": None}, "gets? no Q/DQ nodes"),
         ({"precision": "int8+fp16", "rule": None}, "int8\\+fp16 needs scales"),
         ({"precision": "fp16"}, "fp16 has no use for calibration data, a calibrator"),
         ({"precision": "fp32"}, "fp32 has no use for calibration data, a calibrator"),
@@ -124,13 +146,15 @@ def test_contradictions_are_refused(values: dict[str, Any], words: str) -> None:
 
 @given(
     st.sampled_from([{}, {"rule": None, "dataset_id": None, "table_id": "tab_1"}]),
-    st.sampled_from([{}, {"test_dataset_id": "dat_2"}, {"test_dataset_id": "dat_2", "max_drop": 0.01}]),
+    st.sampled_from([{}, {"test_dataset_id": "dat_2"}, {"test_dataset_id": "dat_2", "max_drop": 0.01}, SEARCHED]),
     st.sampled_from(["int8", "int8+fp16"]),
     st.dictionaries(st.text(max_size=5), st.fixed_dictionaries({"min": st.lists(st.integers(0, 9))}), max_size=2),
 )
 def test_every_plan_can_be_followed_and_survives_being_data(
     scales: dict[str, Any], check: dict[str, Any], precision: str, profiles: dict[str, Any]
 ) -> None:
+    if "search" in check:
+        scales = {**scales, "dataset_id": "dat_1"}
     wanted = request(**scales, **check, precision=precision, profiles=profiles, build_options={"workspace_bytes": 1})
     assert SubmissionRequest.from_dict(json.loads(json.dumps(wanted.as_dict()))) == wanted
     steps = plan(wanted)

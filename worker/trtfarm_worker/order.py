@@ -42,6 +42,7 @@ class Order:
     calibrate_with: CalibrateWith | None = None
     after_fusion: bool = False
     explicit: bool = False
+    search: bool = False
     restamp: bool = False
     timing_cache: bool = True
     build_options: Mapping[str, Any] = field(default_factory=dict)
@@ -62,13 +63,19 @@ def check_options(order: Order) -> None:
         "--calibrate-with": order.calibrate_with,
         "--after-fusion": order.after_fusion or None,
     }
+    if order.search and order.max_drop is None:
+        raise UsageError("--search needs to know how much may be lost", remedy="add --max-drop 1%")
     precision = PRECISIONS[order.precision]
     if not precision.float16:
         kept = {"--keep-fp32": order.float32_nodes, "--keep-fp32-op": order.float32_op_types}
         _refuse(kept, f"{order.precision} has no float16")
     if not precision.quantized:
         int8 = {"--calibrator": order.calibrator, "--data": order.data, "--table": order.table}
-        quantizer = {**_exclusions(order), "--explicit": order.explicit or None}
+        quantizer = {
+            **_exclusions(order),
+            "--explicit": order.explicit or None,
+            "--search": order.search or None,
+        }
         _refuse({**int8, **calibration, **quantizer}, f"{order.precision} is not quantised")
     elif order.table:
         _refuse(calibration, "with --table nothing is calibrated")
@@ -104,8 +111,9 @@ def _refuse(options: Mapping[str, object], why: str, remedy: str = "leave it out
 
 
 def takers(order: Order, targets: Sequence[BuildTarget]) -> list[BuildTarget]:
-    """The targets that are handed a table."""
-    return [target for target in targets if implicit(order.precision, target, explicit=order.explicit)]
+    """The targets that are handed a table; what a search leaves out, only Q/DQ nodes can tell."""
+    explicit = order.explicit or order.search
+    return [target for target in targets if implicit(order.precision, target, explicit=explicit)]
 
 
 def by_hand(order: Order, targets: Sequence[BuildTarget]) -> bool:

@@ -72,7 +72,7 @@ def show(engine: EngineId, *, json: Json = False) -> None:
     if json:
         output.emit_json(details)
         return
-    shown = {name: value for name, value in details.items() if name not in {"layers", "metrics"}}
+    shown = {name: value for name, value in details.items() if name not in {"layers", "metrics", "search"}}
     shown |= {"size": output.size(details["size"]), "created": datetime.fromisoformat(details["created"])}
     shown |= {"build_seconds": f"{details['build_seconds']:.1f}", "accuracy": accuracy.brief(details["metrics"])}
     output.emit_fields(shown)

@@ -25,12 +25,16 @@ from trtfarm_cli.options import (
     Json,
     KeepNodes,
     KeepOps,
+    Labels,
+    MaxDrop,
     ModelFile,
     NoTimingCache,
     PrecisionName,
     Quantile,
     Restamp,
+    Search,
     Tensorrt,
+    TestData,
     percentage,
 )
 from trtfarm_cli.progress import listener, view
@@ -55,11 +59,8 @@ def submit(
         Calibrator | None, typer.Option(case_sensitive=False, help="Rule that chooses the ranges; minmax unless given.")
     ] = None,
     data: Data = None,
-    test_data: Annotated[
-        list[str] | None,
-        typer.Option("--test-data", metavar="PATH", help="Data to verify with, in the form of --data."),
-    ] = None,
-    labels: Annotated[str | None, typer.Option(help="Class of each test sample, for Top-1 and Top-5.")] = None,
+    test_data: TestData = None,
+    labels: Labels = None,
     table: Annotated[
         str | None, typer.Option(metavar="FILE|ID", help="Use this calibration table instead of calibrating.")
     ] = None,
@@ -82,9 +83,8 @@ def submit(
     shape: Annotated[
         list[str] | None, typer.Option(metavar="INPUT=MIN:OPT:MAX", help="Shapes to build for, such as x=1x3x32x32:…")
     ] = None,
-    max_drop: Annotated[
-        str | None, typer.Option(metavar="PERCENT", help="Fail where more than this is lost, such as 1%.")
-    ] = None,
+    max_drop: MaxDrop = None,
+    search: Search = False,
     exclude: ExcludeNodes = None,
     exclude_op: ExcludeOps = None,
     keep_fp32: KeepNodes = None,
@@ -131,6 +131,7 @@ def submit(
         calibrate_with=CalibrateWith(calibrate_with) if calibrate_with else None,
         after_fusion=after_fusion,
         explicit=explicit,
+        search=search,
         restamp=restamp,
         timing_cache=not no_timing_cache,
         build_options=options_of(option or (), builder_options, dynamic_ranges),

@@ -31,6 +31,7 @@ def engine_details(session: Session, text: str) -> dict[str, Any]:
         "build_seconds": engine.facts["seconds"],
         **{name: engine.facts[name] for name in _OF_GPU if engine.facts.get(name) is not None},
         "left_in_float": quantization.facts.get("left", []) if quantization else [],
+        "search": quantization.facts.get("search") if quantization else None,
         "left_in_float32": quantization.facts.get("left_in_float32", []) if quantization else [],
         "layers": engine.facts["layers"],
     }

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy.orm import Session
 
 from trtfarm import actions
+from trtfarm.accuracy import measure
 from trtfarm.actions import Action, ActionKind
 from trtfarm.database.schema import DatasetRow, EngineRow, ModelRow, QuantizationRow, RecordingRow, TableRow
 from trtfarm.errors import NotFoundError
@@ -76,6 +77,19 @@ def _quantize(session: Session, request: SubmissionRequest, step: Step, results:
     return Work(
         action=actions.quantize(model=model.digest, scales=table.scales_digest, options=options),
         request={"model_id": model.id, "table_id": table.id, "options": options},
+    )
+
+
+def _search(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:
+    quantized = _quantize(session, request, step, results)
+    dataset = row(session, DatasetRow, request.dataset_id)
+    test = row(session, DatasetRow, request.test_dataset_id)
+    aim: dict[str, Any] = {"allowed": request.max_drop, "measure": measure(labelled=test.labels is not None)}
+    fields = quantized.action.fields
+    content = {name: fields[name] for name in ("model", "scales", "options")}
+    return Work(
+        action=actions.search(**content, dataset=dataset.digest, **aim),
+        request={**quantized.request, "dataset_id": dataset.id, **aim},
     )
 
 
@@ -210,6 +224,7 @@ def row(session: Session, kind: type[Row], row_id: str | None) -> Row:
 _RESOLVERS: dict[ActionKind, Callable[[Session, SubmissionRequest, Step, Results], Work]] = {
     ActionKind.CALIBRATE: _calibrate,
     ActionKind.QUANTIZE: _quantize,
+    ActionKind.SEARCH: _search,
     ActionKind.CONVERT: _convert,
     ActionKind.VERIFY: _verify,
     ActionKind.BUILD: _build,

@@ -15,6 +15,7 @@ from trtfarm.database.schema import EngineRow, QuantizationRow, RecordingRow, Ta
 RESULT_ID = {
     ActionKind.CALIBRATE: "table_id",
     ActionKind.QUANTIZE: "quantization_id",
+    ActionKind.SEARCH: "quantization_id",
     ActionKind.CONVERT: "quantization_id",
     ActionKind.VERIFY: "verification_id",
     ActionKind.BUILD: "engine_id",
@@ -24,6 +25,7 @@ RESULT_ID = {
 _ROWS: dict[ActionKind, Any] = {
     ActionKind.CALIBRATE: TableRow,
     ActionKind.QUANTIZE: QuantizationRow,
+    ActionKind.SEARCH: QuantizationRow,
     ActionKind.CONVERT: QuantizationRow,
     ActionKind.VERIFY: VerificationRow,
     ActionKind.BUILD: EngineRow,
@@ -33,6 +35,7 @@ _ROWS: dict[ActionKind, Any] = {
 _BLOBS: dict[ActionKind, Callable[[Any], Sequence[str | None]]] = {
     ActionKind.CALIBRATE: lambda table: [table.blob],
     ActionKind.QUANTIZE: lambda quantization: [quantization.blob],
+    ActionKind.SEARCH: lambda quantization: [quantization.blob],
     ActionKind.CONVERT: lambda conversion: [conversion.blob],
     ActionKind.VERIFY: lambda _verification: [],
     ActionKind.BUILD: lambda engine: [engine.blob, engine.log_blob],

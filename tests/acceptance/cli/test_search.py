@@ -1,4 +1,4 @@
-"""`--search`: nodes that INT8 spoils are found, by `quantize` from files to files and by `submit` as a step of its own."""
+"""`--search`: nodes that INT8 spoils are found, by `quantize` from files to files and by `submit` as a step."""
 
 from __future__ import annotations
 
@@ -69,3 +69,42 @@ def test_options_that_belong_together(
 ) -> None:
     request = ("quantize", digits / "lenet.onnx", "--table", spoiled[0], "-o", "q.onnx")
     assert message in program.fails(_USAGE, *request, *options)["message"]
+
+
+def test_submit_searches_verifies_and_builds_what_was_found(
+    builder: Program, digits: Path, spoiled: tuple[Path, str]
+) -> None:
+    table, victim = spoiled
+    request = ("submit", digits / "lenet.onnx", "--table", table, "--max-drop", "5%", "--target", "sm_89")
+    refused = builder.fails(_GATE, *request)
+    assert "--search" in refused["remedy"]
+    facts = builder.json(*request, "--search")
+    assert [step["name"].split(" ")[0] for step in facts["steps"]] == ["search", "verify", "build"]
+    searched = facts["search"]
+    assert [item["node"] for item in searched["found"]] == [victim]
+    assert searched["before"]["loss"] > 0.05 >= searched["after"]["loss"]
+    shown = builder.ok("engines", "show", facts["engines"][0]["id"]).out
+    assert victim in shown
+    assert "by itself it loses" in shown
+    again = builder.ok(*request, "--search")
+    assert "hit: everything was there already" in again.out
+    assert f"search    1 node in float, {victim}" in again.out
+
+
+def test_a_search_with_other_limits_is_another_search(
+    builder: Program, digits: Path, spoiled: tuple[Path, str]
+) -> None:
+    request = ("submit", digits / "lenet.onnx", "--table", spoiled[0], "--search", "--target", "sm_89")
+    builder.ok(*request, "--max-drop", "5%")
+    explained = builder.json(*request, "--max-drop", "6%", "--dry-run")
+    assert list(explained[0]["nearest"]["differs"]) == ["allowed"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [(("--search",), "how much may be lost"), (("--search", "--precision", "fp16", "--max-drop", "1%"), "--search")],
+)
+def test_submit_refuses_a_search_that_cannot_be(
+    program: Program, digits: Path, options: tuple[str, ...], message: str
+) -> None:
+    assert message in program.fails(_USAGE, "submit", digits / "lenet.onnx", *options)["message"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from trtfarm.database.schema import ModelRow, TableRow
 from trtfarm.submissions.resolve import row
 from trtfarm_worker.builder.request import BuilderAnswer
@@ -25,7 +27,12 @@ def prepare(task: Task) -> Invocation:
     )
 
 
+def facts_of(answer: BuilderAnswer) -> dict[str, Any]:
+    """What is kept of how a model was quantised."""
+    return {name: answer.result[name] for name in _FACTS}
+
+
 def keep(task: Task, answer: BuilderAnswer) -> Commit:
     blob = keep_file(task, answer.file("model"))
-    facts = {name: answer.result[name] for name in _FACTS}
+    facts = facts_of(answer)
     return lambda session: put_rewritten(session, task, blob, prefix="qdq", facts=facts)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from trtfarm.actions import ActionKind
-from trtfarm_worker.steps import build, calibrate, convert, measure, quantize, record, verify
+from trtfarm_worker.steps import build, calibrate, convert, measure, quantize, record, search, verify
 from trtfarm_worker.steps.step import StepKind
 
 STEP_KINDS: dict[ActionKind, StepKind] = {
     ActionKind.CALIBRATE: calibrate,
     ActionKind.QUANTIZE: quantize,
+    ActionKind.SEARCH: search,
     ActionKind.CONVERT: convert,
     ActionKind.VERIFY: verify,
     ActionKind.BUILD: build,
