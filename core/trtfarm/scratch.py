@@ -12,6 +12,9 @@ from pathlib import Path
 
 from trtfarm.file_errors import storage_errors
 
+#: Tells our folders from those of others among a host's temporary files.
+_TEMPORARY = "trtfarm-work"
+
 
 @contextmanager
 def scratch_folder(root: Path, prefix: str) -> Iterator[Path]:
@@ -31,18 +34,37 @@ def scratch_folder(root: Path, prefix: str) -> Iterator[Path]:
         os.close(descriptor)
 
 
-def sweep_scratch(root: Path) -> int:
-    """Removes the folders below `root` whose processes have died; returns how many."""
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """The same among the host's temporary files, for work without a farm; what killed commands left there goes first.
+
+    Raises DiskFullError, StorageError.
+    """
+    root = Path(tempfile.gettempdir())
+    sweep_scratch(root, _TEMPORARY)
+    with scratch_folder(root, _TEMPORARY) as folder:
+        yield folder
+
+
+def sweep_scratch(root: Path, prefix: str = "") -> int:
+    """Removes the user's own folders below `root`, of that prefix, whose processes have died; returns how many."""
+    pattern = f"{prefix}-*" if prefix else "[!.]*"
     with storage_errors(root):
-        return sum(_remove_if_dead(folder) for folder in root.glob("[!.]*"))
+        return sum(_remove_if_dead(folder) for folder in root.glob(pattern))
 
 
 def _remove_if_dead(folder: Path) -> bool:
     try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except (
+        FileNotFoundError,
+        NotADirectoryError,
+        PermissionError,
+    ):  # gone meanwhile, no folder of ours, another user's
         return False
     try:
+        if os.fstat(descriptor).st_uid != os.getuid():
+            return False
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from trtfarm.errors import StorageError
-from trtfarm.scratch import scratch_folder, sweep_scratch
+from trtfarm.scratch import scratch_folder, sweep_scratch, temporary_folder
 
 #: Works in a scratch folder until it is killed.
 WORKER = """
@@ -57,6 +57,21 @@ def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
     assert left.name.startswith("job-")
     assert sweep_scratch(tmp_path) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_temporary_folder_sweeps_what_killed_commands_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    others = [tmp_path / name for name in ("somebodys", ".trtfarm-work-being-made", "trtfarm")]
+    for folder in (*others, tmp_path / "trtfarm-work-left"):
+        folder.mkdir()
+    (tmp_path / "trtfarm-work-linked").symlink_to(others[0])
+    (others[0] / "file").touch()
+    with temporary_folder() as one, temporary_folder() as other:
+        assert one.parent == tmp_path
+        assert one.is_dir()
+        assert other.is_dir()
+    assert {path.name for path in tmp_path.iterdir()} == {*(path.name for path in others), "trtfarm-work-linked"}
+    assert (others[0] / "file").exists()
 
 
 def test_sweeping_where_nothing_was_made_does_nothing(tmp_path: Path) -> None:

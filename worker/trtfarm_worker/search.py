@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from trtfarm.accuracy import BATCH_SIZE, check_gate, measure
 from trtfarm.datasets.held_out import held_out
 from trtfarm.datasets.locate import locate
 from trtfarm.errors import UsageError
+from trtfarm.scratch import temporary_folder
 from trtfarm_worker.data_reader import DataReader, Tell
 from trtfarm_worker.direct import reference_step
 
@@ -52,8 +52,8 @@ def searched(
     `request` is what the step `quantize` takes, the model being a copy of `model` that files may be laid beside. Raises
     DataError, UsageError, and GateError where the aim is missed on either data.
     """
-    with tempfile.TemporaryDirectory(prefix="trtfarm-") as folder:
-        data, test = _data(DataReader(settings, model, Path(folder), tell=tell, listener=listener), aim)
+    with temporary_folder() as folder:
+        data, test = _data(DataReader(settings, model, folder, tell=tell, listener=listener), aim)
         args = {
             **request,
             "inputs": data.input_specs(),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -40,6 +38,7 @@ def bench(
     Median and 95th percentile of single runs, and throughput of runs back to back, by the GPU's own clock; copies from
     and to the host are not counted. Inputs are random numbers unless given.
     """
+    from trtfarm.scratch import temporary_folder
     from trtfarm.settings import Settings
     from trtfarm_worker.engines.inputs import batch_sizes, read_inputs
     from trtfarm_worker.engines.named import fetch_engine
@@ -47,8 +46,8 @@ def bench(
     from trtfarm_worker.toolchains.registry import ToolchainRegistry
 
     settings, sizes = Settings.from_environment(), _sizes(batch_size or ())
-    with tempfile.TemporaryDirectory(prefix="trtfarm-") as text, view() as shown:
-        folder, hear = Path(text), listener(shown, "bench")
+    with temporary_folder() as folder, view() as shown:
+        hear = listener(shown, "bench")
         found = fetch_engine(settings, engine, folder)
         sizes = batch_sizes(found.statement, sizes)
         toolchain = toolchain_for(ToolchainRegistry(settings.home).toolchains(), found.statement, found.name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -48,6 +47,7 @@ def calibrate(
     from trtfarm.datasets.locate import locate
     from trtfarm.errors import UsageError
     from trtfarm.models.model import Model
+    from trtfarm.scratch import temporary_folder
     from trtfarm.settings import Settings
     from trtfarm.tables.headers import header_for
     from trtfarm.tables.table import CalibrationTable
@@ -63,9 +63,9 @@ def calibrate(
         raise UsageError("--after-fusion cannot be used here", cause=why, remedy="leave it out")
     header_for(CalibrationRule.of(calibrator, batch_size=batch_size or 1, quantile=quantile, cutoff=cutoff), version)
     read = Model.read(model)
-    with tempfile.TemporaryDirectory(prefix="trtfarm-") as folder, view() as shown:
+    with temporary_folder() as folder, view() as shown:
         hear = listener(shown, "calibrate")
-        reader = DataReader(settings, read, Path(folder), tell=output.say, listener=hear)
+        reader = DataReader(settings, read, folder, tell=output.say, listener=hear)
         samples = reader.read(locate(data or (), read))
         rule = CalibrationRule.of(
             calibrator,
@@ -74,7 +74,7 @@ def calibrate(
             quantile=quantile,
             cutoff=cutoff,
         )
-        copy = Path(folder, "model")
+        copy = folder / "model"
         copy.mkdir()
         args = {"model": str(read.copy_to(copy)[0]), "inputs": samples.input_specs(), "rule": rule.as_dict()}
         with reference_step(settings, "calibrate", args, hear) as answer:

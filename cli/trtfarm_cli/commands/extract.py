@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +32,7 @@ def extract(
     """
     from trtfarm.calibrators import CalibrationRule, Calibrator
     from trtfarm.models.model import Model
+    from trtfarm.scratch import temporary_folder
     from trtfarm.settings import Settings
     from trtfarm.tables.table import CalibrationTable
     from trtfarm.versions import TensorRTVersion
@@ -41,8 +41,8 @@ def extract(
     writable(destination)
     rule, version = CalibrationRule.of(Calibrator.parse(calibrator), batch_size=1), TensorRTVersion.parse(tensorrt)
     read = Model.read(model)
-    with tempfile.TemporaryDirectory(prefix="trtfarm-") as folder, view() as shown:
-        args = {"model": str(read.copy_to(Path(folder))[0])}
+    with temporary_folder() as folder, view() as shown:
+        args = {"model": str(read.copy_to(folder)[0])}
         with reference_step(Settings.from_environment(), "ranges", args, listener(shown, "extract")) as answer:
             result = answer.result
     table = CalibrationTable.of(result["scales"], rule, version)

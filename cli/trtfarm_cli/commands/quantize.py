@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,6 +58,7 @@ def quantize(
     on the calibration data, and the result is verified on the test data before it is written.
     """
     from trtfarm.models.model import Model
+    from trtfarm.scratch import temporary_folder
     from trtfarm.tables.validation import load
 
     aim = _aim(max_drop, data, test_data, labels, search=search)
@@ -66,11 +66,11 @@ def quantize(
     read = Model.read(model)
     scales = load(read_table(table), name=str(table), tensors=read.summary.tensors).scales
     options = {"exclude_nodes": exclude or [], "exclude_op_types": exclude_op or []}
-    with tempfile.TemporaryDirectory(prefix="trtfarm-") as folder:
-        args = {"model": str(read.copy_to(Path(folder))[0]), "scales": dict(scales), "options": options}
+    with temporary_folder() as folder:
+        args = {"model": str(read.copy_to(folder)[0]), "scales": dict(scales), "options": options}
         with _quantized(read, args, aim) as (answer, verification):
             for name in answer.result["external"]:
-                copy_once(Path(folder, name), destination.parent / name)
+                copy_once(folder / name, destination.parent / name)
             copy_new(answer.file("model"), destination)
             result = answer.result
     told = {name: result[name] for name in _TOLD if name in result}

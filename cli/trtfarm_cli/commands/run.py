@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -35,6 +34,7 @@ def run(
     The engine is one of the farm or a pulled file; either way a trusted key must have signed it. Data is checked
     against what the engine takes before the GPU is asked for.
     """
+    from trtfarm.scratch import temporary_folder
     from trtfarm.settings import Settings
     from trtfarm_worker.engines.inputs import read_inputs
     from trtfarm_worker.engines.named import fetch_engine
@@ -43,8 +43,8 @@ def run(
 
     settings = Settings.from_environment()
     writable(destination, unlike=[Path(engine)])
-    with tempfile.TemporaryDirectory(prefix="trtfarm-") as text, view() as shown:
-        folder, hear = Path(text), listener(shown, "run")
+    with temporary_folder() as folder, view() as shown:
+        hear = listener(shown, "run")
         found = fetch_engine(settings, engine, folder)
         toolchain = toolchain_for(ToolchainRegistry(settings.home).toolchains(), found.statement, found.name)
         data = read_inputs(settings, found.statement, inputs, folder, tell=output.say, listener=hear)

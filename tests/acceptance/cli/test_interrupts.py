@@ -68,15 +68,19 @@ while True:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_calibration_that_is_stopped_leaves_the_file_alone(
-    program: Program, digits: Path, number: signal.Signals
+    program: Program, digits: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
-    table = program.folder / "mine.table"
+    """What it had to leave among the temporary files goes with the next one."""
+    table, temporary = program.folder / "mine.table", tmp_path / "temporary"
     table.write_text("what was there before")
-    with program.started("calibrate", digits / "lenet.onnx", "-o", table) as running:
+    temporary.mkdir()
+    with program.started("calibrate", digits / "lenet.onnx", "-o", table, TMPDIR=str(temporary)) as running:
         running.until(_READ)
         assert running.end(number).code == (130 if number == signal.SIGINT else -number)
     assert table.read_text() == "what was there before"
-    program.ok("calibrate", digits / "lenet.onnx", "-o", table)
+    assert bool(list(temporary.iterdir())) == (number == signal.SIGKILL)
+    program.ok("calibrate", digits / "lenet.onnx", "-o", table, TMPDIR=str(temporary))
+    assert list(temporary.iterdir()) == []
     program.ok("tables", "validate", table)
 
 
