@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from trtfarm.scratch import temporary_folder
 from trtfarm.settings import Settings
 from trtfarm_worker.builder.request import BuilderAnswer, BuilderRequest, Limits
 from trtfarm_worker.builder.supervisor import Listener, run_builder
@@ -29,8 +29,8 @@ def direct_step(
     settings: Settings, toolchain: Toolchain, step: str, args: Mapping[str, Any], on_event: Listener
 ) -> Iterator[BuilderAnswer]:
     """The same of any toolchain."""
-    with tempfile.TemporaryDirectory(prefix="trtfarm-") as folder:
-        yield run_builder(_request(settings, toolchain, step, args, Path(folder)), on_event=on_event)
+    with temporary_folder() as folder:
+        yield run_builder(_request(settings, toolchain, step, args, folder), on_event=on_event)
 
 
 def reference_request(settings: Settings, step: str, args: Mapping[str, Any], scratch: Path) -> BuilderRequest:

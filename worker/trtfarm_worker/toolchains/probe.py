@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from trtfarm.calibrators import Calibrator
 from trtfarm.compute_capability import ComputeCapability
 from trtfarm.errors import BuilderCancelledError, BuilderError, ToolchainError, TrtfarmError
+from trtfarm.scratch import temporary_folder
 from trtfarm_worker.builder.cancellation import CancelToken
 from trtfarm_worker.builder.events import LogLine, Progress
 from trtfarm_worker.builder.request import BuilderRequest, Limits
@@ -43,8 +42,8 @@ def _reason(error: TrtfarmError) -> str:
 
 
 def _ask(toolchain: Toolchain, step: str, should_stop: CancelToken | None) -> Facts:
-    with tempfile.TemporaryDirectory(prefix="trtfarm-probe-") as scratch:
-        request = BuilderRequest(toolchain=toolchain, step=step, args={}, limits=_LIMITS, scratch=Path(scratch))
+    with temporary_folder() as scratch:
+        request = BuilderRequest(toolchain=toolchain, step=step, args={}, limits=_LIMITS, scratch=scratch)
         return run_builder(request, on_event=_ignore, should_stop=should_stop).result
 
 
