@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Sequence
@@ -114,8 +115,12 @@ def _put_right(farm: Farm, tell: CeleryPublisher) -> None:
 
 
 def up(settings: Settings, tell: Callable[[str], None]) -> None:
-    """Keeps a worker and a reconciler running on this machine until SIGTERM or Ctrl-C."""
+    """Keeps a worker and a reconciler running on this machine until SIGTERM or Ctrl-C.
+
+    Raises what neither could begin with: a database or a broker that cannot be used.
+    """
     Farm.open(settings).close()  # the database is made once, here, not by both at the same time
+    make_app(settings)
     program = ["-m", "trtfarm_cli"]
     keep_running(
         {"worker": [*program, "worker"], "reconciler": [*program, "reconciler"]},
@@ -127,5 +132,6 @@ def up(settings: Settings, tell: Callable[[str], None]) -> None:
 def settle() -> None:
     """What a process that stays needs: garbage collection, which short commands do without, a log, and an end."""
     gc.enable()
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # Celery tells of its shutdown on stdout, which is for data
     end_with_manager()
     log_to_stderr()

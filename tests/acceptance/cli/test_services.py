@@ -21,7 +21,7 @@ def test_up_runs_what_clients_leave_to_it_and_stops_all_it_started(builder: Prog
         ended = service.end(signal.SIGINT)
     assert facts["state"] == "done"
     assert owners == {"wrk"}
-    assert ended.code == 0
+    assert (ended.code, ended.out) == (0, "")
     assert builder.processes() == []
 
 
@@ -29,4 +29,13 @@ def test_up_runs_what_clients_leave_to_it_and_stops_all_it_started(builder: Prog
 def test_a_service_alone_stops_when_it_is_told(program: Program, command: str) -> None:
     with program.started(command) as service:
         service.until(f'event="{command} is up"')
-        assert service.end(signal.SIGTERM).code == 0
+        ended = service.end(signal.SIGTERM)
+    assert (ended.code, ended.out) == (0, "")
+
+
+@pytest.mark.parametrize("command", ["up", "worker", "reconciler"])
+def test_a_broker_that_cannot_be_is_told_at_once(program: Program, command: str) -> None:
+    """`up` would start the others again and again."""
+    ended = program.run(command, TRTFARM_BROKER_URL="pigeon://coop")
+    assert ended.code == 2
+    assert "pigeon://" in ended.err
