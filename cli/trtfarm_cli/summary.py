@@ -11,6 +11,7 @@ from trtfarm_cli import accuracy, findings, output
 _SHOWN = 5
 
 if TYPE_CHECKING:
+    from trtfarm.database.schema import TableRow
     from trtfarm.errors import TrtfarmError
     from trtfarm.farm import Farm
     from trtfarm.submissions.submission import Submission
@@ -35,6 +36,7 @@ def facts_of(farm: Farm, submission: Submission, *, seconds: float) -> dict[str,
             if step.result and "verification_id" in step.result
         ]
         places = {engine.id: engine.compute_capability for engine in engines}
+        reuses = _reuses(submission, table) if table else {}
         checks = [
             {
                 "precision": verified[step],
@@ -53,7 +55,10 @@ def facts_of(farm: Farm, submission: Submission, *, seconds: float) -> dict[str,
             "model": {"id": model.id, "name": model.name, "digest": model.digest},
             "table": table_entry(table, model).as_dict() if table else None,
             "search": findings.search_facts(session, submission),
-            "engines": [engine_entry(session, engine).as_dict() | _inside(engine.facts) for engine in engines],
+            "engines": [
+                engine_entry(session, engine).as_dict() | _inside(engine.facts) | {"table_reuse": reuses.get(engine.id)}
+                for engine in engines
+            ],
             "verification": checks[0] if checks else None,
             "verifications": checks,
             "steps": [
@@ -115,9 +120,23 @@ def failure(submission: Submission) -> TrtfarmError | None:
     return error
 
 
+def _reuses(submission: Submission, table: TableRow) -> dict[str, str]:
+    """Engine -> how the submission's table is used for it; an engine that was found may be from an equal table."""
+    from trtfarm.planning import plan
+    from trtfarm.submissions.reuse import described, reuse_of
+
+    request = submission.request
+    targets = {step.name: step.target for step in plan(request)}
+    return {
+        str(step.result["engine_id"]): described(reuse_of(table, target, restamp=request.restamp), table)
+        for step in submission.steps
+        if step.result and "engine_id" in step.result and (target := targets[step.name]) and request.implicit(target)
+    }
+
+
 def _inside(facts: Mapping[str, Any]) -> dict[str, Any]:
     """How much of an engine is INT8, and what its build said of the table."""
-    told = ("table_reuse", "coverage", "int8_share", "int8_time_share", "warning", "timing_cache_used", "build_seconds")
+    told = ("coverage", "int8_share", "int8_time_share", "warning", "timing_cache_used", "build_seconds")
     return {
         "int8_layers": facts["int8_layers"],
         "layer_count": len(facts["layers"]),
