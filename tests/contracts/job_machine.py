@@ -7,8 +7,17 @@ from itertools import count
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 
 from trtfarm.database.session import Database
 from trtfarm.digests import digest_of_json
@@ -254,3 +263,16 @@ class JobMachine(RuleBasedStateMachine):
             with self.database.write() as session:
                 self.steady.finish(session, claim, {})
         assert all(not self.steady.get(job_id).state.live for job_id in self.expected)
+
+
+def run_lives(database: Database, *, examples: int) -> None:
+    """Fails with the shortest life found that breaks a promise."""
+
+    class Machine(JobMachine):
+        def __init__(self) -> None:
+            super().__init__(database)
+
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(max_examples=examples, stateful_step_count=25, suppress_health_check=[HealthCheck.too_slow]),
+    )
