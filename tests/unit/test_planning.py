@@ -144,6 +144,105 @@ def test_contradictions_are_refused(values: dict[str, Any], words: str) -> None:
     assert caught.value.remedy
 
 
+H200 = BuildTarget(compute_capability="sm_90", toolchain="tensorrt", tensorrt="8.5.3.1")
+NEWEST = BuildTarget(compute_capability="sm_90", toolchain="tensorrt", tensorrt="11.4.0.5")
+ON_GPU: dict[str, Any] = {"targets": (H200,), "calibrate_on": H200}
+
+
+def test_tensorrt_before_11_takes_the_table_and_is_measured_on_its_gpu() -> None:
+    measured = {f"verify {H200}": (f"build {H200}", "record")}
+    assert needs(request(**ON_GPU)) == {"calibrate": (), f"build {H200}": ("calibrate",)}
+    built = {"calibrate": (), f"build {H200}": ("calibrate",), "record": ()}
+    assert needs(request(**ON_GPU, test_dataset_id="dat_2", max_drop=0.01)) == built | measured
+    both = needs(request(**ON_GPU, precision="int8+fp16", test_dataset_id="dat_2"))
+    assert both == built | measured  # float16 is a flag there
+
+
+def test_explicit_int8_is_quantised_but_never_converted_for_it() -> None:
+    steps = needs(request(**ON_GPU, precision="int8+fp16", explicit=True))
+    assert steps == {"calibrate": (), "quantize": ("calibrate",), f"build {H200}": ("quantize",)}
+
+
+def test_from_11_on_tensorrt_runs_what_the_onnx_says_and_is_still_measured() -> None:
+    steps = needs(request(targets=(NEWEST,), precision="int8+fp16", test_dataset_id="dat_2"))
+    assert steps[f"build {NEWEST}"] == ("convert",)
+    assert steps[f"verify {NEWEST}"] == (f"build {NEWEST}", "record")
+    assert "verify" not in steps
+
+
+def test_kinds_of_targets_are_mixed_and_each_has_its_own_gate() -> None:
+    steps = needs(request(targets=(H200, TARGETS[0]), test_dataset_id="dat_2", max_drop=0.01))
+    assert steps == {
+        "calibrate": (),
+        "quantize": ("calibrate",),
+        "verify": ("quantize",),
+        f"build {H200}": ("calibrate",),
+        BUILDS[0]: ("quantize", "verify"),
+        "record": (),
+        f"verify {H200}": (f"build {H200}", "record"),
+    }
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16", "fp8"])
+def test_what_is_a_flag_there_builds_from_the_model_itself(precision: str) -> None:
+    wanted = SubmissionRequest(model_id="mod_1", precision=precision, targets=(H200,), test_dataset_id="dat_2")
+    assert needs(wanted)[f"build {H200}"] == ()
+
+
+def test_calibration_goes_on_to_the_only_engine() -> None:
+    assert request(**ON_GPU).in_one_go() == H200
+    assert request(**ON_GPU, build_options={"workspace_bytes": 1}).in_one_go() == H200
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"calibrate_on": None},
+        {"targets": (H200, TARGETS[0])},
+        {"explicit": True},
+        {"precision": "int8+fp16"},
+        {"build_options": {"clear_flags": ["TF32"]}},
+        {"build_options": {"dynamic_ranges": {"data": 1.0}}},
+    ],
+)
+def test_and_not_where_another_step_waits_or_the_numbers_would_change(values: dict[str, Any]) -> None:
+    assert request(**{**ON_GPU, **values}).in_one_go() is None
+
+
+AFTER = CalibrationRule.of(Calibrator.ENTROPY, batch_size=50, before_fusion=False)
+MSE = CalibrationRule.of(Calibrator.MSE, batch_size=50)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"rule": AFTER}, "only TensorRT itself calibrates after fusion"),
+        ({"rule": MSE, **ON_GPU}, "TensorRT has no calibrator mse"),
+        (
+            {"rule": AFTER, "calibrate_on": H200, "targets": (H200, replace(H200, compute_capability="sm_89"))},
+            "for the GPU",
+        ),
+        ({"precision": "bf16", "rule": None, "dataset_id": None}, "bf16 is something that TensorRT before 11"),
+        ({"precision": "fp16", "rule": None, "dataset_id": None, "explicit": True}, "fp16 has no Q/DQ nodes"),
+        ({"build_options": {"refit": True}}, "tensorrt-rtx has no builder option refit"),
+        (
+            {
+                "rule": None,
+                "dataset_id": None,
+                "build_options": {"dynamic_ranges": {"x": 1.0}},
+                "targets": (H200,),
+                "explicit": True,
+            },
+            "needs scales",
+        ),
+    ],
+)
+def test_what_no_gpu_can_do_is_refused(values: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words) as caught:
+        request(**values)
+    assert caught.value.remedy
+
+
 @given(
     st.sampled_from([{}, {"rule": None, "dataset_id": None, "table_id": "tab_1"}]),
     st.sampled_from([{}, {"test_dataset_id": "dat_2"}, {"test_dataset_id": "dat_2", "max_drop": 0.01}, SEARCHED]),
