@@ -286,6 +286,38 @@ def test_a_listener_that_takes_long_does_not_make_the_builder_silent(bench: Benc
     assert answer.result == {}
 
 
+def test_a_builder_whose_first_thread_has_ended_is_ended_with_the_others(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It looks dead already, while another thread works on; the memory which that one holds takes time to be freed."""
+    token = CancelToken()
+    body = """
+import ctypes, threading
+hoard = b"x" * (256 << 20)
+threading.Thread(target=lambda: (time.sleep(0.1), progress(), time.sleep(600))).start()
+ctypes.CDLL(None).syscall(60, 0)  # the end of this thread alone
+"""
+    with pytest.raises(BuilderCancelledError):
+        bench.run(bench.poser(body), on_event=lambda _event: token.cancel(), should_stop=token)
+    assert caplog.messages == []
+    with pytest.raises(ChildProcessError):
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+
+
+def test_the_memory_of_a_builder_whose_first_thread_has_ended_counts(bench: Bench) -> None:
+    body = """
+import ctypes, threading
+def hoard():
+    time.sleep(0.3)
+    kept = bytearray(512 << 20)
+    time.sleep(600)
+threading.Thread(target=hoard).start()
+ctypes.CDLL(None).syscall(60, 0)
+"""
+    with pytest.raises(BuilderMemoryError, match="over its limit of 128 MiB"):
+        bench.run(bench.poser(body), limits=generous(memory_bytes=128 << 20, wall_seconds=5))
+
+
 def test_processes_that_left_the_session_cannot_hold_the_supervisor(bench: Bench) -> None:
     """They are out of reach, and write into the builder's pipe without end."""
     bench.run(

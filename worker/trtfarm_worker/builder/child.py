@@ -21,6 +21,8 @@ from trtfarm_worker.builder.request import BuilderRequest
 #: trtfarm_builder.PROTOCOL; the worker finds that package but never imports it.
 PROTOCOL = 1
 REQUEST_NAME = "request.json"
+#: The last of a killed process's threads may still be giving its memory back.
+_REAP_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 
 
@@ -111,5 +113,7 @@ def _launcher() -> Path:
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Kills what is left of the session. The leader is reaped last: until then its id, the session's, stays its own."""
     session.kill(process.pid)
-    if process.poll() is None:
+    try:
+        process.wait(_REAP_SECONDS)
+    except subprocess.TimeoutExpired:
         _log.error("builder process %d does not die of SIGKILL; a driver holds it", process.pid)

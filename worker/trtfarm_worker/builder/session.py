@@ -29,8 +29,11 @@ def members(session: int) -> Iterator[int]:
 
 
 def _alive(process: int) -> bool:
+    folder = _PROC / str(process)
     # The command's name stands in brackets and may itself hold brackets and spaces.
-    return (_PROC / str(process) / "stat").read_text("latin-1").rpartition(")")[2].split()[0] not in "ZX"
+    state = (folder / "stat").read_text("latin-1").rpartition(")")[2].split()[0]
+    # That is the first thread's: it may have ended while others run on.
+    return state not in "ZX" or len(os.listdir(folder / "task")) > 1  # noqa: PTH208 - as above
 
 
 def memory_bytes(session: int) -> int:
@@ -39,8 +42,14 @@ def memory_bytes(session: int) -> int:
 
 
 def _memory_of(process: int) -> int:
+    folder = _PROC / str(process)
+    # A first thread that has ended has no memory any more; the others have it.
+    return _memory_in(folder / "status") or max(map(_memory_in, folder.glob("task/*/status")), default=0)
+
+
+def _memory_in(path: Path) -> int:
     try:
-        status = (_PROC / str(process) / "status").read_text("latin-1")
+        status = path.read_text("latin-1")
     except OSError:
         return 0
     return sum(1024 * int(line.split()[1]) for line in status.splitlines() if line.startswith(_MEMORY_FIELDS))
@@ -54,9 +63,6 @@ def terminate(session: int, seconds: float) -> None:
 def kill(session: int) -> None:
     """Kills the session's processes until none is left, those started in the meantime included."""
     deadline = time.monotonic() + _KILL_SECONDS
-    # Also reaches a process whose first thread has ended while others run on: that one looks like a zombie.
-    with suppress(ProcessLookupError):
-        os.killpg(session, signal.SIGKILL)
     while (left := list(members(session))) and time.monotonic() < deadline:
         _signal_and_wait(left, signal.SIGKILL, deadline - time.monotonic())
 
