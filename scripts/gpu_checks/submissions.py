@@ -90,8 +90,12 @@ def submit_main(host: Host) -> Numbers:
     asked = ("--tensorrt", "8.5", *target_of(host), "--calibrator", "minmax")
     found = farm.json("engines", "list", *asked)
     numbers["engines list"] = found
-    expect([engine["id"] for engine in found] == [first["engines"][0]["id"]], "the engine is not found", numbers)
-    expect(found[0]["metrics"] == again["engines"][0]["metrics"], "its accuracy is not listed", numbers)
+    listed = {engine["id"]: engine for engine in found}
+    engine = first["engines"][0]
+    expect(engine["id"] in listed, "the engine is not found", numbers)
+    expect(listed[engine["id"]]["metrics"] == engine["metrics"] is not None, "its accuracy is not listed", numbers)
+    kinds = {(found["tensorrt"], found["compute_capability"], found["calibrator"]) for found in listed.values()}
+    expect(kinds == {(host.toolchain.version, target_of(host)[1], "minmax")}, "others are found, too", numbers)
     numbers["text"] = farm.run("submit", host.model("lenet"), *_lenet(host)).out
     expect("INT8 Top1" in numbers["text"] and "on the engine" in numbers["text"], "not said in words", numbers)
     return numbers

@@ -28,8 +28,13 @@ def buildable_precisions(compute_capability: str, channel: Channel) -> Tuple[Lis
 
 
 def _others(builder: Any, compute_capability: int) -> List[str]:
-    """Precisions that builds may be allowed to use besides; from 11 on models say their own."""
+    """Precisions that builds may be allowed to use besides.
+
+    From 11 on nothing is allowed or not: a model in float16, as the farm makes them, is built as it is.
+    """
     flags = trt.BuilderFlag.__members__
+    if "FP16" not in flags:
+        return ["fp16"]
     words = [word for word in PRECISION_FLAGS if word != "int8" and PRECISION_FLAGS[word][0] in flags]
     fast = getattr(builder, "platform_has_fast_fp16", True)
     return [word for word in words if compute_capability >= _SINCE.get(word, 0) and (fast or word != "fp16")]
