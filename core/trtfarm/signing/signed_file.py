@@ -37,11 +37,15 @@ def signature_path(engine: Path) -> Path:
 def write_signature(engine: Path, statement: EngineStatement, seal: Seal) -> Path:
     """Writes `<engine>.sig` in one step. Raises DiskFullError, StorageError."""
     path = signature_path(engine)
-    text = {"version": _VERSION, "statement": statement.as_dict(), "signature": seal.signature, "key": seal.key}
     with storage_errors(path):
-        data = json.dumps(text, indent=1, ensure_ascii=False).encode()
-        write_durably(path, iter([data]), temporary=path.parent, mode=_MODE)
+        write_durably(path, iter([signature_text(statement, seal)]), temporary=path.parent, mode=_MODE)
     return path
+
+
+def signature_text(statement: EngineStatement, seal: Seal) -> bytes:
+    """What stands in a `.sig` file."""
+    text = {"version": _VERSION, "statement": statement.as_dict(), "signature": seal.signature, "key": seal.key}
+    return json.dumps(text, indent=1, ensure_ascii=False).encode()
 
 
 def check_file(keyring: Keyring, engine: Path) -> SignedEngine:

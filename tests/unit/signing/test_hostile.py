@@ -26,7 +26,7 @@ from trtfarm.errors import SignatureError
 from trtfarm.signing.keyring import Keyring
 from trtfarm.signing.keys import PublicKey, SigningKey
 from trtfarm.signing.seal import sealed
-from trtfarm.signing.signed_file import check_file, signature_path
+from trtfarm.signing.signed_file import check_file, signature_path, signature_text
 from trtfarm.signing.statement import EngineStatement
 
 values = st.recursive(
@@ -43,9 +43,7 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Keyring, Path, dic
     keyring, path = Keyring(folder), folder / "lenet.engine"
     path.write_bytes(PLAN)
     statement = EngineStatement.of_row(engine_row())
-    seal = sealed(keyring, statement)
-    text = {"version": 1, "statement": statement.as_dict(), "signature": seal.signature, "key": seal.key}
-    return keyring, path, text
+    return keyring, path, json.loads(signature_text(statement, sealed(keyring, statement)))
 
 
 def refused(keyring: Keyring, path: Path, data: bytes) -> None:
