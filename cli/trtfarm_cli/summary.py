@@ -21,31 +21,27 @@ def facts_of(farm: Farm, submission: Submission, *, seconds: float) -> dict[str,
     """Everything the summary tells, as data for `--json`."""
     from trtfarm.catalog.search import engine_entry, table_entry
     from trtfarm.database.schema import EngineRow, ModelRow, TableRow, VerificationRow
-    from trtfarm.planning import verified_precisions
+    from trtfarm.planning import plan, verified_precisions
     from trtfarm.submissions.resolve import row
 
-    table_ids = submission.result_ids("table_id") or [submission.request.table_id or ""]
     with farm.database.read() as session:
         model = row(session, ModelRow, submission.request.model_id)
-        table = session.get(TableRow, table_ids[0])
+        table = session.get(TableRow, submission.table_id or "")
         engines = [row(session, EngineRow, engine_id) for engine_id in submission.result_ids("engine_id")]
         verified = verified_precisions(submission.request)
-        rows = [
-            (step.name, row(session, VerificationRow, step.result["verification_id"]))
+        targets = {step.name: step.target for step in plan(submission.request)}
+        built = {step.name: step.result["engine_id"] for step in submission.steps if "engine_id" in (step.result or {})}
+        checks = [
+            {
+                "precision": verified[step.name],
+                "engine": built.get(f"build {targets[step.name]}"),
+                "compute_capability": target.compute_capability if (target := targets[step.name]) else None,
+                **row(session, VerificationRow, step.result["verification_id"]).metrics,
+            }
             for step in submission.steps
             if step.result and "verification_id" in step.result
         ]
-        places = {engine.id: engine.compute_capability for engine in engines}
         reuses = _reuses(submission, table) if table else {}
-        checks = [
-            {
-                "precision": verified[step],
-                "engine": found.engine_id,
-                "compute_capability": places.get(found.engine_id or ""),
-                **found.metrics,
-            }
-            for step, found in rows
-        ]
         return {
             "submission": submission.id,
             "state": submission.state.value,
@@ -54,6 +50,7 @@ def facts_of(farm: Farm, submission: Submission, *, seconds: float) -> dict[str,
             "precision": submission.request.precision,
             "model": {"id": model.id, "name": model.name, "digest": model.digest},
             "table": table_entry(table, model).as_dict() if table else None,
+            "calibrators": findings.comparison_facts(session, submission),
             "search": findings.search_facts(session, submission),
             "engines": [
                 engine_entry(session, engine).as_dict() | _inside(engine.facts) | {"table_reuse": reuses.get(engine.id)}
@@ -86,6 +83,7 @@ def lines(facts: Mapping[str, Any]) -> Iterator[str]:
             f"table     {table['id']}  {table['calibrator']}, {table['tensors']} tensors, "
             f"{made_for}{table['origin']}, {portable}"
         )
+    yield from (f"compared  {line}" for line in findings.comparison_lines(facts["calibrators"]))
     if search := facts["search"]:
         yield from (f"search    {line}" for line in findings.search_lines(search))
     for engine in facts["engines"]:

@@ -47,21 +47,29 @@ def engine_entry(session: Session, engine: EngineRow) -> EngineEntry:
 
 
 def _newest_metrics(session: Session, engines: Collection[EngineRow]) -> dict[str, dict[str, Any]]:
-    """Engine id -> metrics of its own newest measurement, else of the newest of the model that it was built from."""
-    own = _newest(session, VerificationRow.engine_id, {engine.id for engine in engines})
-    origins = {engine.id: engine.quantization_id for engine in engines if engine.quantization_id}
-    simulated = _newest(session, VerificationRow.quantization_id, set(origins.values()))
-    of_origins = {engine: simulated[origin] for engine, origin in origins.items() if origin in simulated}
-    return {**of_origins, **own}
+    """Engine id -> metrics of its own newest measurement, else of the newest of the model that it was built from.
+
+    Engines of equal bytes are measured once, whichever of them it was.
+    """
+    measured = _newest(session, EngineRow.blob, {engine.blob for engine in engines})
+    simulated = _newest(
+        session,
+        VerificationRow.quantization_id,
+        {engine.quantization_id for engine in engines if engine.quantization_id},
+    )
+    found = {engine.id: measured.get(engine.blob) or simulated.get(engine.quantization_id or "") for engine in engines}
+    return {engine_id: metrics for engine_id, metrics in found.items() if metrics is not None}
 
 
 def _newest(
-    session: Session, column: InstrumentedAttribute[str | None], ids: Collection[str]
+    session: Session, column: InstrumentedAttribute[str] | InstrumentedAttribute[str | None], values: Collection[str]
 ) -> dict[str, dict[str, Any]]:
-    """The newest metrics by the id in a column."""
+    """The newest metrics by what a column of the verification, or of the engine that was measured, holds."""
     statement = (
         select(column, VerificationRow.metrics)
-        .where(column.in_(ids))
+        .select_from(VerificationRow)
+        .outerjoin(EngineRow, VerificationRow.engine_id == EngineRow.id)
+        .where(column.in_(values))
         .order_by(VerificationRow.created, VerificationRow.id)
     )
     return {found: metrics for found, metrics in session.execute(statement) if found is not None}
