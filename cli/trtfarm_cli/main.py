@@ -26,6 +26,7 @@ from trtfarm_cli.commands import (
     services,
     submit,
     tables,
+    tokens,
     toolchain,
     verify,
     version,
@@ -61,6 +62,7 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(engines.app, name="engines")
 app.add_typer(keys.app, name="keys")
 app.add_typer(tables.app, name="tables")
+app.add_typer(tokens.app, name="tokens")
 app.add_typer(toolchain.app, name="toolchain")
 
 

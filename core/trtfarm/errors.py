@@ -7,6 +7,11 @@ TrtfarmError
 │   ├── DataError             calibration or verification data that does not fit the model
 │   └── TableError            a calibration table that TensorRT would misread
 ├── NotFoundError             no such job, table, engine, toolchain
+├── ConflictError             what is there contradicts what was asked: another offset, another request under a key
+├── AccessError               not without a token
+│   └── ForbiddenError        nor with this one
+├── TooLargeError             more bytes than are taken
+├── BusyError                 more requests than are taken; later they are
 ├── ToolchainError            no toolchain can do this, or the one that should is broken
 ├── SignatureError            an engine that no trusted key signed so, or a key that cannot be used
 ├── GateError                 built and measured, but less accurate than asked for
@@ -89,6 +94,27 @@ class TableError(InputError):
 
 class NotFoundError(TrtfarmError):
     code = "not_found"
+
+
+class ConflictError(TrtfarmError):
+    code = "conflict"
+
+
+class AccessError(TrtfarmError):
+    code = "unauthenticated"
+
+
+class ForbiddenError(AccessError):
+    code = "forbidden"
+
+
+class TooLargeError(TrtfarmError):
+    code = "too_large"
+
+
+class BusyError(TrtfarmError):
+    code = "busy"
+    retryable = True
 
 
 class ToolchainError(TrtfarmError):

@@ -114,8 +114,8 @@ def _put_right(farm: Farm, tell: CeleryPublisher) -> None:
         _log.info("reconciled", **{name: len(value) for name, value in asdict(repairs).items()})
 
 
-def up(settings: Settings, tell: Callable[[str], None]) -> None:
-    """Keeps a worker and a reconciler running on this machine until SIGTERM or Ctrl-C.
+def up(settings: Settings, tell: Callable[[str], None], *, api: bool = False) -> None:
+    """Keeps a worker and a reconciler, and perhaps the HTTP API, running on this machine until SIGTERM or Ctrl-C.
 
     Raises what neither could begin with: a database or a broker that cannot be used.
     """
@@ -123,7 +123,7 @@ def up(settings: Settings, tell: Callable[[str], None]) -> None:
     make_app(settings)
     program = ["-m", "trtfarm_cli"]
     keep_running(
-        {"worker": [*program, "worker"], "reconciler": [*program, "reconciler"]},
+        {name: [*program, name] for name in ("worker", "reconciler", *(["api"] if api else []))},
         environment={**os.environ, "TRTFARM_HOME": str(settings.home)},
         tell=tell,
     )

@@ -28,6 +28,8 @@ class Filter:
     precision: str | None = None
     model: str | None = None
     calibrator: str | None = None
+    #: The start of the digest of an engine's plan, or of a table's text.
+    digest: str | None = None
 
     def __post_init__(self) -> None:
         if self.tensorrt is not None and not self.tensorrt.isdecimal():
@@ -40,7 +42,7 @@ class Filter:
 def engine_conditions(wanted: Filter) -> list[ColumnElement[bool]]:
     """Conditions on engines joined with their models."""
     return [
-        *_common(wanted, EngineRow.tensorrt, EngineRow.calibrator),
+        *_common(wanted, EngineRow.tensorrt, EngineRow.calibrator, EngineRow.blob),
         *_equal(EngineRow.compute_capability, wanted.compute_capability),
         *_precision(wanted.precision),
     ]
@@ -50,26 +52,33 @@ def table_conditions(wanted: Filter) -> list[ColumnElement[bool]]:
     """Conditions on tables joined with their models; a table fits every device unless it is tied to one."""
     device = wanted.compute_capability
     tied = [] if device is None else [or_(TableRow.portable, TableRow.device == device)]
-    return [*_common(wanted, TableRow.tensorrt, TableRow.calibrator), *tied]
+    return [*_common(wanted, TableRow.tensorrt, TableRow.calibrator, TableRow.blob), *tied]
+
+
+def starts_so(column: InstrumentedAttribute[str], digest: str) -> ColumnElement[bool]:
+    """The condition that a digest starts with what a person copied of it, with or without its `sha256:`."""
+    return column.startswith(_DIGEST + digest.removeprefix(_DIGEST), autoescape=True)
 
 
 def _common(
     wanted: Filter,
     tensorrt: InstrumentedAttribute[str] | InstrumentedAttribute[str | None],
     calibrator: InstrumentedAttribute[str] | InstrumentedAttribute[str | None],
+    blob: InstrumentedAttribute[str],
 ) -> list[ColumnElement[bool]]:
     conditions = _equal(calibrator, wanted.calibrator)
+    if wanted.digest is not None:
+        conditions.append(starts_so(blob, wanted.digest))
     if wanted.tensorrt is not None:
         # The dot keeps 10.1 from finding 10.13.
         conditions.append(or_(tensorrt == wanted.tensorrt, tensorrt.startswith(f"{wanted.tensorrt}.", autoescape=True)))
     if wanted.model is not None:
-        digest = _DIGEST + wanted.model.removeprefix(_DIGEST)
         named = select(ModelNameRow.model_id).where(ModelNameRow.name == wanted.model)
         conditions.append(
             or_(
                 ModelRow.name == wanted.model,
                 ModelRow.id.in_(named),
-                ModelRow.digest.startswith(digest, autoescape=True),
+                starts_so(ModelRow.digest, wanted.model),
                 ModelRow.id.startswith(wanted.model, autoescape=True),
             )
         )

@@ -7,12 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
+from trtfarm.catalog.filters import starts_so
 from trtfarm.catalog.window import EVERYTHING, Window
 from trtfarm.database.artifacts import DatasetRow, ModelNameRow, ModelRow
-
-_DIGEST = "sha256:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,11 +95,6 @@ def find_datasets(
         conditions.append(DatasetRow.name == name)
     statement = within.newest_first(select(DatasetRow).where(*conditions), DatasetRow, limit=limit)
     return [DataSetEntry.of(row) for row in session.scalars(statement)]
-
-
-def starts_so(column: InstrumentedAttribute[str], digest: str) -> ColumnElement[bool]:
-    """The condition that a digest starts with what a person copied of it, with or without its `sha256:`."""
-    return column.startswith(_DIGEST + digest.removeprefix(_DIGEST), autoescape=True)
 
 
 def _of_digest(rows: type[ModelRow | DatasetRow], digest: str | None) -> list[ColumnElement[bool]]:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from trtfarm.database.access import TokenRow
 from trtfarm.database.artifacts import DatasetRow, EngineRow, ModelRow, QuantizationRow, TableRow
 from trtfarm.database.base import Base
 from trtfarm.database.work import JobRow, SubmissionRow, WorkerRow
@@ -26,6 +27,7 @@ _WORDS: dict[type[Base], tuple[str, str | None]] = {
     JobRow: ("job", None),
     SubmissionRow: ("submission", None),
     WorkerRow: ("worker", None),
+    TokenRow: ("token", None),
 }
 _SHOWN = 5
 #: Only the newest ids are compared with a wrong one: it is they that people mistype.

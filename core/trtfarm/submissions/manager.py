@@ -118,6 +118,8 @@ class SubmissionManager:
             steps = self._steps(session, submission_id).values()
             return Submission(
                 id=row.id,
+                project=row.project,
+                created_by=row.created_by,
                 request=_request(row)[0],
                 state=row.state,
                 created=row.created,

@@ -29,6 +29,9 @@ class Submission:
     """What was asked for and where it is."""
 
     id: str
+    project: str
+    #: The token that it came by; None where none was needed.
+    created_by: str | None
     request: SubmissionRequest
     state: SubmissionState
     created: datetime

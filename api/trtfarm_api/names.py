@@ -1,0 +1,10 @@
+"""Names of rows in paths: an id, a digest, or the start of one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Path
+
+#: Never joined to a path of the server's; the pattern only keeps nonsense from the database.
+Name = Annotated[str, Path(pattern=r"^[0-9A-Za-z_:.-]{1,100}$", description="An id or a digest, or its start.")]

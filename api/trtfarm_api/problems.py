@@ -1,0 +1,117 @@
+"""Errors as HTTP: one form for all of them, and the one place that knows their status codes."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+
+from trtfarm import errors
+from trtfarm.errors import BusyError, NotFoundError, StorageError, TrtfarmError, UsageError
+from trtfarm_api.tracing import request_id_of
+
+_log = logging.getLogger(__name__)
+
+#: The nearest class on an error's way up decides.
+STATUS: dict[type[BaseException], int] = {
+    errors.TrtfarmError: 500,
+    errors.InputError: 422,
+    errors.UsageError: 400,
+    errors.NotFoundError: 404,
+    errors.ConflictError: 409,
+    errors.AccessError: 401,
+    errors.ForbiddenError: 403,
+    errors.TooLargeError: 413,
+    errors.BusyError: 429,
+    errors.ToolchainError: 409,
+    errors.SignatureError: 409,
+    errors.GateError: 409,
+    errors.JobFailedError: 409,
+    errors.ClaimLostError: 409,
+    errors.StorageError: 503,
+    errors.MissingBlobError: 410,
+    errors.CorruptBlobError: 410,
+    errors.DiskFullError: 507,
+}
+_RETRY_SECONDS = "1"
+#: What the routes may answer beside what they return, for the OpenAPI document.
+_SHOWN_ERRORS = 5
+_METHOD_NOT_ALLOWED = 405
+_INTERNAL = 500
+
+
+class Problem(BaseModel):
+    """What went wrong, why, and what to do."""
+
+    code: Annotated[str, Field(description="A stable word for programs.")]
+    message: Annotated[str, Field(description="What happened.")]
+    cause: Annotated[str | None, Field(description="Why, as far as it is known.")]
+    remedy: Annotated[str | None, Field(description="What to do next.")]
+    retryable: Annotated[bool, Field(description="Whether the same request may succeed later.")]
+    request_id: Annotated[str, Field(description="What the server's log calls this request.")]
+
+
+#: For the OpenAPI document: every route may answer so.
+RESPONSES: dict[int | str, dict[str, Any]] = {"4XX": {"model": Problem}, "5XX": {"model": Problem}}
+
+
+def status_of(error: TrtfarmError) -> int:
+    return next(STATUS[cls] for cls in type(error).__mro__ if cls in STATUS)
+
+
+def answer(error: TrtfarmError, request_id: str, status: int | None = None, **headers: str) -> JSONResponse:
+    """The response for an error, in the one form."""
+    status = status or status_of(error)
+    if isinstance(error, errors.AccessError) and not isinstance(error, errors.ForbiddenError):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, BusyError | StorageError) and error.retryable:
+        headers.setdefault("Retry-After", _RETRY_SECONDS)
+    return JSONResponse({**error.as_dict(), "request_id": request_id}, status, headers)
+
+
+def install(app: FastAPI) -> None:
+    """Gives the app the handlers that turn whatever was raised into the one form."""
+
+    @app.exception_handler(TrtfarmError)
+    def deliberate(request: Request, error: TrtfarmError) -> JSONResponse:
+        return answer(error, request_id_of(request))
+
+    @app.exception_handler(RequestValidationError)
+    def unfit(request: Request, error: RequestValidationError) -> JSONResponse:
+        return answer(_told(error), request_id_of(request), 422)
+
+    @app.exception_handler(HTTPException)
+    def of_the_framework(request: Request, error: HTTPException) -> JSONResponse:
+        told: TrtfarmError = NotFoundError(f"there is nothing at {request.url.path}", remedy="see /v1/openapi.json")
+        if error.status_code == _METHOD_NOT_ALLOWED:
+            told = UsageError(f"{request.url.path} does not take {request.method}", remedy="see /v1/openapi.json")
+        elif error.status_code != STATUS[NotFoundError]:
+            told = UsageError(str(error.detail))
+        return answer(told, request_id_of(request), error.status_code, **(error.headers or {}))
+
+    @app.exception_handler(PoolTimeoutError)
+    def no_connection(request: Request, _error: PoolTimeoutError) -> JSONResponse:
+        told = StorageError("the database has no free connection", remedy="try again in a moment")
+        return answer(told, request_id_of(request))
+
+    @app.exception_handler(Exception)
+    def unexpected(request: Request, error: Exception) -> JSONResponse:
+        _log.error("request %s failed", request_id_of(request), exc_info=error)
+        told = TrtfarmError("something went wrong here", remedy="look for the request's id in the server's log")
+        return answer(told, request_id_of(request), _INTERNAL)
+
+
+def _told(error: RequestValidationError) -> UsageError:
+    """What does not fit, by where it stands in the request; values are not repeated, they may be secret or long."""
+    found = error.errors()
+    lines = [f"{'.'.join(str(step) for step in one['loc'])}: {one['msg']}" for one in found[:_SHOWN_ERRORS]]
+    more = [f"and {len(found) - _SHOWN_ERRORS} more"] if len(found) > _SHOWN_ERRORS else []
+    return UsageError(
+        "the request is not what is expected here", cause="\n".join(lines + more), remedy="see /v1/openapi.json"
+    )

@@ -1,0 +1,116 @@
+"""Workers, and the toolchains that they have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from trtfarm.catalog.lookup import find_one
+from trtfarm.compute_capability import ComputeCapability
+from trtfarm.database.schema import WorkerRow
+from trtfarm.errors import NotFoundError
+from trtfarm.versions import TensorRTVersion
+from trtfarm.workers import Worker, list_workers
+from trtfarm_api.access import FarmHere, Reader
+from trtfarm_api.names import Name
+from trtfarm_api.pages import Text
+
+router = APIRouter(prefix="/v1", tags=["workers"])
+
+#: What of a toolchain is only of use on its host.
+_OF_THE_HOST = frozenset({"python", "library_path", "python_path", "environment"})
+
+
+class WorkerView(BaseModel):
+    """A worker; `toolchains` and `gpus` are what it says of itself."""
+
+    id: str
+    host: str
+    state: str
+    alive: bool
+    slots: int
+    capabilities: list[str]
+    toolchains: list[dict[str, Any]]
+    gpus: list[dict[str, Any]]
+    started: str
+    lease_until: str
+
+
+class Workers(BaseModel):
+    items: list[WorkerView]
+
+
+class Toolchains(BaseModel):
+    """Toolchains of living workers, each with the ids of the workers that have it so."""
+
+    items: list[dict[str, Any]]
+
+
+@router.get("/workers")
+def workers(farm: FarmHere, _actor: Reader) -> Workers:
+    """Workers, by host; those that died are among them for a day."""
+    return Workers(items=[_view(worker) for worker in list_workers(farm.database)])
+
+
+@router.get("/workers/{worker}")
+def worker(farm: FarmHere, _actor: Reader, worker: Name) -> WorkerView:
+    """A worker."""
+    with farm.database.read() as session:
+        found = find_one(session, WorkerRow, worker).id
+    for one in list_workers(farm.database):
+        if one.id == found:
+            return _view(one)
+    raise NotFoundError(f"worker {found} has just ended")
+
+
+@router.get("/toolchains")
+def toolchains(
+    farm: FarmHere, _actor: Reader, tensorrt: Text = None, target: Text = None, precision: Text = None
+) -> Toolchains:
+    """What living workers can build with."""
+    version = TensorRTVersion.parse(tensorrt) if tensorrt else None
+    capability = str(ComputeCapability.parse(target)) if target else None
+    found: dict[str, dict[str, Any]] = {}
+    for one in list_workers(farm.database):
+        for toolchain in map(_shown, one.toolchains if one.alive else ()):
+            if _fits(toolchain, version, capability, precision):
+                entry = found.setdefault(repr(sorted(toolchain.items(), key=str)), {**toolchain, "workers": []})
+                entry["workers"].append(one.id)
+    return Toolchains(items=sorted(found.values(), key=lambda toolchain: str(toolchain.get("name"))))
+
+
+def _fits(
+    toolchain: Mapping[str, Any], version: TensorRTVersion | None, capability: str | None, precision: str | None
+) -> bool:
+    if version is not None and not _is_of(toolchain.get("version"), version):
+        return False
+    if capability is not None and capability not in toolchain.get("compute_capabilities", ()):
+        return False
+    return precision is None or precision in toolchain.get("precisions", ())
+
+
+def _is_of(text: Any, version: TensorRTVersion) -> bool:
+    """The reference toolchain's version is ONNX Runtime's, and one that is broken has none."""
+    return bool(text) and TensorRTVersion.parse(str(text)).matches(version)
+
+
+def _shown(toolchain: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in toolchain.items() if name not in _OF_THE_HOST}
+
+
+def _view(worker: Worker) -> WorkerView:
+    return WorkerView(
+        id=worker.id,
+        host=worker.host,
+        state=worker.state.value,
+        alive=worker.alive,
+        slots=worker.slots,
+        capabilities=list(worker.capabilities),
+        toolchains=[_shown(toolchain) for toolchain in worker.toolchains],
+        gpus=[dict(gpu) for gpu in worker.gpus],
+        started=worker.started.isoformat(),
+        lease_until=worker.lease_until.isoformat(),
+    )

@@ -1,0 +1,82 @@
+"""The server process."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from trtfarm.errors import UsageError
+from trtfarm.farm import Farm
+from trtfarm.settings import Settings
+from trtfarm.tokens import any_token
+from trtfarm_api.app import Announce, make_app
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8470
+_KEEP_ALIVE_SECONDS = 15
+_LOG_LINE = "level=%(levelname)s logger=%(name)s event=%(message)s"
+#: What requests that are under way get before the process ends.
+_GRACE_SECONDS = 10
+
+
+def serve(settings: Settings, *, host: str, port: int, announce: Announce, tell: Callable[[str], None]) -> None:
+    """Answers requests until SIGTERM or Ctrl-C.
+
+    Raises UsageError for an address that others reach while nobody has a token, or that cannot be used.
+    """
+    logging.basicConfig(format=_LOG_LINE, level=logging.WARNING)
+    with Farm.open(settings) as farm:
+        public = not is_loopback(host)
+        if public:
+            _check_tokens(farm, host)
+        listening = _listen(host, port)
+        app = make_app(farm, public=public, announce=announce)
+        tell(f"listening on http://{_shown(host)}:{listening.getsockname()[1]}")
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+            server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+        )
+        uvicorn.Server(config).run([listening])
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine can reach the address; a name counts as what it is known as here."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _check_tokens(farm: Farm, host: str) -> None:
+    with farm.database.read() as session:
+        if any_token(session):
+            return
+    raise UsageError(
+        f"others could reach {host}, and nobody needs a token",
+        cause="whoever reaches the server may have anything built and read everything",
+        remedy="make a token first (trtfarm tokens create NAME), or leave --host out",
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """The socket, made here so that an address that is taken is told as every other error."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except (OSError, OverflowError) as error:
+        raise UsageError(
+            f"{host}:{port} cannot be listened on", cause=str(error), remedy="choose another with --host and --port"
+        ) from error

@@ -1,0 +1,89 @@
+"""`trtfarm tokens …`: who may use the HTTP API."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trtfarm_cli import output
+from trtfarm_cli.opening import open_farm
+from trtfarm_cli.options import Json
+
+if TYPE_CHECKING:
+    from trtfarm.tokens import Token
+
+app = typer.Typer(help="Tokens: who may use the HTTP API.", no_args_is_help=True)
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Who or what it is for.")],
+    *,
+    scope: Annotated[
+        list[str] | None, typer.Option(metavar="SCOPE", help="read, submit, worker or admin; repeatable.")
+    ] = None,
+    project: Annotated[str, typer.Option(help="Project that its submissions belong to.")] = "default",
+    days: Annotated[float | None, typer.Option(metavar="DAYS", help="Days until it ends by itself.")] = None,
+    json: Json = False,
+) -> None:
+    """Makes a token, and prints it this once.
+
+    The farm keeps only its digest. Without --scope it allows to submit.
+    """
+    from trtfarm.tokens import Scope, create_token
+
+    scopes = [_scope(word) for word in scope] if scope else [Scope.SUBMIT]
+    with open_farm() as farm:
+        secret, token = create_token(farm.database, name=name, scopes=scopes, project=project, days=days)
+    if json:
+        output.emit_json({**_facts(token), "token": secret})
+    else:
+        output.emit(secret)
+        output.say(f"{token.id}: keep it safe, nobody can show it again")
+
+
+@app.command("list")
+def list_(*, json: Json = False) -> None:
+    """Lists tokens, newest first; not what opens the API, which the farm does not know."""
+    from trtfarm.tokens import list_tokens
+
+    with open_farm() as farm:
+        tokens = [_facts(token) for token in list_tokens(farm.database)]
+    if json:
+        output.emit_json(tokens)
+        return
+    shown = [{**token, "scopes": " ".join(token["scopes"])} for token in tokens]
+    columns = dict.fromkeys(("id", "name", "scopes", "project"))
+    moments = dict.fromkeys(("created", "expires", "revoked"), output.moment)
+    output.emit_table(shown, columns | moments)
+
+
+@app.command()
+def revoke(
+    token: Annotated[str, typer.Argument(metavar="TOKEN", help="Id of the token, or its start.")], *, json: Json = False
+) -> None:
+    """Ends a token at once."""
+    from trtfarm.tokens import revoke_token
+
+    with open_farm() as farm:
+        revoked = revoke_token(farm.database, token)
+    if json:
+        output.emit_json(_facts(revoked))
+    else:
+        output.emit(f"{revoked.id} ({revoked.name}) opens nothing any more")
+
+
+def _scope(word: str) -> Any:
+    from trtfarm.errors import UsageError
+    from trtfarm.tokens import Scope
+
+    try:
+        return Scope(word)
+    except ValueError:
+        raise UsageError(f"there is no scope {word!r}", remedy="use one of: " + ", ".join(Scope)) from None
+
+
+def _facts(token: Token) -> dict[str, Any]:
+    return {**asdict(token), "scopes": [scope.value for scope in token.scopes]}

@@ -1,0 +1,66 @@
+"""Lists of submissions, newest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from trtfarm.catalog.window import EVERYTHING, Window
+from trtfarm.database.schema import ModelRow, SubmissionRow
+from trtfarm.jobs.state import SubmissionState
+from trtfarm.targets import BuildTarget
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubmissionEntry:
+    """What was asked for, in short; `model` is its name, or None if it is gone."""
+
+    id: str
+    project: str
+    state: SubmissionState
+    model_id: str
+    model: str | None
+    precision: str
+    targets: list[str]
+    created: datetime
+    finished: datetime | None
+
+
+def find_submissions(
+    session: Session,
+    *,
+    state: SubmissionState | None = None,
+    project: str | None = None,
+    limit: int,
+    within: Window = EVERYTHING,
+) -> list[SubmissionEntry]:
+    """Submissions in a state, of a project."""
+    wanted = select(SubmissionRow)
+    if state is not None:
+        wanted = wanted.where(SubmissionRow.state == state)
+    if project is not None:
+        wanted = wanted.where(SubmissionRow.project == project)
+    rows = session.scalars(within.newest_first(wanted, SubmissionRow, limit=limit)).all()
+    ids = {row.request["model_id"] for row in rows}
+    named = session.execute(select(ModelRow.id, ModelRow.name).where(ModelRow.id.in_(ids)))
+    names = dict(named.all())
+    return [_entry(row, names.get(row.request["model_id"])) for row in rows]
+
+
+def _entry(row: SubmissionRow, model: str | None) -> SubmissionEntry:
+    request: dict[str, Any] = row.request
+    return SubmissionEntry(
+        id=row.id,
+        project=row.project,
+        state=row.state,
+        model_id=request["model_id"],
+        model=model,
+        precision=request["precision"],
+        targets=[str(BuildTarget(**target)) for target in request["targets"]],
+        created=row.created,
+        finished=row.finished,
+    )

@@ -1,0 +1,59 @@
+"""A farm of the test's own, and clients of its API that need no server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from trtfarm.blobs.location import store_at
+from trtfarm.database.session import Database
+from trtfarm.farm import Farm
+from trtfarm.settings import Settings
+from trtfarm.tokens import Scope, create_token
+from trtfarm_api.app import make_app
+
+#: What a client gives as its token; None gives none.
+ClientOf = Callable[[str | None], TestClient]
+
+
+@pytest.fixture
+def farm(database: Database, tmp_path: Path) -> Farm:
+    settings = Settings.from_environment({"TRTFARM_HOME": str(tmp_path / "home")})
+    return Farm(settings, database, store_at(settings.blob_url))
+
+
+@pytest.fixture
+def announced() -> list[str]:
+    """The ids of the jobs that the broker was told of."""
+    return []
+
+
+@pytest.fixture
+def client_of(farm: Farm, announced: list[str]) -> ClientOf:
+    app = make_app(farm, announce=lambda _farm, job_ids: announced.extend(job_ids))
+
+    def client_with(token: str | None) -> TestClient:
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        return TestClient(app, "http://127.0.0.1", headers=headers, raise_server_exceptions=False)
+
+    return client_with
+
+
+@pytest.fixture
+def client(client_of: ClientOf) -> Iterator[TestClient]:
+    """A user of this machine, who needs no token."""
+    with client_of(None) as opened:
+        yield opened
+
+
+@pytest.fixture
+def token_for(farm: Farm) -> Callable[..., str]:
+    """Makes a token with some scopes."""
+
+    def made(*scopes: Scope, project: str = "default") -> str:
+        return create_token(farm.database, name="test", scopes=scopes, project=project)[0]
+
+    return made
