@@ -48,7 +48,7 @@ def farm_run(host: Host) -> Numbers:
     return numbers
 
 
-@check("trtfarm bench: median, p95 and throughput by batch size, with and without a CUDA graph", seconds=40)
+@check("trtfarm bench: median, p95 and throughput by batch size, with and without a CUDA graph", seconds=60)
 def farm_bench(host: Host) -> Numbers:
     farm, sizes = farm_of(host), ",".join(map(str, _SIZES))
     numbers: Numbers = {}
