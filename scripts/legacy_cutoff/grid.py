@@ -17,3 +17,8 @@ def settings() -> list[Setting]:
 def few() -> list[Setting]:
     """A part of the grid for costlier networks."""
     return [(quantile, cutoff) for cutoff in (0.5, 0.9, 1.0, 0.75, 0.25, 0.99) for quantile in (0.999, 1.0, 0.9, 0.5)]
+
+
+def cutoffs() -> list[Setting]:
+    """One quantile, each cutoff: where a regression gives the range, the quantile does not matter (measured)."""
+    return [(0.999, cutoff) for cutoff in (*_CUTOFFS, 0.6, 0.4, 0.3, 0.01, 0.85, 0.001)]

@@ -14,7 +14,7 @@ import numpy as np
 import tensorrt as trt
 
 from scripts.legacy_cutoff.calibrator import Batch, DeviceBatches, Recorder
-from scripts.legacy_cutoff.grid import Setting, few, settings
+from scripts.legacy_cutoff.grid import Setting, cutoffs, few, settings
 from scripts.legacy_cutoff.shapes import SIZE, shapes, values
 
 _SIDE = 256
@@ -109,8 +109,9 @@ class Stage:
 
 def _relus(stage: Stage, names: Sequence[str]) -> None:
     """One ReLU per input: of values that are not negative, its output has its input's histogram."""
-    for name in names:
-        tensor = stage.network.add_input(name, trt.float32, (1, 1, _SIDE, _SIDE))
+    # All inputs before the first output: calibration fails on networks whose bindings alternate.
+    inputs = {name: stage.network.add_input(name, trt.float32, (1, 1, _SIDE, _SIDE)) for name in names}
+    for name, tensor in inputs.items():
         layer = stage.network.add_activation(tensor, trt.ActivationType.RELU)
         layer.name = "relu " + name
         output = layer.get_output(0)
@@ -129,6 +130,20 @@ def _shapes(stage: Stage, golden: Path) -> None:  # noqa: ARG001 - one signature
     stage.facts["shapes"] = {name: {"counts": counts.tolist(), "top": top} for name, (counts, top) in made.items()}
     batch: Batch = {name: _image(values(counts, top)) for name, (counts, top) in made.items()}
     stage.sweep(DeviceBatches([batch]), 1, settings())
+
+
+def _constants(stage: Stage, golden: Path) -> None:  # noqa: ARG001 - one signature for all
+    """The shapes as constants, whose values TensorRT gives a histogram like any tensor's; one input, one output."""
+    made = shapes()
+    stage.facts["shapes"] = {name: {"counts": counts.tolist(), "top": top} for name, (counts, top) in made.items()}
+    kept = {name: _image(values(counts, top)) for name, (counts, top) in made.items()}
+    last = stage.network.add_input("x", trt.float32, (1, 1, _SIDE, _SIDE))
+    for name, data in kept.items():
+        constant = stage.network.add_constant((1, 1, _SIDE, _SIDE), trt.Weights(np.ascontiguousarray(data)))
+        constant.get_output(0).name = name
+        last = stage.network.add_elementwise(last, constant.get_output(0), trt.ElementWiseOperation.MAX).get_output(0)
+    stage.network.mark_output(last)
+    stage.sweep(DeviceBatches([{"x": kept["uniform"]}]), 1, cutoffs())
 
 
 def _split(data: Any, parts: int, way: str) -> list[Any]:
@@ -224,6 +239,7 @@ def _zoo(stage: Stage, golden: Path) -> None:
 
 
 _STAGES: Mapping[str, Callable[[Stage, Path], None]] = {
+    "constants": _constants,
     "shapes": _shapes,
     "batches": _batches,
     "cache": _cache,
