@@ -52,11 +52,8 @@ def _newest_metrics(session: Session, engines: Collection[EngineRow]) -> dict[st
     Engines of equal bytes are measured once, whichever of them it was.
     """
     measured = _newest(session, EngineRow.blob, {engine.blob for engine in engines})
-    simulated = _newest(
-        session,
-        VerificationRow.quantization_id,
-        {engine.quantization_id for engine in engines if engine.quantization_id},
-    )
+    origins = {engine.quantization_id for engine in engines if engine.quantization_id}
+    simulated = _newest(session, VerificationRow.quantization_id, origins)
     found = {engine.id: measured.get(engine.blob) or simulated.get(engine.quantization_id or "") for engine in engines}
     return {engine_id: metrics for engine_id, metrics in found.items() if metrics is not None}
 
