@@ -123,7 +123,7 @@ class CatalogContract:
         with filled.read() as session:
             found = {engine.id: engine.metrics for engine in find_engines(session, Filter())}
             shown = {name: engine_entry(session, session.get_one(EngineRow, name)).metrics for name in found}
-        measured = {"eng_a1": {"cosine_mean": 0.5}, **dict.fromkeys(("eng_b1", "eng_b2"), {"cosine_mean": 0.97})}
+        measured = {"eng_a1": {"cosine_mean": 0.5}, **{name: {"cosine_mean": 0.97} for name in ("eng_b1", "eng_b2")}}
         assert found == shown == {"eng_a2": None, **measured}
 
     def test_one_row_is_found_by_as_much_of_its_id_as_is_needed(self, filled: Database) -> None:
