@@ -30,16 +30,16 @@ def facts_of(farm: Farm, submission: Submission, *, seconds: float) -> dict[str,
         engines = [row(session, EngineRow, engine_id) for engine_id in submission.result_ids("engine_id")]
         verified = verified_precisions(submission.request)
         targets = {step.name: step.target for step in plan(submission.request)}
-        built = {step.name: step.result["engine_id"] for step in submission.steps if "engine_id" in (step.result or {})}
+        results = {step.name: step.result or {} for step in submission.steps}
         checks = [
             {
                 "precision": verified[step.name],
-                "engine": built.get(f"build {targets[step.name]}"),
+                "engine": results.get(f"build {targets[step.name]}", {}).get("engine_id"),
                 "compute_capability": target.compute_capability if (target := targets[step.name]) else None,
                 **row(session, VerificationRow, step.result["verification_id"]).metrics,
             }
             for step in submission.steps
-            if step.result and "verification_id" in step.result
+            if step.name in verified and step.result
         ]
         reuses = _reuses(submission, table) if table else {}
         return {
