@@ -22,6 +22,7 @@ Model = Annotated[
 ]
 PrecisionName = Literal["int8", "int8+fp16", "fp16", "fp32", "bf16", "fp8"]
 Precision = Annotated[PrecisionName | None, typer.Option("--precision", help="Only of this precision.")]
+CalibratorOrAuto = Literal["auto", "minmax", "entropy2", "entropy", "legacy", "percentile", "mse"]
 CalibratorName = Annotated[
     Calibrator | None,
     typer.Option("--calibrator", case_sensitive=False, help="Only those of this calibrator."),

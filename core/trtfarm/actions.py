@@ -6,7 +6,7 @@ Fields stay readable, because `explain` compares them one by one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -45,6 +45,8 @@ class ActionKind(StrEnum):
     RECORD = "record"
     #: Engine against such outputs, on its GPU -> accuracy.
     MEASURE = "measure"
+    #: The accuracies of several tables -> the best of these tables. The farm itself does it, there is no job.
+    CHOOSE = "choose"
 
 
 @dataclass(frozen=True)
@@ -158,3 +160,8 @@ def measure(*, model: str, dataset: str, engine: str, tensorrt: str, compute_cap
     """`engine` is the digest of the plan; `tensorrt` and `compute_capability` say what runs it."""
     ran = {"engine": engine, "tensorrt": tensorrt, "compute_capability": compute_capability}
     return Action(ActionKind.MEASURE, {"model": model, "dataset": dataset, **ran})
+
+
+def choose(*, verifications: Sequence[str]) -> Action:
+    """`verifications` are the keys of what was measured with each table, in the order that decides between equals."""
+    return Action(ActionKind.CHOOSE, {"verifications": list(verifications)})

@@ -8,12 +8,13 @@ gate their builds wait for it. An engine that was built on a GPU is measured the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from typing import Any
 
 from trtfarm.actions import ActionKind
 from trtfarm.build_options import DYNAMIC_RANGES, NEUTRAL, check_options
 from trtfarm.calibrators import CalibrationRule, Calibrator
+from trtfarm.candidates import trial_of
 from trtfarm.errors import UsageError
 from trtfarm.targets import BuildTarget
 
@@ -53,7 +54,8 @@ class SubmissionRequest:
     """All that was asked for, with models and data already stored; ids are rows of the database.
 
     Either `dataset_id` and `rule` (calibrate) or `table_id` (use this table) for int8, alone or with fp16; neither for
-    the others. `calibrate_on` is where TensorRT itself calibrates; without it the reference calibrator does, on a CPU.
+    the others. With `candidates` in place of `rule`, each of them calibrates and the best is kept. `calibrate_on` is
+    where TensorRT itself calibrates; without it the reference calibrator does, on a CPU.
     `explicit` asks for Q/DQ nodes also where a table would do. `converter_options` say what stays in float32 beside
     fp16. `profiles` maps an input's name to its min, opt and max shape. `max_drop` is a share: 0.01 is one percent.
     `restamp` takes tables of other release lines of TensorRT. Without `timing_cache` kernels are timed anew.
@@ -65,6 +67,7 @@ class SubmissionRequest:
     precision: str
     targets: tuple[BuildTarget, ...]
     rule: CalibrationRule | None = None
+    candidates: tuple[CalibrationRule, ...] = ()
     dataset_id: str | None = None
     table_id: str | None = None
     test_dataset_id: str | None = None
@@ -116,9 +119,18 @@ class SubmissionRequest:
     def in_one_go(self) -> BuildTarget | None:
         """The target whose engine TensorRT can build in the same go as it calibrates: the only one, so that nothing
         else waits for the table, and with nothing asked of the build that would change what the calibration sees."""
-        alone = self.targets == (self.calibrate_on,) and self.implicit(self.targets[0])
+        alone = self.targets == (self.calibrate_on,) and self.implicit(self.targets[0]) and not self.candidates
         plain = self.precision == "int8" and set(self.build_options) <= NEUTRAL
         return self.targets[0] if alone and plain else None
+
+    @property
+    def rules(self) -> tuple[CalibrationRule, ...]:
+        """What is calibrated by."""
+        return self.candidates or ((self.rule,) if self.rule else ())
+
+    def compares(self, step: str) -> bool:
+        """Whether a step of this name is there only to compare a candidate with the others."""
+        return any(step in astuple(trial_of(rule)) for rule in self.candidates)
 
     def _check_types(self) -> None:
         if PRECISIONS[self.precision].by_flag and any(target.strongly_typed for target in self.targets):
@@ -131,8 +143,8 @@ class SubmissionRequest:
             raise UsageError(f"{self.precision} has no Q/DQ nodes", remedy="leave --explicit out, or ask for int8")
 
     def _check_scales(self) -> None:
-        calibrates = self.dataset_id is not None and self.rule is not None
-        neither = self.rule is None and (self.dataset_id is None or self.search)
+        calibrates = self.dataset_id is not None and bool(self.rules) and not (self.rule and self.candidates)
+        neither = not self.rules and (self.dataset_id is None or self.search)
         by_hand = neither and bool(self.build_options.get(DYNAMIC_RANGES)) and all(map(self.implicit, self.targets))
         from_table = neither and self.table_id is not None
         if not ((calibrates and self.table_id is None) or from_table or by_hand):
@@ -143,18 +155,23 @@ class SubmissionRequest:
 
     def _check_calibration(self) -> None:
         """Raises UsageError for calibrations that nobody can do, and for tables that their targets could not take."""
-        if self.rule is None:
-            return
-        if self.calibrate_on is None and not self.rule.before_fusion:
+        for rule in self.rules:
+            self._check_rule(rule)
+        if self.candidates and self.test_dataset_id is None:
+            raise UsageError(
+                "calibrators are compared on data that was not used for calibration",
+                remedy="hand it in with --test-data, or put it into a folder test/ beside the calibration data",
+            )
+
+    def _check_rule(self, rule: CalibrationRule) -> None:
+        if self.calibrate_on is None and not rule.before_fusion:
             raise UsageError(
                 "only TensorRT itself calibrates after fusion", remedy="use --calibrate-with tensorrt on a GPU"
             )
-        if self.calibrate_on is not None and not self.rule.calibrator.native:
-            raise UsageError(
-                f"TensorRT has no calibrator {self.rule.calibrator}", remedy="use --calibrate-with reference"
-            )
+        if self.calibrate_on is not None and not rule.calibrator.native:
+            raise UsageError(f"TensorRT has no calibrator {rule.calibrator}", remedy="use --calibrate-with reference")
         others = [target for target in self.targets if target != self.calibrate_on and self.implicit(target)]
-        if others and not self.rule.portable:
+        if others and not rule.portable:
             raise UsageError(
                 f"a table that is made after fusion is for the GPU that made it, not for {others[0]}",
                 remedy="calibrate before fusion, or submit for each target alone",
@@ -172,7 +189,7 @@ class SubmissionRequest:
             raise UsageError("a search needs calibration data", remedy="hand it in with --data")
 
     def _check_unquantized(self) -> None:
-        useless = {"calibration data": self.dataset_id, "a calibrator": self.rule, "a table": self.table_id}
+        useless = {"calibration data": self.dataset_id, "a calibrator": self.rules or None, "a table": self.table_id}
         if not PRECISIONS[self.precision].float16 and not any(target.on_gpu for target in self.targets):
             useless["test data"] = self.test_dataset_id
         given = [what for what, value in useless.items() if value is not None]
@@ -193,6 +210,7 @@ class SubmissionRequest:
     def as_dict(self) -> dict[str, Any]:
         return asdict(self) | {
             "rule": self.rule.as_dict() if self.rule else None,
+            "candidates": [rule.as_dict() for rule in self.candidates],
             "targets": [asdict(t) for t in self.targets],
         }
 
@@ -203,7 +221,8 @@ class SubmissionRequest:
         return cls(
             **{
                 **data,
-                "rule": CalibrationRule(**{**rule, "calibrator": Calibrator(rule["calibrator"])}) if rule else None,
+                "rule": _rule(rule) if rule else None,
+                "candidates": tuple(map(_rule, data.get("candidates", ()))),
                 "targets": tuple(BuildTarget(**target) for target in data["targets"]),
                 "calibrate_on": BuildTarget(**calibrate_on) if calibrate_on else None,
                 "rest_in_float16": tuple(data.get("rest_in_float16", ())),
@@ -211,21 +230,26 @@ class SubmissionRequest:
         )
 
 
+def _rule(data: Mapping[str, Any]) -> CalibrationRule:
+    return CalibrationRule(**{**data, "calibrator": Calibrator(data["calibrator"])})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One action of a plan; `needs` names the steps whose results it takes."""
+    """One action of a plan; `needs` names the steps whose results it takes, `rule` is what a calibration goes by."""
 
     name: str
     kind: ActionKind
     needs: tuple[str, ...] = ()
     target: BuildTarget | None = None
+    rule: CalibrationRule | None = None
 
 
 def plan(request: SubmissionRequest) -> tuple[Step, ...]:
     """The steps of a submission, each after those it needs."""
     precision = PRECISIONS[request.precision]
-    scales = ("calibrate",) if request.rule else ()
-    steps = [Step(name="calibrate", kind=ActionKind.CALIBRATE)] if request.rule else []
+    steps = _calibration(request)
+    scales = (steps[-1].name,) if steps else ()
     quantized: tuple[str, ...] = ()
     if precision.quantized and not all(map(request.implicit, request.targets)):
         kind = ActionKind.SEARCH if request.search else ActionKind.QUANTIZE
@@ -246,6 +270,24 @@ def plan(request: SubmissionRequest) -> tuple[Step, ...]:
     return (*steps, *_measurements(request))
 
 
+def _calibration(request: SubmissionRequest) -> list[Step]:
+    """Steps of which the last gives a table. All candidates are quantised as the table that wins will be."""
+    if request.rule:
+        return [Step(name="calibrate", kind=ActionKind.CALIBRATE, rule=request.rule)]
+    steps: list[Step] = []
+    for rule in request.candidates:
+        trial = trial_of(rule)
+        steps += (
+            Step(name=trial.calibrate, kind=ActionKind.CALIBRATE, rule=rule),
+            Step(name=trial.quantize, kind=ActionKind.QUANTIZE, needs=(trial.calibrate,)),
+            Step(name=trial.verify, kind=ActionKind.VERIFY, needs=(trial.quantize,)),
+        )
+    if steps:
+        needs = tuple(name for rule in request.candidates for name in (trial_of(rule).calibrate, trial_of(rule).verify))
+        steps.append(Step(name="choose", kind=ActionKind.CHOOSE, needs=needs))
+    return steps
+
+
 def verified_precisions(request: SubmissionRequest) -> dict[str, str]:
     """What each verification of a submission's plan measures, by its step's name."""
     steps = plan(request)
@@ -253,7 +295,7 @@ def verified_precisions(request: SubmissionRequest) -> dict[str, str]:
     return {
         step.name: request.precision_for(step.target) if step.target else made_of[step.needs[:1]]
         for step in steps
-        if step.kind in {ActionKind.VERIFY, ActionKind.MEASURE}
+        if step.kind in {ActionKind.VERIFY, ActionKind.MEASURE} and not request.compares(step.name)
     }
 
 

@@ -67,6 +67,7 @@ CASES: dict[ActionKind, tuple[Callable[..., Action], dict[str, Any], dict[str, A
         {"model": DIGEST, "dataset": DIGEST},
         {"model": OTHER, "dataset": OTHER},
     ),
+    ActionKind.CHOOSE: (actions.choose, {"verifications": [DIGEST, OTHER]}, {"verifications": [OTHER, DIGEST]}),
     ActionKind.MEASURE: (
         actions.measure,
         {"model": DIGEST, "dataset": DIGEST, "engine": DIGEST, "tensorrt": "8.5.3.1", "compute_capability": "sm_90"},

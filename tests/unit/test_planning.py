@@ -22,6 +22,8 @@ TARGETS = tuple(
 )
 CALIBRATED: dict[str, Any] = {"precision": "int8", "rule": RULE, "dataset_id": "dat_1"}
 SEARCHED: dict[str, Any] = {"search": True, "max_drop": 0.01, "test_dataset_id": "dat_2"}
+CANDIDATES = tuple(CalibrationRule.of(word, batch_size=50) for word in (Calibrator.MINMAX, Calibrator.MSE))
+COMPARED: dict[str, Any] = {"rule": None, "candidates": CANDIDATES, "test_dataset_id": "dat_2"}
 BUILDS = ["build sm_86 tensorrt-rtx-1.7.1.116", "build sm_89 tensorrt-rtx-1.7.1.116"]
 
 
@@ -69,6 +71,33 @@ def test_a_search_is_of_no_use_for_targets_that_take_a_table() -> None:
     with pytest.raises(UsageError, match="not every target"):
         request(**SEARCHED, targets=(native,))
     assert "search" in needs(request(**SEARCHED, targets=(native,), explicit=True))
+
+
+def test_candidates_are_compared_and_the_rest_goes_on_with_the_best() -> None:
+    wanted = request(**COMPARED, max_drop=0.01)
+    assert needs(wanted) == {
+        "calibrate minmax": (),
+        "quantize minmax": ("calibrate minmax",),
+        "verify minmax": ("quantize minmax",),
+        "calibrate mse": (),
+        "quantize mse": ("calibrate mse",),
+        "verify mse": ("quantize mse",),
+        "choose": ("calibrate minmax", "verify minmax", "calibrate mse", "verify mse"),
+        "quantize": ("choose",),
+        "verify": ("quantize",),
+        **dict.fromkeys(BUILDS, ("quantize", "verify")),
+    }
+    assert {step.name: step.rule for step in plan(wanted) if step.rule} == {
+        f"calibrate {rule.calibrator}": rule for rule in CANDIDATES
+    }
+    assert verified_precisions(wanted) == {"verify": "int8"}
+
+
+def test_targets_that_take_a_table_take_the_best() -> None:
+    native = BuildTarget(compute_capability="sm_90", toolchain="tensorrt", tensorrt="8.5.3.1")
+    wanted = request(**COMPARED, targets=(native,))
+    assert needs(wanted)[f"build {native}"] == ("choose",)
+    assert request(**COMPARED, targets=(native,), calibrate_on=None).in_one_go() is None
 
 
 def test_with_a_gate_the_builds_wait_for_the_verification() -> None:
@@ -130,6 +159,10 @@ def test_float16_alone_needs_no_calibration_and_can_be_verified() -> None:
         ({"max_drop": -0.01, "test_dataset_id": "dat_2"}, "not possible"),
         ({"max_drop": math.nan, "test_dataset_id": "dat_2"}, "not possible"),
         ({"search": True, "test_dataset_id": "dat_2"}, "how much may be lost"),
+        ({**COMPARED, "test_dataset_id": None}, "compared on data"),
+        ({**COMPARED, "rule": RULE}, "needs scales, from one place"),
+        ({**COMPARED, "dataset_id": None}, "needs scales"),
+        ({**COMPARED, "calibrate_on": TARGETS[0]}, "TensorRT has no calibrator mse"),
         ({**SEARCHED, "dataset_id": None, "rule": None, "table_id": "tab_1"}, "needs calibration data"),
         ({**SEARCHED, "precision": "fp16", "rule": None, "dataset_id": None}, "gets? no Q/DQ nodes"),
         ({"precision": "int8+fp16", "rule": None}, "int8\\+fp16 needs scales"),
@@ -244,7 +277,7 @@ def test_what_no_gpu_can_do_is_refused(values: dict[str, Any], words: str) -> No
 
 
 @given(
-    st.sampled_from([{}, {"rule": None, "dataset_id": None, "table_id": "tab_1"}]),
+    st.sampled_from([{}, {"rule": None, "dataset_id": None, "table_id": "tab_1"}, COMPARED]),
     st.sampled_from([{}, {"test_dataset_id": "dat_2"}, {"test_dataset_id": "dat_2", "max_drop": 0.01}, SEARCHED]),
     st.sampled_from(["int8", "int8+fp16"]),
     st.dictionaries(st.text(max_size=5), st.fixed_dictionaries({"min": st.lists(st.integers(0, 9))}), max_size=2),
@@ -254,7 +287,7 @@ def test_every_plan_can_be_followed_and_survives_being_data(
 ) -> None:
     if "search" in check:
         scales = {**scales, "dataset_id": "dat_1"}
-    wanted = request(**scales, **check, precision=precision, profiles=profiles, build_options={"workspace_bytes": 1})
+    wanted = request(**{**scales, **check}, precision=precision, profiles=profiles, build_options={"workspace_bytes": 1})
     assert SubmissionRequest.from_dict(json.loads(json.dumps(wanted.as_dict()))) == wanted
     steps = plan(wanted)
     names = [step.name for step in steps]

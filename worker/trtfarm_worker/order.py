@@ -9,6 +9,7 @@ from typing import Any
 
 from trtfarm.build_options import DYNAMIC_RANGES
 from trtfarm.calibrators import AFTER_FUSION_BY_DEFAULT, CalibrationRule, Calibrator
+from trtfarm.candidates import COMPARED
 from trtfarm.compute_capability import ComputeCapability
 from trtfarm.errors import UsageError
 from trtfarm.planning import PRECISIONS, implicit
@@ -19,7 +20,10 @@ from trtfarm_worker.sites import CalibrateWith
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What a user asked for, in the user's words: paths, names, and None where nothing was said."""
+    """What a user asked for, in the user's words: paths, names, and None where nothing was said.
+
+    `compare` is `--calibrator auto`: several are tried, and the best is kept.
+    """
 
     model: Path
     data: Sequence[str] = ()
@@ -27,6 +31,7 @@ class Order:
     labels: str | None = None
     table: str | None = None
     calibrator: Calibrator | None = None
+    compare: bool = False
     batch_size: int | None = None
     quantile: float | None = None
     cutoff: float | None = None
@@ -70,7 +75,7 @@ def check_options(order: Order) -> None:
         kept = {"--keep-fp32": order.float32_nodes, "--keep-fp32-op": order.float32_op_types}
         _refuse(kept, f"{order.precision} has no float16")
     if not precision.quantized:
-        int8 = {"--calibrator": order.calibrator, "--data": order.data, "--table": order.table}
+        int8 = {"--calibrator": order.calibrator or order.compare or None, "--data": order.data, "--table": order.table}
         quantizer = {
             **_exclusions(order),
             "--explicit": order.explicit or None,
@@ -78,7 +83,11 @@ def check_options(order: Order) -> None:
         }
         _refuse({**int8, **calibration, **quantizer}, f"{order.precision} is not quantised")
     elif order.table:
-        _refuse(calibration, "with --table nothing is calibrated")
+        _refuse({**calibration, "--calibrator auto": order.compare or None}, "with --table nothing is calibrated")
+    elif order.compare:
+        legacy = {"--cutoff": order.cutoff, "--after-fusion": order.after_fusion or None}
+        _refuse(legacy, f"--calibrator auto compares {', '.join(COMPARED)}, before fusion")
+        CalibrationRule.of(Calibrator.PERCENTILE, batch_size=order.batch_size or 1, quantile=order.quantile)
     else:
         rule = order.calibrator or Calibrator.MINMAX
         CalibrationRule.of(rule, batch_size=order.batch_size or 1, quantile=order.quantile, cutoff=order.cutoff)
@@ -118,7 +127,7 @@ def takers(order: Order, targets: Sequence[BuildTarget]) -> list[BuildTarget]:
 
 def by_hand(order: Order, targets: Sequence[BuildTarget]) -> bool:
     """Whether ranges are given by hand and nothing else that scales could come from."""
-    named = order.data or order.table or order.calibrator
+    named = order.data or order.table or order.calibrator or order.compare
     return bool(order.build_options.get(DYNAMIC_RANGES)) and not named and len(takers(order, targets)) == len(targets)
 
 

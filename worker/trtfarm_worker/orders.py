@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from trtfarm.build_options import DYNAMIC_RANGES
 from trtfarm.calibrators import CalibrationRule, Calibrator
+from trtfarm.candidates import candidate_rules
 from trtfarm.catalog.lookup import find_one
 from trtfarm.database.schema import TableRow
 from trtfarm.datasets.dataset import DataSet
@@ -31,7 +32,7 @@ from trtfarm.submissions.reuse import described, reuse_of
 from trtfarm.targets import BuildTarget
 from trtfarm_worker.data_reader import DataReader, Tell
 from trtfarm_worker.order import Order, by_hand, check_for_targets, check_options, is_measured, takers
-from trtfarm_worker.sites import calibration_site
+from trtfarm_worker.sites import CalibrateWith, calibration_site
 from trtfarm_worker.toolchains.choice import choose, stands_in
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
@@ -72,6 +73,7 @@ def take(
             precision=order.precision,
             targets=targets,
             rule=goods.rule,
+            candidates=goods.candidates,
             dataset_id=_LATER if goods.data else None,
             table_id=_LATER if goods.table else None,
             test_dataset_id=_LATER if goods.test else None,
@@ -102,6 +104,7 @@ class _Goods:
 
     data: DataSet | None = None
     rule: CalibrationRule | None = None
+    candidates: tuple[CalibrationRule, ...] = ()
     table: CalibrationTable | str | None = None
     test: DataSet | None = None
 
@@ -124,26 +127,39 @@ def _goods(farm: Farm, order: Order, reader: DataReader, targets: Sequence[Build
             reader.tell_all(["the ranges are those of the table: the calibration data is not read"])
         return _Goods(table=table, test=_test_data(farm, order, reader, source, None))
     data = reader.read(source)
+    return replace(_calibration(order, reader, data), test=_test_data(farm, order, reader, source, data))
+
+
+def _calibration(order: Order, reader: DataReader, data: DataSet) -> _Goods:
+    """The rule to calibrate by, or the ones to compare."""
+    batch_size = reader.batch_size(order.batch_size, data)
+    if order.compare:
+        native = order.calibrate_with is CalibrateWith.TENSORRT
+        rules = candidate_rules(batch_size=batch_size, quantile=order.quantile, native=native)
+        return _Goods(data=data, candidates=rules)
     rule = CalibrationRule.of(
         order.calibrator or Calibrator.MINMAX,
-        batch_size=reader.batch_size(order.batch_size, data),
+        batch_size=batch_size,
         before_fusion=not order.after_fusion,
         quantile=order.quantile,
         cutoff=order.cutoff,
     )
-    return _Goods(data=data, rule=rule, test=_test_data(farm, order, reader, source, data))
+    return _Goods(data=data, rule=rule)
 
 
 def _site(
     order: Order, goods: _Goods, targets: Sequence[BuildTarget], toolchains: Sequence[Toolchain], tell: Tell
 ) -> BuildTarget | None:
-    if goods.rule is None:
+    rule = goods.rule or next(iter(goods.candidates), None)
+    if rule is None:
         return None
+    # Some of those that are compared TensorRT does not have: without a wish, one hand makes all their tables.
+    unasked = CalibrateWith.REFERENCE if goods.candidates else None
     site = calibration_site(
-        goods.rule,
+        rule,
         targets,
         toolchains,
-        wanted=order.calibrate_with,
+        wanted=order.calibrate_with or unasked,
         takers=takers(order, targets),
         restamp=order.restamp,
     )

@@ -16,6 +16,7 @@ from trtfarm_cli.options import (
     BuilderOption,
     BuilderOptionFile,
     CalibrateWithName,
+    CalibratorOrAuto,
     Cutoff,
     Data,
     DynamicRanges,
@@ -56,7 +57,10 @@ def submit(
     model: ModelFile,
     *,
     calibrator: Annotated[
-        Calibrator | None, typer.Option(case_sensitive=False, help="Rule that chooses the ranges; minmax unless given.")
+        CalibratorOrAuto | None,
+        typer.Option(
+            case_sensitive=False, help="Rule that chooses the ranges; auto tries several. minmax unless given."
+        ),
     ] = None,
     data: Data = None,
     test_data: TestData = None,
@@ -115,7 +119,8 @@ def submit(
         test_data=test_data or (),
         labels=labels,
         table=table,
-        calibrator=calibrator,
+        calibrator=Calibrator(calibrator) if calibrator not in (None, "auto") else None,
+        compare=calibrator == "auto",
         batch_size=batch_size,
         quantile=quantile,
         cutoff=cutoff,

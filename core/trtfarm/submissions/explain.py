@@ -81,9 +81,10 @@ def _explained(
     complete: Completeness,
 ) -> Explanation:
     """A step whose needs are all stored."""
-    action = resolve(session, request, step, results).action
-    result = find(session, action, complete)
-    error = gate_error(session, request, step.kind, result)
+    work = resolve(session, request, step, results)
+    action = work.action
+    result = work.result or find(session, action, complete)
+    error = gate_error(session, request, step.name, step.kind, result)
     return Explanation(
         step=step.name,
         hit=result is not None,

@@ -18,10 +18,13 @@ _GATED = frozenset({ActionKind.VERIFY, ActionKind.MEASURE})
 
 
 def gate_error(
-    session: Session, request: SubmissionRequest, kind: ActionKind, result: Mapping[str, Any] | None
+    session: Session, request: SubmissionRequest, step: str, kind: ActionKind, result: Mapping[str, Any] | None
 ) -> TrtfarmError | None:
-    """Why a step that verified, or measured an engine, does not pass the gate; None where it does or has none."""
-    if kind not in _GATED or request.max_drop is None or result is None:
+    """Why a step that verified, or measured an engine, does not pass the gate; None where it does or has none.
+
+    What is only compared with others has none: the best of them is verified again.
+    """
+    if kind not in _GATED or request.max_drop is None or result is None or request.compares(step):
         return None
     try:
         metrics = row(session, VerificationRow, result["verification_id"]).metrics

@@ -141,22 +141,28 @@ class SubmissionManager:
             self._apply_gate(session, request, row)
         elif job.state is JobState.CANCELLED:
             row.state = StepState.CANCELLED
-        elif _blob_lost(job) and self._take_back(session, [rows[name] for name in row.needs]):
+        elif _blob_lost(job) and self._take_back(session, row, rows):
             row.state, row.job_id = StepState.PENDING, None
         else:
             row.state, row.error = StepState.FAILED, job.error
 
-    def _take_back(self, session: Session, needs: Iterable[StepRow]) -> bool:
+    def _take_back(self, session: Session, row: StepRow, rows: Mapping[str, StepRow]) -> bool:
         """Takes back hits whose blobs turned out to be damaged or gone; whether any of the needs has to be done again.
 
         Only hits: what this submission itself had done and lost again says that the store cannot be relied on.
         """
         again = False
-        for need in needs:
-            if need.state is StepState.HIT and not whole(session, ActionKind(need.kind), need.key, self._complete):
+        for need in (rows[name] for name in row.needs):
+            if need.state is StepState.HIT and not self._intact(session, need, rows):
                 need.state, need.result = StepState.PENDING, None
             again |= need.state not in _MET
         return again
+
+    def _intact(self, session: Session, row: StepRow, rows: Mapping[str, StepRow]) -> bool:
+        """Whether a hit is still there; a choice has nothing of its own, so it is as long as all that it chose from."""
+        if row.kind == ActionKind.CHOOSE:
+            return not self._take_back(session, row, rows)
+        return whole(session, ActionKind(row.kind), row.key, self._complete)
 
     def _look_up(
         self, session: Session, request: SubmissionRequest, step: Step, rows: Mapping[str, StepRow], *, fresh: bool
@@ -171,7 +177,9 @@ class SubmissionManager:
             row.state, row.error = StepState.FAILED, error.as_dict()
             return None
         row.key = work.action.key
-        result = None if fresh else find(session, work.action, self._complete)
+        # What this submission itself has done is fresh.
+        again = fresh and not any(other.key == row.key and other.state is StepState.DONE for other in rows.values())
+        result = dict(work.result) if work.result else (None if again else find(session, work.action, self._complete))
         if result is not None:
             row.state, row.result = StepState.HIT, result
             self._apply_gate(session, request, row)
@@ -194,7 +202,7 @@ class SubmissionManager:
 
     def _apply_gate(self, session: Session, request: SubmissionRequest, row: StepRow) -> None:
         """Fails a step that verified, or measured an engine, and found more lost than the submission allows."""
-        error = gate_error(session, request, ActionKind(row.kind), row.result)
+        error = gate_error(session, request, row.name, ActionKind(row.kind), row.result)
         if error is not None:
             row.state, row.error = StepState.FAILED, error.as_dict()
 

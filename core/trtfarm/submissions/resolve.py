@@ -9,9 +9,18 @@ from typing import Any, TypeVar
 from sqlalchemy.orm import Session
 
 from trtfarm import actions
-from trtfarm.accuracy import measure
+from trtfarm.accuracy import drop, measure
 from trtfarm.actions import Action, ActionKind
-from trtfarm.database.schema import DatasetRow, EngineRow, ModelRow, QuantizationRow, RecordingRow, TableRow
+from trtfarm.candidates import best, trial_of
+from trtfarm.database.schema import (
+    DatasetRow,
+    EngineRow,
+    ModelRow,
+    QuantizationRow,
+    RecordingRow,
+    TableRow,
+    VerificationRow,
+)
 from trtfarm.errors import NotFoundError
 from trtfarm.planning import PRECISIONS, Step, SubmissionRequest
 from trtfarm.submissions.reuse import algorithm_of, described, reuse_of
@@ -26,10 +35,14 @@ _ALONG = "along"
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """An action and the request of the job that would do it: plain JSON, rows named by id."""
+    """An action and the request of the job that would do it: plain JSON, rows named by id.
+
+    An action that takes no job has its `result` at once.
+    """
 
     action: Action
     request: Mapping[str, Any]
+    result: Mapping[str, Any] | None = None
 
     def alone(self) -> Work:
         """Without what its job would do besides, which is another step's."""
@@ -43,16 +56,16 @@ def resolve(session: Session, request: SubmissionRequest, step: Step, results: R
 
 def _calibrate(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:  # noqa: ARG001
     model, dataset = row(session, ModelRow, request.model_id), row(session, DatasetRow, request.dataset_id)
-    if request.rule is None:
+    if step.rule is None:
         raise NotFoundError("the submission names no calibrator")
     target = request.calibrate_on
     place = {"tensorrt": target.tensorrt, "compute_capability": target.compute_capability} if target else {}
     return Work(
-        action=actions.calibrate(model=model.digest, dataset=dataset.digest, rule=request.rule, **place),
+        action=actions.calibrate(model=model.digest, dataset=dataset.digest, rule=step.rule, **place),
         request={
             "model_id": model.id,
             "dataset_id": dataset.id,
-            "rule": request.rule.as_dict(),
+            "rule": step.rule.as_dict(),
             **({**asdict(target), "timing_cache": request.timing_cache} if target else {}),
             **_along(request, model),
         },
@@ -69,8 +82,19 @@ def _along(request: SubmissionRequest, model: ModelRow) -> dict[str, Any]:
     return {_ALONG: {"fields": dict(fields), "request": {"model_id": model.id, "quantization_id": None, **wanted}}}
 
 
-def _quantize(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:  # noqa: ARG001
-    model, table = row(session, ModelRow, request.model_id), _table(session, request, results)
+def _choose(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:  # noqa: ARG001
+    trials = [trial_of(rule) for rule in request.candidates]
+    checks = [row(session, VerificationRow, results[trial.verify]["verification_id"]) for trial in trials]
+    drops = [drop(check.metrics) for check in checks]
+    return Work(
+        action=actions.choose(verifications=[check.key for check in checks]),
+        request={},
+        result={"table_id": results[trials[best(drops)].calibrate]["table_id"]},
+    )
+
+
+def _quantize(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:
+    model, table = row(session, ModelRow, request.model_id), _table(session, request, step, results)
     if table is None:
         raise NotFoundError("the submission names no table")
     options = dict(request.quantizer_options)
@@ -126,7 +150,7 @@ def _build(session: Session, request: SubmissionRequest, step: Step, results: Re
     rewritten = _rewritten(session, step, results)
     if rewritten is not None:
         origin["quantization_id"] = rewritten.id
-    table = _table(session, request, results) if PRECISIONS[request.precision].quantized else None
+    table = _table(session, request, step, results) if PRECISIONS[request.precision].quantized else None
     if table is not None and (rewritten is not None or request.implicit(target)):
         origin |= {"table_id": table.id, "calibrator": table.calibrator}
     handed = table if request.implicit(target) else None
@@ -207,9 +231,10 @@ def _content(model: ModelRow, rewritten: QuantizationRow | None) -> dict[str, An
     return {"onnx": rewritten.blob, "weights": model.weights_blob}
 
 
-def _table(session: Session, request: SubmissionRequest, results: Results) -> TableRow | None:
-    """The table that the scales are from; None where they were all given by hand."""
-    table_id = request.table_id or results.get("calibrate", {}).get("table_id")
+def _table(session: Session, request: SubmissionRequest, step: Step, results: Results) -> TableRow | None:
+    """The table that the scales are from, of a candidate its own; None where they were all given by hand."""
+    made = (results.get(name, {}).get("table_id") for name in (*step.needs, "choose", "calibrate"))
+    table_id = request.table_id or next(filter(None, made), None)
     return None if table_id is None else row(session, TableRow, table_id)
 
 
@@ -230,4 +255,5 @@ _RESOLVERS: dict[ActionKind, Callable[[Session, SubmissionRequest, Step, Results
     ActionKind.BUILD: _build,
     ActionKind.RECORD: _record,
     ActionKind.MEASURE: _measure,
+    ActionKind.CHOOSE: _choose,
 }

@@ -43,6 +43,12 @@ class Submission:
         """Whether everything was there already."""
         return all(step.state is StepState.HIT for step in self.steps)
 
+    @property
+    def table_id(self) -> str | None:
+        """The table that its scales are from, once it is there."""
+        made = {step.name: step.result["table_id"] for step in self.steps if step.result and "table_id" in step.result}
+        return self.request.table_id or made.get("choose") or made.get("calibrate")
+
     def result_ids(self, word: str) -> list[str]:
         """The ids that its steps gave under a word such as `engine_id`, in the order of the plan."""
         return [str(step.result[word]) for step in self.steps if step.result and word in step.result]
