@@ -71,9 +71,10 @@ def _compare(case: Case, folder: Path, toolchain: Mapping[str, str]) -> None:
         for number in range(case.rounds):
             peer.append(_polygraphy(case, folder, toolchain, Path(scratch) / f"peer{number}"))
             home = _home(Path(scratch) / f"home{number}", toolchain)
-            ours.append(_submit(case, folder, home))
-        again = _submit(case, folder, home)
-        anew = _submit(case, folder, home, "--fresh")
+            target = _target(home)
+            ours.append(_submit(case, folder, home, target))
+        again = _submit(case, folder, home, target)
+        anew = _submit(case, folder, home, target, "--fresh")
     theirs, own = statistics.median(peer), statistics.median(ours)
     print(
         f"{case.name:8}{theirs:12.2f} s{own:12.2f} s{own / theirs:8.2f}{again:10.2f} s{theirs / again:9.1f}"
@@ -106,12 +107,20 @@ def _home(home: Path, toolchain: Mapping[str, str]) -> Path:
     """A new farm that knows the toolchain and nothing else."""
     options = [f"--library-path={path}" for path in toolchain["TRT_LIBRARY_PATH"].split(os.pathsep)]
     options += [f"--python-path={path}" for path in toolchain["TRT_PYTHONPATH"].split(os.pathsep)]
-    _trtfarm(home, "toolchain", "add", toolchain["TRT_PYTHON"], *options)
+    _trtfarm(home, "toolchain", "add", toolchain["TRT_PYTHON"], "--name=gpu", *options)
     return home
 
 
-def _submit(case: Case, folder: Path, home: Path, *options: str) -> float:
-    """Seconds of `trtfarm submit` for the GPU of this host."""
+def _target(home: Path) -> str:
+    """The compute capability of the GPU that the farm's toolchain found."""
+    command = [sys.executable, "-m", "trtfarm_cli", "toolchain", "list", "--json"]
+    listed = subprocess.check_output(command, env=_environment(home))
+    found: list[str] = next(tool for tool in json.loads(listed) if tool["name"] == "gpu")["compute_capabilities"]
+    return found[0]
+
+
+def _submit(case: Case, folder: Path, home: Path, target: str, *options: str) -> float:
+    """Seconds of `trtfarm submit`."""
     shapes = ":".join("x".join(map(str, (size, *case.shape))) for size in _SIZES)
     return _trtfarm(
         home,
@@ -121,13 +130,18 @@ def _submit(case: Case, folder: Path, home: Path, *options: str) -> float:
         f"--calibrator={_CALIBRATOR}",
         f"--batch-size={_BATCH_SIZE}",
         "--calibrate-with=tensorrt",
+        f"--target={target}",
         f"--shape={case.input}={shapes}",
         *options,
     )
 
 
 def _trtfarm(home: Path, *arguments: str) -> float:
-    return _seconds([sys.executable, "-m", "trtfarm_cli", *arguments], os.environ | {"TRTFARM_HOME": str(home)}, None)
+    return _seconds([sys.executable, "-m", "trtfarm_cli", *arguments], _environment(home), None)
+
+
+def _environment(home: Path) -> dict[str, str]:
+    return {**os.environ, "TRTFARM_HOME": str(home)}
 
 
 def _seconds(command: Sequence[str], environment: Mapping[str, str], folder: Path | None) -> float:
