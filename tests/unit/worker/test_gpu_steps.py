@@ -1,0 +1,188 @@
+"""What workers keep of answers from a GPU: native tables, engines built along with them, timings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from tests.acceptance.cli import gpu_poser
+from tests.contracts.gpu_submissions import NATIVE
+from tests.contracts.submission_bench import Bench
+from trtfarm.database.schema import EngineRow, TableRow, TimingCacheRow
+from trtfarm.database.session import Database
+from trtfarm.errors import TableError, ToolchainError
+from trtfarm.jobs.job import Job
+from trtfarm_worker.builder.request import BuilderAnswer
+from trtfarm_worker.steps import calibrate
+from trtfarm_worker.steps.step import Task
+from trtfarm_worker.steps.timing import handed_caches, keep_cache
+from trtfarm_worker.toolchains.toolchain import Toolchain, ToolchainKind
+
+TRT = Toolchain(name="trt", kind=ToolchainKind.TENSORRT, python=Path("/python"), version="8.5.3.1")
+TABLE = "TRT-8503-MinMaxCalibration\ndata: 3c010204\n(Unnamed Layer* 10) [Constant]_output: 3b010204\n"
+
+
+@pytest.fixture
+def bench(database: Database, tmp_path: Path) -> Bench:
+    return Bench(database, tmp_path)
+
+
+def task_of(bench: Bench, job: Job, place: str = "work") -> Task:
+    inputs, scratch = bench.folder / place / "inputs", bench.folder / place / "scratch"
+    inputs.mkdir(parents=True)
+    scratch.mkdir()
+    return Task(farm=bench.farm, job=job, toolchains=(TRT,), inputs=inputs, scratch=scratch)
+
+
+def answer_of(task: Task, result: Mapping[str, Any]) -> BuilderAnswer:
+    return BuilderAnswer(
+        result=result, scratch=task.scratch, native_log=task.scratch / "native.log", seconds=1.0, peak_memory_bytes=0
+    )
+
+
+def calibrated(task: Task, table: str = TABLE, **facts: Any) -> BuilderAnswer:
+    """What `trt-calibrate` answers; the engine that was built in the same go comes with it."""
+    (task.scratch / "calibration.table").write_text(table)
+    for name in ("engine.plan", "build.log"):
+        (task.scratch / name).write_text(f"{name} of {table}")
+    answer = {
+        "table": "calibration.table",
+        "samples": 500,
+        "batches": 10,
+        "engine": "tensorrt 8.5.3.1",
+        "device": gpu_poser.DEVICE,
+        "calibration_seconds": 0.014,
+        "build": {
+            "engine": "engine.plan",
+            "log": "build.log",
+            "tensorrt": "8.5.3.1",
+            "layers": [],
+            "int8_layers": 0,
+            "io": [],
+            "seconds": 10.0,
+            "device": gpu_poser.DEVICE,
+            "timing_cache": None,
+        },
+    }
+    return answer_of(task, {**answer, **facts})
+
+
+def test_a_table_is_kept_as_tensorrt_wrote_it_and_the_engine_under_its_builds_key(bench: Bench) -> None:
+    submission = bench.submit(bench.request(**NATIVE, test_dataset_id=None))
+    job = bench.queued_of("calibrate")
+    claim = bench.farm.jobs.claim(job.id, "worker")
+    assert claim is not None
+    task = task_of(bench, claim.job)
+    commit = calibrate.keep(task, calibrated(task))
+    with bench.farm.database.write() as session:
+        bench.farm.jobs.finish(session, claim, commit(session))
+    bench.farm.after_job(job.id)
+    done = bench.get(submission)
+    assert [(step.kind, step.state) for step in done.steps] == [("calibrate", "done"), ("build", "hit")]
+    with bench.farm.database.read() as session:
+        table = session.get_one(TableRow, done.result_ids("table_id")[0])
+        engine = session.get_one(EngineRow, done.result_ids("engine_id")[0])
+    assert bench.farm.blobs.read(table.blob) == TABLE.encode()
+    assert (table.tensorrt, table.origin, table.portable, table.device) == ("8.5.3.1", "native", True, None)
+    assert table.rule["device"] == {"name": "NVIDIA H200", "compute_capability": "sm_90"}
+    assert (engine.table_id, engine.gpu, engine.calibrator) == (table.id, "NVIDIA H200", "minmax")
+    assert engine.signature
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        TABLE.replace("3c010204", "00000000"),
+        TABLE.replace("3c010204", "7fc00000"),
+        TABLE.replace("MinMax", "Entropy"),
+        "TRT-8503-MinMaxCalibration\n",
+    ],
+)
+def test_a_table_that_tensorrt_could_not_build_from_is_not_kept(bench: Bench, table: str) -> None:
+    bench.submit(bench.request(**NATIVE))
+    task = task_of(bench, bench.queued_of("calibrate"))
+    with pytest.raises(TableError, match=r"TensorRT 8\.5\.3\.1 wrote"):
+        calibrate.keep(task, calibrated(task, table))
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"engine": "tensorrt 8.5.2.2"}, "worked with TensorRT 8.5.2.2"),
+        ({"device": {**gpu_poser.DEVICE, "compute_capability": "sm_80"}}, "which is sm_80 and not sm_90"),
+    ],
+)
+def test_what_another_tensorrt_or_gpu_did_is_not_kept(bench: Bench, facts: dict[str, Any], words: str) -> None:
+    bench.submit(bench.request(**NATIVE))
+    task = task_of(bench, bench.queued_of("calibrate"))
+    with pytest.raises(ToolchainError, match=words):
+        calibrate.keep(task, calibrated(task, **facts))
+
+
+class TestTimings:
+    """Caches from build to build, also of builds that ran at the same time."""
+
+    def job(self, bench: Bench, **values: Any) -> Job:
+        plain: dict[str, Any] = {"precision": "fp32", "rule": None, "dataset_id": None, "test_dataset_id": None}
+        bench.submit(bench.request(**{**NATIVE, "calibrate_on": None}, **plain, **values))
+        return bench.queued()[-1]
+
+    def keep(self, bench: Bench, task: Task, content: str, **device: str) -> None:
+        (task.scratch / "timing.cache").write_text(content)
+        result = {"timing_cache": "timing.cache", "tensorrt": "8.5.3.1", "device": {**gpu_poser.DEVICE, **device}}
+        commit = keep_cache(task, answer_of(task, result), result)
+        with bench.farm.database.write() as session:
+            commit(session)
+
+    def caches(self, bench: Bench) -> dict[str, tuple[str, int]]:
+        with bench.farm.database.read() as session:
+            rows = session.scalars(select(TimingCacheRow)).all()
+        return {row.gpu: (bench.farm.blobs.read(row.blob).decode(), row.revision) for row in rows}
+
+    def test_a_build_is_handed_what_the_last_one_left(self, bench: Bench) -> None:
+        first = task_of(bench, self.job(bench), "first")
+        assert handed_caches(first) == {}
+        self.keep(bench, first, "one")
+        second = task_of(bench, first.job, "second")
+        handed = handed_caches(second)
+        assert {name: Path(path).read_text() for name, path in handed.items()} == {"NVIDIA H200": "one"}
+        self.keep(bench, second, "1")  # smaller, but made of what was there
+        assert self.caches(bench) == {"NVIDIA H200": ("1", 2)}
+
+    @pytest.mark.parametrize(("late", "kept"), [("two and more", ("two and more", 3)), ("2", ("second", 2))])
+    def test_of_two_at_a_time_the_larger_stays(self, bench: Bench, late: str, kept: tuple[str, int]) -> None:
+        self.keep(bench, task_of(bench, self.job(bench), "first"), "one")
+        early, later = (task_of(bench, bench.queued()[-1], name) for name in ("early", "later"))
+        for task in (early, later):
+            handed_caches(task)
+        self.keep(bench, early, "second")
+        self.keep(bench, later, late)
+        assert self.caches(bench) == {"NVIDIA H200": kept}
+
+    def test_timings_never_cross_devices(self, bench: Bench) -> None:
+        task = task_of(bench, self.job(bench))
+        self.keep(bench, task, "of an H200")
+        self.keep(bench, task, "of another", name="NVIDIA H100 PCIe")
+        assert self.caches(bench) == {"NVIDIA H200": ("of an H200", 1), "NVIDIA H100 PCIe": ("of another", 1)}
+        other = replace(task.job, request={**task.job.request, "compute_capability": "sm_89"})
+        assert handed_caches(task_of(bench, other, "other")) == {}
+
+    def test_who_wants_none_neither_gets_nor_leaves_any(self, bench: Bench) -> None:
+        self.keep(bench, task_of(bench, self.job(bench), "first"), "one")
+        without = replace(bench.queued()[-1], request={**bench.queued()[-1].request, "timing_cache": False})
+        task = task_of(bench, without, "without")
+        assert handed_caches(task) == {}
+        self.keep(bench, task, "one and more")
+        assert self.caches(bench) == {"NVIDIA H200": ("one", 1)}
+
+    def test_one_that_is_damaged_costs_time_and_nothing_else(self, bench: Bench) -> None:
+        task = task_of(bench, self.job(bench), "first")
+        self.keep(bench, task, "one")
+        with bench.farm.database.read() as session:
+            bench.farm.blobs.delete(session.scalars(select(TimingCacheRow.blob)).one())
+        assert handed_caches(task_of(bench, task.job, "second")) == {}
