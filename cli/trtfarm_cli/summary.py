@@ -145,7 +145,8 @@ def _inside(facts: Mapping[str, Any]) -> dict[str, Any]:
 def _remarks(engine: Mapping[str, Any]) -> Iterator[str]:
     """What is worth knowing of an engine besides: how its table was used, what that lacked, and INT8 in vain."""
     coverage = engine["coverage"] or {}
-    filled = [f"{len(coverage['completed'])} ranges filled in"] if coverage.get("completed") else []
+    count = len(coverage.get("completed", ()))
+    filled = [f"{count} range{'s' if count > 1 else ''} filled in"] if count else []
     if engine["table_reuse"]:
         yield f"table used: {', '.join([engine['table_reuse'], *filled])}"
     if harmful := coverage.get("harmful"):
