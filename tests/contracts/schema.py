@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -66,6 +67,17 @@ class SchemaContract:
     def test_a_time_without_a_zone_is_refused(self, database: Database) -> None:
         with pytest.raises(StatementError, match="no time zone"), database.write() as session:
             session.add(model_row(created=datetime(2026, 1, 1)))  # noqa: DTZ001 - the mistake
+
+    def test_a_name_that_is_not_utf8_is_stored_written_out_and_found_by_it(self, database: Database) -> None:
+        """File systems have such names; text in a database has not."""
+        name = os.fsdecode(b"caf\xe9")
+        with database.write() as session:
+            row = model_row()
+            row.name = name
+            session.add(row)
+        with database.read() as session:
+            assert session.scalars(select(ModelRow.name).where(ModelRow.name == name)).all() == ["caf\\udce9"]
+            assert session.get(ModelRow, name) is None
 
     def test_scales_keep_the_order_of_the_network(self, database: Database) -> None:
         scales = dict.fromkeys(("z", "a", "(Unnamed Layer* 1) [Constant]_output", "b"), "3c010204")

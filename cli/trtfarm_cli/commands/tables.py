@@ -34,7 +34,7 @@ def list_(
     target: Target = None,
     model: Model = None,
     calibrator: CalibratorName = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many at most.")] = 100,
     json: Json = False,
 ) -> None:
     """Lists tables, newest first.

@@ -59,15 +59,9 @@ def open_database(url: str) -> Database:
     Connects on first use. Raises UsageError for a URL that is neither, StorageError if SQLite's folder cannot be made.
     """
     parsed = _parsed(url)
-    if parsed.get_backend_name() == "sqlite":
-        return Database(_sqlite_engine(parsed))
-    try:
-        connect = {"connect_timeout": CONNECT_SECONDS}
-        return Database(create_engine(parsed, pool_pre_ping=True, connect_args=connect))
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            "the driver for PostgreSQL is not installed", remedy="pip install 'trtfarm[postgresql]'"
-        ) from error
+    engine = _sqlite_engine(parsed) if parsed.get_backend_name() == "sqlite" else _postgresql_engine(parsed)
+    event.listen(engine, "before_cursor_execute", _write_utf8, retval=True)
+    return Database(engine)
 
 
 def _parsed(url: str) -> URL:
@@ -97,6 +91,30 @@ def _sqlite_engine(url: URL) -> Engine:
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _postgresql_engine(url: URL) -> Engine:
+    try:
+        return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_SECONDS})
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "the driver for PostgreSQL is not installed", remedy="pip install 'trtfarm[postgresql]'"
+        ) from error
+
+
+def _write_utf8(_connection: Connection, _cursor: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
+    return statement, _storable(parameters)
+
+
+def _storable(value: Any) -> Any:
+    """Files may have names that are not UTF-8, which all text in a database is: their odd bytes are written out."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode(errors="backslashreplace").decode()
+    if isinstance(value, list | tuple):
+        return type(value)(map(_storable, value))
+    if isinstance(value, dict):
+        return {name: _storable(part) for name, part in value.items()}
+    return value
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:

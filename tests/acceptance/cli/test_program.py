@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -106,8 +107,13 @@ def test_surroundings_that_cannot_be_used_are_told(
     assert told in json.dumps(program.fails(code, "engines", "list", **environment))
 
 
-def test_names_that_are_not_utf8_are_no_trouble(program: Program, digits: Path) -> None:
-    folder = program.folder / os.fsdecode(b"caf\xe9")
-    folder.mkdir()
-    ended = program.ok("calibrate", digits / "lenet.onnx", "-o", folder / "lenet.table")
+def test_names_that_are_not_utf8_are_no_trouble(builder: Program, digits: Path) -> None:
+    folder = builder.folder / os.fsdecode(b"caf\xe9")
+    shutil.copytree(digits, folder)
+    model = (folder / "lenet.onnx").rename(folder / os.fsdecode(b"lenet\xff.onnx"))
+    ended = builder.ok("calibrate", model, "-o", folder / "lenet.table")
     assert "caf\\udce9/lenet.table" in ended.out
+    assert [step["hit"] for step in builder.json("explain", model, "--target", "sm_89")] == [False] * 4
+    assert builder.rows()["models"] == 1
+    assert builder.json("engines", "list", "--model", model.stem) == []
+    assert builder.fails(8, "jobs", "show", model.stem)["code"] == "not_found"
