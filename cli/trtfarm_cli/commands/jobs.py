@@ -98,7 +98,10 @@ def cancel(job: JobId, *, json: Json = False) -> None:
 
 @app.command()
 def retry(job: JobId, *, json: Json = False) -> None:
-    """Queues a job again that failed, was cancelled or quarantined; the submissions that it ended go on."""
+    """Queues a job again that failed, was cancelled or quarantined.
+
+    The submissions that it ended go on.
+    """
     from trtfarm_worker.inline import announce
     from trtfarm_worker.presence import workers_up
 
