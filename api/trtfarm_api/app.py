@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
+import anyio
 import anyio.to_thread
 from fastapi import FastAPI
 
 import trtfarm
+from trtfarm.errors import TrtfarmError
 from trtfarm.farm import Farm
 from trtfarm_api import problems
-from trtfarm_api.routes import datasets, engines, health, jobs, models, submissions, tables, workers
+from trtfarm_api.routes import blobs, datasets, engines, health, jobs, models, submissions, tables, workers
 from trtfarm_api.tracing import Tracing
 
+_log = logging.getLogger(__name__)
+
+_SWEEP_SECONDS = 600.0
 #: Requests that work at the same time; each may hold one of the database's 15 connections.
 _THREADS = 12
 _ROUTERS = (
@@ -24,6 +30,7 @@ _ROUTERS = (
     datasets.router,
     submissions.router,
     jobs.router,
+    blobs.router,
     workers.router,
 )
 
@@ -52,6 +59,19 @@ def make_app(farm: Farm, *, public: bool = False, announce: Announce = lambda _f
 
 
 @asynccontextmanager
-async def _life(_app: FastAPI) -> AsyncIterator[None]:
+async def _life(app: FastAPI) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
-    yield
+    async with anyio.create_task_group() as group:
+        group.start_soon(_forget_abandoned, app.state.farm)
+        yield
+        group.cancel_scope.cancel()
+
+
+async def _forget_abandoned(farm: Farm) -> None:
+    """Ends uploads that nobody goes on with, from time to time."""
+    while True:
+        try:
+            await anyio.to_thread.run_sync(farm.uploads.sweep)
+        except TrtfarmError as error:
+            _log.warning("uploads not swept, tried again: %s", error)
+        await anyio.sleep(_SWEEP_SECONDS)

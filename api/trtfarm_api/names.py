@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Path
+from pydantic import StringConstraints
 
 #: Never joined to a path of the server's; the pattern only keeps nonsense from the database.
 Name = Annotated[str, Path(pattern=r"^[0-9A-Za-z_:.-]{1,100}$", description="An id or a digest, or its start.")]
+
+DigestText = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]

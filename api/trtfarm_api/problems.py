@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from trtfarm import errors
 from trtfarm.errors import BusyError, NotFoundError, StorageError, TrtfarmError, UsageError
@@ -94,6 +95,10 @@ def install(app: FastAPI) -> None:
         elif error.status_code != STATUS[NotFoundError]:
             told = UsageError(str(error.detail))
         return answer(told, request_id_of(request), error.status_code, **(error.headers or {}))
+
+    @app.exception_handler(ClientDisconnect)
+    def gone(request: Request, _error: ClientDisconnect) -> JSONResponse:
+        return answer(UsageError("the connection broke"), request_id_of(request))
 
     @app.exception_handler(PoolTimeoutError)
     def no_connection(request: Request, _error: PoolTimeoutError) -> JSONResponse:

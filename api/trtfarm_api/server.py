@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import signal
 import socket
 from collections.abc import Callable
 
@@ -45,6 +46,9 @@ def serve(settings: Settings, *, host: str, port: int, announce: Announce, tell:
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # uvicorn takes them while it runs and sends them again at its end, which is in good order.
+            signal.signal(number, lambda *_: None)
         uvicorn.Server(config).run([listening])
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from trtfarm.blobs.location import store_at
 from trtfarm.blobs.store import Blob, BlobStore
+from trtfarm.blobs.uploads import Uploads
 from trtfarm.catalog.lookup import find_one
 from trtfarm.database import migrate
 from trtfarm.database.schema import BlobRow, JobRow
@@ -40,6 +41,7 @@ class Farm:
         self.blobs = blobs
         self.jobs = JobManager(database, lease_seconds=settings.lease_seconds, max_attempts=settings.max_attempts)
         self.submissions = SubmissionManager(database, self.jobs, self.complete)
+        self.uploads = Uploads(database, blobs, settings.home / "uploads")
         self._scratch = settings.home / "scratch"
 
     @classmethod

@@ -31,6 +31,11 @@ def put_bytes_held(database: Database, blobs: BlobStore, data: bytes, holder: st
     return _put_held(database, blobs, lambda: blobs.put_bytes(data), holder)
 
 
+def put_claimed_held(database: Database, blobs: BlobStore, path: Path, digest: str, holder: str) -> Blob:
+    """The same for a file that is said to have a digest. Raises DataError if it has another."""
+    return _put_held(database, blobs, lambda: blobs.put_claimed(path, digest), holder)
+
+
 def _put_held(database: Database, blobs: BlobStore, put: Callable[[], Blob], holder: str) -> Blob:
     blob = put()
     hold(database, holder, [blob.digest])

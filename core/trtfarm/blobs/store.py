@@ -57,6 +57,15 @@ class BlobStore:
             self._objects.put(_key(digest), _unchanged(_chunks_of_file(path), digest, path))
         return blob
 
+    def put_claimed(self, path: Path, digest: str) -> Blob:
+        """Stores a file that is said to have a digest, and reads it once. Raises DataError if it has another."""
+        with storage_errors(path):
+            blob = Blob(digest=digest, size=path.stat().st_size)
+        if not self.has(blob):
+            other = DataError(f"the bytes are not those of {digest}", remedy="send them again, from the beginning")
+            self._objects.put(_key(digest), _matching(_chunks_of_file(path), digest, other))
+        return blob
+
     def put_bytes(self, data: bytes) -> Blob:
         blob = Blob(digest=digest_of_bytes(data), size=len(data))
         if not self.has(blob):
@@ -158,10 +167,15 @@ def _chunks_of_file(path: Path) -> Iterator[bytes]:
 
 
 def _unchanged(chunks: Iterator[bytes], digest: str, path: Path) -> Iterator[bytes]:
+    changed = DataError(f"{path} changed while it was being stored", remedy="wait until it is written, and try again")
+    return _matching(chunks, digest, changed)
+
+
+def _matching(chunks: Iterator[bytes], digest: str, error: DataError) -> Iterator[bytes]:
     """Passes the chunks on and raises at the end if they were not what the digest was taken from."""
     sha256 = hashlib.sha256()
     for chunk in chunks:
         sha256.update(chunk)
         yield chunk
     if f"sha256:{sha256.hexdigest()}" != digest:
-        raise DataError(f"{path} changed while it was being stored", remedy="wait until it is written, and try again")
+        raise error

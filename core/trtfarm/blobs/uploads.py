@@ -1,0 +1,241 @@
+"""Uploads: bytes that come in pieces, over connections that break, until a digest says that all of them are there.
+
+What has come lies in a file of this host, whose size is the offset to go on at: nothing else keeps count, so that a
+process that dies loses nothing that it had said it had. Several API processes share uploads if they share that folder.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from trtfarm.blobs.records import hold, put_claimed_held
+from trtfarm.blobs.store import Blob, BlobStore
+from trtfarm.database.access import UploadRow
+from trtfarm.database.clock import from_now, now
+from trtfarm.database.session import Database
+from trtfarm.digests import is_digest
+from trtfarm.errors import BusyError, ConflictError, DataError, DiskFullError, NotFoundError, TooLargeError, UsageError
+from trtfarm.file_errors import storage_errors
+from trtfarm.ids import new_id
+
+#: A model's weights may have so much; so may an array of a data set.
+LARGEST_BYTES = 64 << 30
+#: How long an upload waits for its next piece.
+_KEPT_SECONDS = 24 * 3600.0
+#: Unfinished uploads of one actor.
+_OPEN_AT_ONCE = 100
+_ID = re.compile(r"upl_[0-9a-z]{20}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """An upload as it is now; sizes and offset are bytes, `offset` what has come of `size`."""
+
+    id: str
+    digest: str
+    size: int
+    offset: int
+    expires: datetime
+
+
+class Piece:
+    """Where one piece of an upload is written to; `place` is the byte that comes next."""
+
+    def __init__(self, descriptor: int, path: Path, *, first: int, stop: int) -> None:
+        self.place = first
+        self._descriptor = descriptor
+        self._path = path
+        self._stop = stop
+
+    @property
+    def missing(self) -> int:
+        """Bytes that have yet to come."""
+        return self._stop - self.place
+
+    def write(self, data: bytes | bytearray) -> None:
+        """Raises DiskFullError, StorageError, and UsageError for more than the piece has; what came before stays."""
+        if len(data) > self.missing:
+            raise UsageError("more bytes came than were announced", remedy=f"go on at {self.place}")
+        with storage_errors(self._path), memoryview(data) as view:
+            end = self.place + len(view)
+            while self.place < end:
+                self.place += os.write(self._descriptor, view[self.place - end :])
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+class Uploads:
+    """The uploads of a farm; `actor` is who makes one, and nobody else sees it."""
+
+    def __init__(self, database: Database, blobs: BlobStore, folder: Path, *, largest: int = LARGEST_BYTES) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._folder = folder
+        self._largest = largest
+
+    def missing(self, actor: str, digests: list[str]) -> list[str]:
+        """Those that are not stored; clean-up leaves the others alone for a day, so that the actor can name them."""
+        unfit = next((digest for digest in digests if not is_digest(digest)), None)
+        if unfit is not None:
+            raise UsageError(f"{unfit[:80]!r} is not a digest", remedy="write it as sha256: and 64 hex digits")
+        wanted = list(dict.fromkeys(digests))
+        hold(self._database, holder_of(actor), sorted(wanted))
+        return [digest for digest in wanted if self._blobs.size(digest) is None]
+
+    def begin(self, actor: str, digest: str, size: int) -> Upload:
+        """A new upload. Raises UsageError, TooLargeError, DiskFullError, BusyError for too many unfinished ones."""
+        if not is_digest(digest) or size < 0:
+            raise UsageError("an upload needs a digest and a size", remedy="write sha256: and 64 hex digits, and bytes")
+        if size > self._largest:
+            raise TooLargeError(f"{size:,} bytes are too many", remedy=f"upload {self._largest:,} at most")
+        self._check_room(size)
+        row = UploadRow(id=new_id("upl"), digest=digest, size=size, actor=actor, expires=from_now(_KEPT_SECONDS))
+        with self._database.write() as session:
+            mine = select(func.count()).select_from(UploadRow).where(UploadRow.actor == actor)
+            if (session.scalar(mine) or 0) >= _OPEN_AT_ONCE:
+                raise BusyError(
+                    f"{_OPEN_AT_ONCE} uploads are unfinished", remedy="finish or remove some; they end after a day"
+                )
+            session.add(row)
+            session.flush()
+            session.refresh(row)
+        self._path(row.id).touch()
+        return self._upload(row)
+
+    def of(self, actor: str, digest: str | None = None) -> list[Upload]:
+        """The actor's unfinished uploads, perhaps only those of a digest, oldest first."""
+        wanted = select(UploadRow).where(UploadRow.actor == actor, UploadRow.expires > now()).order_by(UploadRow.id)
+        if digest is not None:
+            wanted = wanted.where(UploadRow.digest == digest)
+        with self._database.read() as session:
+            return [self._upload(row) for row in session.scalars(wanted)]
+
+    def get(self, actor: str, upload_id: str) -> Upload:
+        """Raises NotFoundError."""
+        with self._database.read() as session:
+            return self._upload(self._row(session, actor, upload_id))
+
+    def open_piece(self, actor: str, upload_id: str, *, first: int, stop: int) -> Piece:
+        """A place to write the bytes from `first` up to `stop` to; nobody else writes there until it is closed.
+
+        Raises ConflictError where another byte is next, or where somebody else is writing; UsageError beyond the end.
+        """
+        with self._database.write() as session:
+            row = self._row(session, actor, upload_id)
+            later = update(UploadRow).where(UploadRow.id == row.id).values(expires=from_now(_KEPT_SECONDS))
+            session.execute(later)
+        if not first < stop <= row.size:
+            raise UsageError(f"bytes {first} to {stop} do not fit in {row.size}", remedy="begin with the offset")
+        descriptor = self._locked(row.id)
+        there = os.fstat(descriptor).st_size
+        if there != first:
+            os.close(descriptor)
+            raise ConflictError(f"{there} bytes are here, and not {first}", remedy=f"go on at {there}")
+        return Piece(descriptor, self._path(row.id), first=first, stop=stop)
+
+    def finish(self, actor: str, upload_id: str) -> Blob:
+        """Stores the bytes; clean-up leaves them alone for a day, so that the actor can name them.
+
+        Raises ConflictError while some are missing, DataError for other bytes than were announced, and then all is
+        to be sent again.
+        """
+        with self._database.read() as session:
+            row = self._row(session, actor, upload_id)
+        descriptor = self._locked(row.id)
+        try:
+            there = os.fstat(descriptor).st_size
+            if there != row.size:
+                raise ConflictError(f"{there} of {row.size} bytes are here", remedy=f"go on at {there}")
+            path = self._path(row.id)
+            try:
+                blob = put_claimed_held(self._database, self._blobs, path, row.digest, holder_of(actor))
+            except DataError:
+                self._forget(row.id)
+                raise
+            self._forget(row.id)
+            return blob
+        finally:
+            os.close(descriptor)
+
+    def cancel(self, actor: str, upload_id: str) -> None:
+        """Raises NotFoundError, ConflictError while something is being written."""
+        with self._database.read() as session:
+            row = self._row(session, actor, upload_id)
+        descriptor = self._locked(row.id)
+        self._forget(row.id)
+        os.close(descriptor)
+
+    def sweep(self) -> int:
+        """Forgets uploads that were abandoned; returns how many. Also removes files that nobody knows any more."""
+        with self._database.write() as session:
+            ended = session.execute(delete(UploadRow).where(UploadRow.expires <= now()).returning(UploadRow.id)).all()
+        with self._database.read() as session:
+            known = set(session.scalars(select(UploadRow.id)))
+        for path in self._folder.glob("upl_*"):
+            if path.name not in known:
+                path.unlink(missing_ok=True)
+        return len(ended)
+
+    def _row(self, session: Session, actor: str, upload_id: str) -> UploadRow:
+        mine = UploadRow.id == upload_id, UploadRow.actor == actor, UploadRow.expires > now()
+        row = session.scalars(select(UploadRow).where(*mine)).one_or_none()
+        if row is None:
+            raise NotFoundError(f"there is no upload {upload_id}", remedy="begin another one: finished ones are gone")
+        return row
+
+    def _upload(self, row: UploadRow) -> Upload:
+        with suppress(FileNotFoundError):
+            offset = self._path(row.id).stat().st_size
+            return Upload(id=row.id, digest=row.digest, size=row.size, offset=offset, expires=row.expires)
+        raise NotFoundError(f"upload {row.id} is on another host", remedy="begin another one here")
+
+    def _locked(self, upload_id: str) -> int:
+        """A descriptor of the upload's file, which nobody else has; the kernel lets go of it with the process."""
+        try:
+            descriptor = os.open(self._path(upload_id), os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise NotFoundError(f"upload {upload_id} is not here any more", remedy="begin another one") from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise ConflictError(
+                f"upload {upload_id} is being written to", remedy="wait until that request has ended"
+            ) from None
+        return descriptor
+
+    def _forget(self, upload_id: str) -> None:
+        self._path(upload_id).unlink(missing_ok=True)
+        with self._database.write() as session:
+            session.execute(delete(UploadRow).where(UploadRow.id == upload_id))
+
+    def _check_room(self, size: int) -> None:
+        with storage_errors(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(self._folder).free
+        if size > free:
+            raise DiskFullError(
+                f"there is no room for {size:,} bytes", cause=f"{free:,} are free", remedy="free some disk space"
+            )
+
+    def _path(self, upload_id: str) -> Path:
+        """Checked, although only ids of rows come here: it becomes a path."""
+        if not _ID.fullmatch(upload_id):
+            raise NotFoundError(f"there is no upload {upload_id[:40]!r}")
+        return self._folder / upload_id
+
+
+def holder_of(actor: str) -> str:
+    """Who holds the blobs that an actor has uploaded or asked for, and has yet to name."""
+    return f"upload-{actor}"
