@@ -205,7 +205,7 @@ def _values(kind: ActionKind, job: Job, blobs: list[Blob]) -> dict[str, Any]:
     names = ("model_id", "quantization_id", "table_id", "dataset_id")
     named: dict[str, Any] = {name: request[name] for name in names if name in request}
     if kind in {ActionKind.QUANTIZE, ActionKind.SEARCH, ActionKind.CONVERT}:
-        named.pop("quantization_id", None)
+        named = {name: named[name] for name in ("model_id", "table_id")}
         return {"id": new_id("qdq"), **named, "options": request["options"], "blob": digests[0], "facts": LEFT}
     if kind is ActionKind.VERIFY:
         return {"id": new_id("ver"), **named, "simulated": True}

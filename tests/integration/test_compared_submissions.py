@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+from tests.contracts.compared_submissions import ComparedSubmissionContract
+
+
+class TestComparedSubmissionsOnPostgresql(ComparedSubmissionContract):
+    pass
