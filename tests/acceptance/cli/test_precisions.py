@@ -59,7 +59,7 @@ def test_int8_for_a_target_without_float32_products_has_float16_beside_it(builde
     assert turing["int8_layers"] >= 5
     assert [check["precision"] for check in facts["verifications"]] == ["int8", "int8+fp16"]
     for engine, check in zip((ampere, turing), facts["verifications"], strict=True):
-        assert engine["metrics"] == {name: value for name, value in check.items() if name != "precision"}
+        assert engine["metrics"].items() < check.items()
     found = builder.json("engines", "list", "--precision", "int8")
     assert {engine["id"] for engine in found} == {turing["id"], ampere["id"]}
     assert [e["id"] for e in builder.json("engines", "list", "--precision", "int8+fp16")] == [turing["id"]]
