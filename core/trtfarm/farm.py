@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from trtfarm.blobs.location import store_at
@@ -25,6 +26,7 @@ from trtfarm.planning import SubmissionRequest
 from trtfarm.scratch import scratch_folder, sweep_scratch
 from trtfarm.settings import Settings
 from trtfarm.submissions.manager import SubmissionManager
+from trtfarm.submissions.submission import LOCAL, Sender
 
 _log = logging.getLogger(__name__)
 
@@ -64,10 +66,28 @@ class Farm:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def submit(self, request: SubmissionRequest, *, fresh: bool = False) -> tuple[str, list[str]]:
-        """Stores a submission; returns its id and the jobs to tell the broker of, which is done after this commit."""
-        with self.database.write() as session:
-            return self.submissions.create(session, request, fresh=fresh)
+    def submit(
+        self, request: SubmissionRequest, *, fresh: bool = False, sender: Sender = LOCAL
+    ) -> tuple[str, list[str]]:
+        """Stores a submission; returns its id and the jobs to tell the broker of, which is done after this commit.
+
+        Raises ConflictError where something else was asked for under the sender's idempotency key.
+        """
+        try:
+            with self.database.write() as session:
+                known = self.submissions.sent_before(session, sender)
+                return (known, []) if known else self.submissions.create(session, request, fresh=fresh, sender=sender)
+        except IntegrityError:
+            # Somebody sent the same at the same time, and was faster.
+            known = self.sent_before(sender)
+            if known is None:
+                raise
+            return known, []
+
+    def sent_before(self, sender: Sender) -> str | None:
+        """The submission that was made under the same idempotency key. Raises ConflictError as `submit` does."""
+        with self.database.read() as session:
+            return self.submissions.sent_before(session, sender)
 
     def advance(self) -> list[str]:
         """Moves every active submission on; returns the jobs that were queued."""

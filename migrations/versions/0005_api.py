@@ -17,6 +17,7 @@ def upgrade() -> None:
     with op.batch_alter_table("submissions") as batch:
         batch.add_column(sa.Column("project", sa.String(length=100), nullable=False, server_default="default"))
         batch.add_column(sa.Column("created_by", sa.String(length=40), nullable=True))
+        batch.add_column(sa.Column("asked", sa.String(length=71), nullable=True))
     with op.batch_alter_table("submissions") as batch:
         batch.alter_column("project", existing_type=sa.String(length=100), server_default=None)
         batch.drop_constraint(op.f("uq_submissions_idempotency_key"), type_="unique")

@@ -94,6 +94,8 @@ class SubmissionRow(Base):
     #: A word of the client's choice: sending the same submission twice in a project makes one.
     idempotency_key: Mapped[str | None] = mapped_column(String(200))
     project: Mapped[str] = mapped_column(String(100), default="default")
+    #: Digest of what the client sent under the key, before anything was filled in.
+    asked: Mapped[str | None] = mapped_column(Digest)
     #: The token that it came by; null where none was needed.
     created_by: Mapped[str | None] = mapped_column(String(40))
 

@@ -12,7 +12,7 @@ from trtfarm.actions import ActionKind
 from trtfarm.database.clock import now
 from trtfarm.database.schema import JobRow, StepRow, SubmissionRow
 from trtfarm.database.session import Database
-from trtfarm.errors import CorruptBlobError, MissingBlobError, NotFoundError, TrtfarmError, UsageError
+from trtfarm.errors import ConflictError, CorruptBlobError, MissingBlobError, NotFoundError, TrtfarmError, UsageError
 from trtfarm.ids import new_id
 from trtfarm.jobs.manager import JobManager
 from trtfarm.jobs.state import JobState, StepState, SubmissionState
@@ -20,7 +20,7 @@ from trtfarm.planning import Step, SubmissionRequest, plan
 from trtfarm.submissions.gates import gate_error
 from trtfarm.submissions.resolve import Work, resolve
 from trtfarm.submissions.results import Completeness, find, whole
-from trtfarm.submissions.submission import StepStatus, Submission
+from trtfarm.submissions.submission import LOCAL, Sender, StepStatus, Submission
 
 _MET = frozenset({StepState.HIT, StepState.DONE})
 _LOST = frozenset({StepState.FAILED, StepState.SKIPPED, StepState.CANCELLED})
@@ -38,13 +38,21 @@ class SubmissionManager:
         self._jobs = jobs
         self._complete = complete
 
-    def create(self, session: Session, request: SubmissionRequest, *, fresh: bool = False) -> tuple[str, list[str]]:
+    def create(
+        self, session: Session, request: SubmissionRequest, *, fresh: bool = False, sender: Sender = LOCAL
+    ) -> tuple[str, list[str]]:
         """Stores a submission and advances it; returns its id and the jobs to tell the broker of after the commit.
 
         `fresh` does every step again, whatever is stored already.
         """
         submission = SubmissionRow(
-            id=new_id("sub"), request={**request.as_dict(), "fresh": fresh}, state=SubmissionState.ACTIVE
+            id=new_id("sub"),
+            request={**request.as_dict(), "fresh": fresh},
+            state=SubmissionState.ACTIVE,
+            project=sender.project,
+            created_by=sender.token,
+            idempotency_key=sender.idempotency_key,
+            asked=sender.asked,
         )
         session.add(submission)
         session.flush()
@@ -61,6 +69,22 @@ class SubmissionManager:
             )
         session.flush()
         return submission.id, self.advance(session, submission.id)
+
+    def sent_before(self, session: Session, sender: Sender) -> str | None:
+        """The submission that was made under the same idempotency key.
+
+        Raises ConflictError if something else was asked for under it.
+        """
+        if sender.idempotency_key is None:
+            return None
+        same_key = SubmissionRow.project == sender.project, SubmissionRow.idempotency_key == sender.idempotency_key
+        row = session.scalars(select(SubmissionRow).where(*same_key)).one_or_none()
+        if row is not None and row.asked != sender.asked:
+            raise ConflictError(
+                f"submission {row.id} was made under this idempotency key, and something else was asked for",
+                remedy="use a new key for a new request",
+            )
+        return None if row is None else row.id
 
     def advance(self, session: Session, submission_id: str) -> list[str]:
         """Takes in what jobs have ended, and queues the steps whose needs are now met; returns the jobs queued."""
@@ -79,7 +103,7 @@ class SubmissionManager:
             and (work := self._look_up(session, request, step, rows, fresh=fresh)) is not None
         ]
         missing.sort(key=lambda found: found[1].action.key)
-        queued = [job_id for step_row, work in missing if (job_id := self._submit(session, step_row, work))]
+        queued = [job_id for step_row, work in missing if (job_id := self._submit(session, row, step_row, work))]
         _skip(steps, rows)
         _conclude(row, list(rows.values()))
         return queued
@@ -187,13 +211,14 @@ class SubmissionManager:
         # All is done again: then the build would be, too, and need not have been done in the same go.
         return work.alone() if fresh else work
 
-    def _submit(self, session: Session, row: StepRow, work: Work) -> str | None:
+    def _submit(self, session: Session, submission: SubmissionRow, row: StepRow, work: Work) -> str | None:
         """Gets the step's job on its way; the job's id if it was made now."""
         job, made = self._jobs.submit(
             session,
             kind=work.action.kind.value,
             key=work.action.key,
             request={**work.request, "fields": dict(work.action.fields)},
+            project=submission.project,
         )
         row.state, row.job_id = StepState.ACTIVE, job.id
         if not job.state.live:  # quarantined: it would only cost more workers

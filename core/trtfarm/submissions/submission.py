@@ -25,6 +25,24 @@ class StepStatus:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sender:
+    """Whose a submission is.
+
+    Sent twice under an idempotency key in a project, it is made once; `asked` is the digest of what was sent.
+    """
+
+    project: str = "default"
+    #: The token that it comes by; None where none is needed.
+    token: str | None = None
+    idempotency_key: str | None = None
+    asked: str | None = None
+
+
+#: A user of the farm's own machine.
+LOCAL = Sender()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Submission:
     """What was asked for and where it is."""
 
