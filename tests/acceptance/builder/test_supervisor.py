@@ -82,10 +82,10 @@ def test_an_allocation_that_fails_in_native_code_is_a_lack_of_memory(bench: Benc
 
 @pytest.mark.parametrize(
     ("code", "error"),
-    [("bad_model", ModelError), ("bad_data", DataError), ("builder", BuilderError), ("gate", BuilderError)],
+    [("bad_model", ModelError), ("bad_data", DataError), ("builder", BuilderError), ("storage", BuilderError)],
 )
 def test_a_failure_is_the_error_that_its_code_names(bench: Bench, code: str, error: type[Exception]) -> None:
-    """Only codes of builders count: `gate` is the farm's own verdict."""
+    """Only codes of builders count: `storage` is the farm's own trouble."""
     with pytest.raises(error, match="what happened") as caught:
         bench.run(
             bench.poser(

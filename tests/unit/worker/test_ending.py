@@ -50,6 +50,12 @@ def test_every_other_end_is_an_error(ending: Ending, error: type[TrtfarmError], 
     assert type(caught.value) is error
 
 
+def test_a_builder_that_ran_out_of_memory_need_not_know_what_to_do() -> None:
+    with pytest.raises(BuilderMemoryError) as caught:
+        _ending(1, _failure("builder_memory")).result()
+    assert "TRTFARM_MEMORY_GIB" in str(caught.value.remedy)
+
+
 def test_an_interpreter_that_was_not_found_is_explained_when_it_printed_nothing() -> None:
     with pytest.raises(BuilderCrashError) as caught:
         _ending(127).result()

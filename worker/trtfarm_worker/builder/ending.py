@@ -70,7 +70,8 @@ class Ending:
 def error_of_failure(failure: Failure) -> TrtfarmError:
     """The farm's error for what the builder itself says went wrong."""
     code = failure.code if failure.code in _CODES else BuilderError.code
-    return error_from_dict({"code": code, "message": failure.message, "cause": failure.cause, "remedy": failure.remedy})
+    remedy = failure.remedy or (MEMORY_REMEDY if code == BuilderMemoryError.code else None)
+    return error_from_dict({"code": code, "message": failure.message, "cause": failure.cause, "remedy": remedy})
 
 
 def oom_kills() -> int:
