@@ -42,6 +42,10 @@ class Following:
                 self._states[step.name] = step.state
                 self._view.state(step.name, _WORDS[step.state], ended=step.state not in _GOING_ON)
 
+    def excuse(self, job: Job, reason: str) -> None:
+        """Nobody does the job now, for this reason."""
+        self._view.state(self._names.get(job.id, job.kind), f"queued: {reason}")
+
     def hear(self, job: Job, event: Progress | LogLine) -> None:
         from trtfarm_worker.builder.events import Progress
 

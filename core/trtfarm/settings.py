@@ -36,7 +36,7 @@ class Settings:
     signing_key: Path | None
     #: What `submit` builds for when no `--target` is given.
     targets: tuple[ComputeCapability, ...]
-    #: Builder children at once on this host without GPUs (one per GPU where there are some).
+    #: Builder children at once on this host's CPUs; beside them, one on each GPU.
     slots: int
     #: Seconds that a worker's claim on a job holds without a heartbeat.
     lease_seconds: float
@@ -45,6 +45,8 @@ class Settings:
     silent_seconds: float
     #: Bytes of memory that a builder child and its descendants may use.
     memory_bytes: int
+    #: Bytes of a GPU's memory that have to be free before a job is begun there.
+    gpu_memory_bytes: int
     #: Attempts before a job that keeps dying is quarantined.
     max_attempts: int
 
@@ -65,6 +67,7 @@ class Settings:
             wall_seconds=_number(env, "TRTFARM_WALL_SECONDS", 4 * 3600, least=1),
             silent_seconds=_number(env, "TRTFARM_SILENT_SECONDS", 1800, least=1),
             memory_bytes=int(_number(env, "TRTFARM_MEMORY_GIB", 16, least=0.1) * _GIB),
+            gpu_memory_bytes=int(_number(env, "TRTFARM_GPU_MEMORY_GIB", 2, least=0) * _GIB),
             max_attempts=_count(env, "TRTFARM_MAX_ATTEMPTS", 3),
         )
 

@@ -71,11 +71,11 @@ def offered(workers: Iterable[Worker]) -> set[str]:
     return {word for worker in workers for word in worker.capabilities}
 
 
-def takes_jobs(database: Database, worker_id: str) -> bool:
-    """Whether the worker may claim; one whose row is gone was taken for dead, and may not either."""
+def state_of(database: Database, worker_id: str) -> WorkerState | None:
+    """What a worker is to do now; None for one whose row is gone, because it was taken for dead."""
     with database.read() as session:
-        row = session.get(WorkerRow, worker_id)
-        return row is not None and row.state == WorkerState.READY
+        state = session.scalar(select(WorkerRow.state).where(WorkerRow.id == worker_id))
+        return None if state is None else WorkerState(state)
 
 
 def set_state(database: Database, text: str, state: WorkerState) -> Worker:

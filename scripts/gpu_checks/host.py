@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from trtfarm_worker.builder.cancellation import CancelToken
 from trtfarm_worker.builder.events import LogLine, Progress
 from trtfarm_worker.builder.request import BuilderAnswer, BuilderRequest, Limits
 from trtfarm_worker.builder.supervisor import Listener, run_builder
+from trtfarm_worker.gpus.keeper import GpuKeeper, keeper_of_host
+from trtfarm_worker.gpus.waiting import turn_on
 from trtfarm_worker.toolchains.probe import probed
 from trtfarm_worker.toolchains.registry import reference_toolchain
 from trtfarm_worker.toolchains.toolchain import Toolchain, ToolchainKind
@@ -40,6 +42,7 @@ class Host:
     log: list[str] = field(default_factory=list)
     _done: dict[str, BuilderAnswer] = field(default_factory=dict)
     _runs: int = 0
+    keeper: GpuKeeper = field(default_factory=keeper_of_host)
 
     def step(self, name: str, args: Arguments, *, should_stop: CancelToken | None = None) -> BuilderAnswer:
         """Runs a step of the TensorRT toolchain, always anew."""
@@ -69,7 +72,10 @@ class Host:
         request = BuilderRequest(
             toolchain=toolchain, step=name, args=args, limits=_LIMITS, scratch=self.scratch / f"{self._runs:03}-{name}"
         )
-        return run_builder(request, on_event=listener, should_stop=should_stop)
+        if toolchain.kind is not ToolchainKind.TENSORRT:
+            return run_builder(request, on_event=listener, should_stop=should_stop)
+        with turn_on(self.keeper, lambda _gpu: True, "a GPU", tell=self.log.append) as held:
+            return run_builder(replace(request, gpu=held.turn), on_event=listener, should_stop=should_stop)
 
     def _listen(self, event: Progress | LogLine) -> None:
         if isinstance(event, LogLine):

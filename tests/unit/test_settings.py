@@ -44,6 +44,7 @@ def test_each_variable_is_read() -> None:
         TRTFARM_WALL_SECONDS="60",
         TRTFARM_SILENT_SECONDS="6",
         TRTFARM_MEMORY_GIB="0.5",
+        TRTFARM_GPU_MEMORY_GIB="1",
         TRTFARM_MAX_ATTEMPTS="7",
     )
     assert settings == Settings(

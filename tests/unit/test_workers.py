@@ -20,7 +20,7 @@ from trtfarm.workers import (
     offered,
     ready_workers,
     set_state,
-    takes_jobs,
+    state_of,
     why_waiting,
 )
 
@@ -82,11 +82,11 @@ def test_a_worker_that_is_silent_or_paused_takes_no_jobs(database: Database) -> 
         ("wrk_old", False),
     ]
     assert [worker.id for worker in ready_workers(database)] == ["wrk_1"]
-    assert takes_jobs(database, "wrk_1")
+    assert state_of(database, "wrk_1") is WorkerState.READY
     assert set_state(database, "wrk_1", WorkerState.PAUSED).state is WorkerState.PAUSED
-    assert not takes_jobs(database, "wrk_1")
+    assert state_of(database, "wrk_1") is WorkerState.PAUSED
     assert ready_workers(database) == []
-    assert not takes_jobs(database, "wrk_unknown")
+    assert state_of(database, "wrk_unknown") is None
     with pytest.raises(NotFoundError, match="no worker"):
         set_state(database, "wrk_9", WorkerState.READY)
     with database.write() as session:

@@ -1,7 +1,8 @@
 """The Celery app: a broker message is a hint that carries a job's id, and the database is the truth.
 
-So messages are acknowledged early, there is no result backend, no time limit (the supervisor has its own) and no
-priority in the broker (they run in opposite directions on Redis and RabbitMQ; the database orders jobs).
+Each capability has a queue, so that a hint reaches a worker that can do something about it; which job that worker then
+takes, the database says. So messages are acknowledged early, there is no result backend, no time limit (the supervisor
+has its own) and no priority in the broker (they run in opposite directions on Redis and RabbitMQ).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from kombu.transport import get_transport_cls
 
+from trtfarm import routing
 from trtfarm.errors import UsageError
 from trtfarm.file_errors import storage_errors
 from trtfarm.jobs.job import Job
@@ -21,7 +23,6 @@ from trtfarm_worker.logs import logger
 _log = logger()
 
 RUN_TASK = "trtfarm.run"
-QUEUE = "trtfarm"
 _POLLING_SECONDS = 0.1
 
 
@@ -41,7 +42,7 @@ def make_app(settings: Settings) -> Celery:
         task_ignore_result=True,
         task_serializer="json",
         accept_content=["json"],
-        task_default_queue=QUEUE,
+        task_default_queue=routing.queue_of(routing.CPU),
         worker_prefetch_multiplier=1,
         worker_enable_remote_control=False,
         worker_hijack_root_logger=False,
@@ -89,7 +90,8 @@ class CeleryPublisher:
 
     def __call__(self, job: Job) -> bool:
         try:
-            self._app.send_task(RUN_TASK, args=[job.id], ignore_result=True, retry=False)
+            queue = routing.queue_of(job.capability)
+            self._app.send_task(RUN_TASK, args=[job.id], queue=queue, ignore_result=True, retry=False)
         except (OperationalError, OSError) as error:
             _log.warning("the broker took no message", job=job.id, error=str(error))
             return False

@@ -1,4 +1,4 @@
-"""A client that sees its submission through: it runs the jobs itself when no worker is up, and watches when one is."""
+"""A client that sees its submission through: it runs the jobs that no worker would, and watches those that one does."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import gc
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 from trtfarm.farm import Farm
 from trtfarm.jobs.history import events_since
@@ -13,17 +14,25 @@ from trtfarm.jobs.job import Job
 from trtfarm.jobs.reconcile import publish
 from trtfarm.jobs.state import JobState, StepState, SubmissionState
 from trtfarm.submissions.submission import Submission
+from trtfarm.workers import list_workers, why_waiting
 from trtfarm_worker.builder.events import LogLine, Progress
+from trtfarm_worker.gpus.keeper import keeper_of_host
+from trtfarm_worker.offers import Offer
+from trtfarm_worker.places import Place, Places
 from trtfarm_worker.presence import CLIENT, Presence, forget_dead, workers_up
 from trtfarm_worker.runner import Runner
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
 #: How often the database is asked about jobs that run elsewhere: it cannot wake us, it is another process's.
 _LOOK_SECONDS = 0.2
+#: Threads that run jobs; never so many are needed, because a job is begun only where there is a place for it.
+_THREADS = 256
 
 #: Hears of the submission whenever it was looked at.
 Watcher = Callable[[Submission], None]
 Listener = Callable[[Job, Progress | LogLine], None]
+#: Hears why a job stays queued, whenever the reason is another.
+Excuser = Callable[[Job, str], None]
 
 
 def see_through(
@@ -33,31 +42,46 @@ def see_through(
     *,
     watcher: Watcher,
     listener: Listener,
+    excuser: Excuser = lambda _job, _reason: None,
 ) -> Submission:
     """The submission at its end. KeyboardInterrupt gives unfinished jobs back to the queue and passes through."""
     gc.enable()  # short commands do without, and this may take hours
     farm.sweep()
+    places = Places(farm.settings.slots, partial(keeper_of_host, farm.settings.gpu_memory_bytes))
     with Presence(farm, CLIENT) as presence:
         # Jobs that a finished job queued are found by the next look, so nobody needs to be told.
-        runner = Runner(farm, presence.owner, lambda: toolchains, publish=lambda _ids: None, listener=listener)
-        return _Drive(farm, submission_id, runner, watcher=watcher, listener=listener).until_ended()
+        runner = Runner(
+            farm, presence.owner, lambda: toolchains, publish=lambda _ids: None, listener=listener, places=places
+        )
+        return _Drive(farm, submission_id, runner, watcher=watcher, listener=listener, excuser=excuser).until_ended()
 
 
 class _Drive:
-    def __init__(self, farm: Farm, submission_id: str, runner: Runner, *, watcher: Watcher, listener: Listener) -> None:
+    def __init__(
+        self,
+        farm: Farm,
+        submission_id: str,
+        runner: Runner,
+        *,
+        watcher: Watcher,
+        listener: Listener,
+        excuser: Excuser,
+    ) -> None:
         self._farm = farm
         self._id = submission_id
         self._runner = runner
         self._watcher = watcher
         self._listener = listener
+        self._excuser = excuser
         self._changed = threading.Event()
         self._mine: dict[str, Future[None]] = {}
         #: Jobs that run elsewhere, and the newest of their events that was passed on.
         self._followed: dict[str, Job] = {}
         self._seen: dict[str, int] = {}
+        self._excuses: dict[str, str] = {}
 
     def until_ended(self) -> Submission:
-        with ThreadPoolExecutor(self._farm.settings.slots, thread_name_prefix="job") as pool:
+        with ThreadPoolExecutor(_THREADS, thread_name_prefix="job") as pool:
             try:
                 while True:
                     self._changed.clear()
@@ -84,19 +108,37 @@ class _Drive:
         ended = [job for job in jobs if not job.state.live]
         for job in ended:  # whoever ended it may have died before it could move the submission on
             self._farm.after_job(job.id)
-        queued = [job for job in jobs if job.state is JobState.QUEUED]
-        if queued and not workers_up(self._farm):
-            for job in queued:
-                self._followed.pop(job.id, None)
-                self._mine[job.id] = pool.submit(self._run, job.id)
-        elif jobs:
+        if jobs:
             self._free_the_dead()
+        queued = [job for job in jobs if job.state is JobState.QUEUED]
+        if queued:
+            self._start(queued, pool)
         self._followed |= {job.id: job for job in jobs if job.state is JobState.RUNNING}
         return not ended
 
-    def _run(self, job_id: str) -> None:
+    def _start(self, queued: list[Job], pool: ThreadPoolExecutor) -> None:
+        """Begins those of the queued jobs that no worker would do and that there is a place for."""
+        workers = list_workers(self._farm.database)
+        left = [(job, reason) for job in queued if (reason := why_waiting(job.capability, workers))]
+        mine = self._runner.offer() if left else Offer()
+        for job, reason in left:
+            if job.capability not in mine.capabilities:
+                self._excuse(job, [reason, *mine.troubles(job.capability)])
+            elif (place := self._runner.reserve(job.capability)) is not None:
+                self._followed.pop(job.id, None)
+                self._mine[job.id] = pool.submit(self._run, job.id, place)
+            else:
+                self._excuse(job, mine.troubles(job.capability))
+
+    def _excuse(self, job: Job, reasons: Sequence[str]) -> None:
+        reason = "; ".join(reasons)
+        if reason and self._excuses.get(job.id) != reason:
+            self._excuses[job.id] = reason
+            self._excuser(job, reason)
+
+    def _run(self, job_id: str, place: Place) -> None:
         try:
-            self._runner.run(job_id)
+            self._runner.run(job_id, place)
         finally:
             self._changed.set()
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trtfarm import routing
-from trtfarm.compute_capability import ComputeCapability
-from trtfarm_worker.gpus.gpu import GpuStatus
-from trtfarm_worker.toolchains.toolchain import Toolchain, ToolchainKind
+from trtfarm_worker.gpus.gpu import Gpu, GpuStatus
+from trtfarm_worker.places import Places
+from trtfarm_worker.toolchains.toolchain import Capabilities, Toolchain, ToolchainKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,20 +17,47 @@ class Offer:
 
     toolchains: Sequence[Toolchain] = ()
     gpus: Sequence[GpuStatus] = ()
+    #: Why no GPU was found, where a TensorRT looked for one.
+    no_gpus: str | None = None
 
     @property
     def capabilities(self) -> list[str]:
         """What jobs may need that are done here; a GPU that is out of service adds nothing."""
-        in_service = {status.gpu.compute_capability for status in self.gpus if status.out_of_service is None}
+        in_service = [status.gpu for status in self.gpus if status.out_of_service is None]
         words = {word for toolchain in self.toolchains for word in _offered(toolchain, in_service)}
         return sorted({routing.CPU} | words)
 
+    def troubles(self, capability: str) -> list[str]:
+        """What is the matter with the GPUs here that a job would need."""
+        compute_capability = routing.gpu_of(capability)
+        if compute_capability is None:
+            return []
+        if not self.gpus and self.no_gpus:
+            return [f"no GPU is found here: {self.no_gpus}"]
+        return [
+            f"{status.gpu.name} here {'is out of service' if status.out_of_service else 'has no room'}: {reason}"
+            for status in self.gpus
+            if str(status.gpu.compute_capability) == compute_capability
+            and (reason := status.out_of_service or status.occupied)
+        ]
 
-def _offered(toolchain: Toolchain, in_service: Iterable[ComputeCapability]) -> list[str]:
+
+def current_offer(toolchains: Sequence[Toolchain], places: Places) -> Offer:
+    """What can be done here now. GPUs are looked for only if a TensorRT would use them, because that takes time."""
+    if not any(toolchain.kind is ToolchainKind.TENSORRT for toolchain in toolchains):
+        return Offer(toolchains=toolchains)
+    return Offer(toolchains=toolchains, gpus=places.gpus(), no_gpus=places.keeper.reason)
+
+
+def _offered(toolchain: Toolchain, gpus: Sequence[Gpu]) -> list[str]:
     if toolchain.broken is not None or not toolchain.version or toolchain.kind is ToolchainKind.REFERENCE:
         return []
     kind, version = toolchain.kind.value, toolchain.version
     if toolchain.kind is not ToolchainKind.TENSORRT:
         return [routing.capability(kind, version, None)]
-    able = sorted(set(in_service) & set(toolchain.capabilities.compute_capabilities))
-    return [routing.capability(kind, version, str(found)) for found in able]
+    able = [gpu for gpu in gpus if gpu.compute_capability in _able_on(toolchain, gpu).compute_capabilities]
+    return [routing.capability(kind, version, str(gpu.compute_capability)) for gpu in able]
+
+
+def _able_on(toolchain: Toolchain, gpu: Gpu) -> Capabilities:
+    return toolchain.trials.get(gpu.model, toolchain.capabilities)

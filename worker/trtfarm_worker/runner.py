@@ -6,9 +6,10 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from trtfarm.actions import ActionKind
-from trtfarm.errors import ClaimLostError, DiskFullError, StorageError, TrtfarmError
+from trtfarm.errors import ClaimLostError, DiskFullError, NotFoundError, StorageError, TrtfarmError
 from trtfarm.farm import Farm
 from trtfarm.file_errors import storage_errors
 from trtfarm.jobs.job import Claim, Job
@@ -18,6 +19,9 @@ from trtfarm_worker.builder.request import BuilderRequest, Limits
 from trtfarm_worker.builder.supervisor import run_builder
 from trtfarm_worker.heartbeat import Heartbeat
 from trtfarm_worker.logs import logger
+from trtfarm_worker.offers import Offer, current_offer
+from trtfarm_worker.places import Place, Places
+from trtfarm_worker.standing import Standing
 from trtfarm_worker.steps.registry import STEP_KINDS
 from trtfarm_worker.steps.step import Commit, Task
 from trtfarm_worker.toolchains.toolchain import Toolchain
@@ -48,38 +52,75 @@ class Runner:
         *,
         publish: Callable[[Sequence[str]], None],
         listener: Listener = lambda _job, _event: None,
+        places: Places | None = None,
+        standing: Standing | None = None,
     ) -> None:
         self._farm = farm
         self._owner = owner
         self._toolchains = toolchains
         self._publish = publish
         self._listener = listener
+        self._places = places or Places(farm.settings.slots)
+        self._standing = standing or Standing()
         self._lock = threading.Lock()
         self._tokens: set[CancelToken] = set()
         self._stopping = threading.Event()
 
-    def run(self, job_id: str) -> bool:
-        """Does the job if it can be claimed; False if it is not queued (any more), or if this runner was stopped.
+    def offer(self) -> Offer:
+        """What can be done here now."""
+        return current_offer(self._toolchains(), self._places)
 
-        A job that fails is no error here. Raises StorageError when the database cannot be told how the job ended; then
-        its lease runs out.
+    def reserve(self, capability: str) -> Place | None:
+        """Room for a job that needs this, for `run`; None if there is none now."""
+        return None if self._stopping.is_set() else self._places.take(capability)
+
+    def run(self, job_id: str, place: Place | None = None) -> bool:
+        """Does the job in a place that was reserved for it, or else in one that is free.
+
+        False if it is not queued (any more), has no place, or if this runner was stopped. A job that fails is no error
+        here. Raises StorageError when the database cannot be told how the job ended; then its lease runs out.
         """
-        if self._stopping.is_set():
+        try:
+            place = place or self.reserve(self._farm.jobs.get(job_id).capability)
+        except NotFoundError:
             return False
-        claim = self._farm.jobs.claim(job_id, self._owner)
-        if claim is None:
-            return False
+        return place is not None and self._run_in(place, lambda: self._farm.jobs.claim(job_id, self._owner))
+
+    def run_next(self) -> bool:
+        """Does the most urgent job that can be done here now; False if there is none, or no place for it."""
+        for capability in self._farm.jobs.waiting(self.offer().capabilities):
+            place = self.reserve(capability)
+            if place and self._run_in(place, partial(self._farm.jobs.claim_next, self._owner, capability)):
+                return True
+        return False
+
+    def _run_in(self, place: Place, claim: Callable[[], Claim | None]) -> bool:
+        """Does what can be claimed, and gives the place back."""
+        try:
+            claimed = None if self._stopping.is_set() else claim()
+            if claimed is not None:
+                self._do(claimed, place)
+            return claimed is not None
+        finally:
+            place.give_back()
+
+    def _do(self, claim: Claim, place: Place) -> None:
         token = CancelToken()
         with self._lock:
             self._tokens.add(token)
             if self._stopping.is_set():
                 token.cancel()
         try:
-            self._attempt(claim, token)
+            self._attempt(claim, token, place)
         finally:
             with self._lock:
                 self._tokens.discard(token)
-        return True
+
+    @property
+    def idle(self) -> bool:
+        """Whether no job runs here."""
+        with self._lock:
+            return not self._tokens
 
     def stop(self) -> None:
         """Ends the builders that run now; their jobs go back to the queue without having lost an attempt."""
@@ -88,21 +129,23 @@ class Runner:
             for token in self._tokens:
                 token.cancel()
 
-    def _attempt(self, claim: Claim, token: CancelToken) -> None:
+    def _attempt(self, claim: Claim, token: CancelToken, place: Place) -> None:
         try:
-            self._bring_to_an_end(claim, token)
+            self._bring_to_an_end(claim, token, place)
         except ClaimLostError as lost:
             _log.warning("nothing of this attempt is kept", job=claim.job.id, reason=lost.message)
             return
         self._publish(self._farm.after_job(claim.job.id))
 
-    def _bring_to_an_end(self, claim: Claim, token: CancelToken) -> None:
+    def _bring_to_an_end(self, claim: Claim, token: CancelToken, place: Place) -> None:
         """Raises ClaimLostError when somebody else has the job by now."""
         try:
-            self._commit(claim, self._work(claim, token))
+            self._commit(claim, self._work(claim, token, place))
+            self._standing.succeeded()
         except ClaimLostError:
             raise
         except TrtfarmError as error:
+            self._standing.failed(claim.job.id, error)
             self._farm.jobs.fail(claim, error)
         except _ListenerFailed as failed:
             with suppress(ClaimLostError):
@@ -117,7 +160,7 @@ class Runner:
                 self._farm.jobs.release(claim)
             raise
 
-    def _work(self, claim: Claim, token: CancelToken) -> Commit:
+    def _work(self, claim: Claim, token: CancelToken, place: Place) -> Commit:
         """Has the builder do the job, and stores the files that it made; what remains is to write their rows."""
         farm, job = self._farm, claim.job
         kind = STEP_KINDS[ActionKind(job.kind)]
@@ -129,7 +172,14 @@ class Runner:
             inputs, scratch = folder / "inputs", folder / "scratch"
             inputs.mkdir()
             scratch.mkdir()
-            task = Task(farm=farm, job=job, toolchains=tuple(self._toolchains()), inputs=inputs, scratch=scratch)
+            task = Task(
+                farm=farm,
+                job=job,
+                toolchains=tuple(self._toolchains()),
+                inputs=inputs,
+                scratch=scratch,
+                gpu=place.gpu,
+            )
 
             def hear(event: Progress | LogLine) -> None:
                 heartbeat.tell(event)
@@ -145,6 +195,7 @@ class Runner:
                 args=invocation.args,
                 limits=Limits.of(farm.settings),
                 scratch=scratch,
+                gpu=place.gpu.turn if place.gpu else None,
             )
             answer = run_builder(request, on_event=hear, should_stop=token)
             used = {"seconds": round(answer.seconds, 3), "peak_memory_bytes": answer.peak_memory_bytes}

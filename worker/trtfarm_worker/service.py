@@ -16,18 +16,26 @@ from celery import Celery
 from celery.platforms import SecurityWarning
 from celery.signals import worker_ready, worker_shutting_down
 
+from trtfarm import routing
 from trtfarm.errors import StorageError
 from trtfarm.farm import Farm
 from trtfarm.jobs.reconcile import publish, reconcile
 from trtfarm.settings import Settings
 from trtfarm.workers import forget_silent, offered, ready_workers
 from trtfarm_worker.app import RUN_TASK, CeleryPublisher, make_app
+from trtfarm_worker.gpus.keeper import GpuKeeper, keeper_of_host
+from trtfarm_worker.hands import Hands
 from trtfarm_worker.logs import log_to_stderr, logger
-from trtfarm_worker.offers import Offer
+from trtfarm_worker.offers import current_offer
+from trtfarm_worker.places import Places
 from trtfarm_worker.presence import WORKER, Presence, forget_dead
 from trtfarm_worker.processes import end_with_manager, keep_running
 from trtfarm_worker.runner import Runner
+from trtfarm_worker.standing import Standing
+from trtfarm_worker.toolchains.probe import probed
 from trtfarm_worker.toolchains.registry import ToolchainRegistry
+from trtfarm_worker.toolchains.toolchain import ToolchainKind
+from trtfarm_worker.toolchains.trials import untried
 
 _log = logger()
 #: How long the job of a worker that was killed waits at most until it is free.
@@ -35,36 +43,58 @@ _RECONCILE_SECONDS = 2.0
 
 
 def work(settings: Settings) -> None:
-    """Runs jobs as the broker names them, until SIGTERM; jobs that run then go back to the queue."""
-    toolchains = ToolchainRegistry(settings.home).toolchains
+    """Runs jobs until SIGTERM; those that run then go back to the queue."""
+    registry, keeper, standing = ToolchainRegistry(settings.home), keeper_of_host(settings.gpu_memory_bytes), Standing()
+    try_toolchains(registry, keeper)
+    places, slots = Places(settings.slots, lambda: keeper), settings.slots + len(keeper.gpus)
     with (
         Farm.open(settings) as farm,
-        Presence(farm, WORKER, offer=lambda: Offer(toolchains=toolchains()), slots=settings.slots) as presence,
+        Presence(farm, WORKER, offer=lambda: current_offer(registry.toolchains(), places), slots=slots) as presence,
     ):
-        app = make_app(settings)
-        runner = Runner(farm, presence.owner, toolchains, publish=_publisher(farm, settings))
-        _serve(app, runner, lambda: _log.info("worker is up", worker=presence.owner, slots=settings.slots))
+        app, publish_all = make_app(settings), _publisher(farm, settings)
+        runner = Runner(
+            farm, presence.owner, registry.toolchains, publish=publish_all, places=places, standing=standing
+        )
+        hands = Hands(farm, presence.owner, runner, standing, keeper)
+        capabilities = runner.offer().capabilities
+
+        def ready() -> None:
+            hands.begin()
+            _log.info("worker is up", worker=presence.owner, offers=" ".join(capabilities))
+
+        _serve(app, hands, runner, ready)
         # Celery warns of root for the sake of pickled messages; ours are JSON.
         warnings.filterwarnings("ignore", category=SecurityWarning)
-        app.worker_main(
-            [
-                "--quiet",  # no banner on stdout
-                "worker",
-                "--pool=threads",
-                f"--concurrency={settings.slots}",
-                "--loglevel=WARNING",
-                "--without-gossip",
-                "--without-mingle",
-                "--without-heartbeat",
-                f"--hostname={presence.owner}@%h",
-            ]
-        )
+        with hands:
+            app.worker_main(
+                [
+                    "--quiet",  # no banner on stdout
+                    "worker",
+                    "--pool=threads",
+                    f"--concurrency={slots}",
+                    f"--queues={','.join(map(routing.queue_of, capabilities))}",
+                    "--loglevel=WARNING",
+                    "--without-gossip",
+                    "--without-mingle",
+                    "--without-heartbeat",
+                    f"--hostname={presence.owner}@%h",
+                ]
+            )
 
 
-def _serve(app: Celery, runner: Runner, ready: Callable[[], None]) -> None:
+def try_toolchains(registry: ToolchainRegistry, keeper: GpuKeeper) -> None:
+    """Finds out what each TensorRT does on models of GPU, or under drivers, that it was not tried on yet."""
+    for toolchain in registry.toolchains():
+        models = untried(toolchain, keeper) if toolchain.kind is ToolchainKind.TENSORRT else []
+        if models:
+            _log.info("toolchain is tried", toolchain=toolchain.name, gpus=models)
+            registry.put(probed(toolchain, keeper=lambda: keeper, again=False))
+
+
+def _serve(app: Celery, hands: Hands, runner: Runner, ready: Callable[[], None]) -> None:
     @app.task(name=RUN_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
-    def run(job_id: str) -> None:
-        runner.run(job_id)
+    def run(_job_id: str) -> None:
+        hands.work()
 
     # Weak, as Celery's signals are by default, the handler would be gone at once.
     @worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator]

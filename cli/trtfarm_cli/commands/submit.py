@@ -193,7 +193,14 @@ def _see_through(farm: Farm, submission_id: str, toolchains: list[Toolchain]) ->
     with view() as shown:
         following = Following(shown)
         try:
-            return see_through(farm, submission_id, toolchains, watcher=following.watch, listener=following.hear)
+            return see_through(
+                farm,
+                submission_id,
+                toolchains,
+                watcher=following.watch,
+                listener=following.hear,
+                excuser=following.excuse,
+            )
         except KeyboardInterrupt:
             output.say(f"{submission_id}: unfinished work is back in the queue; the same command goes on with it")
             raise

@@ -6,6 +6,7 @@ import sqlite3
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from tests.acceptance.cli.conftest import Stocked
 from tests.acceptance.cli.program import Program
+from tests.posers import H200, posed_gpus
 from trtfarm.compute_capability import ComputeCapability
 from trtfarm_worker.toolchains.registry import ToolchainRegistry
 from trtfarm_worker.toolchains.toolchain import Capabilities, Toolchain, ToolchainKind
@@ -37,9 +39,11 @@ def changed(stocked: Stocked, tmp_path_factory: pytest.TempPathFactory) -> Stock
 
 
 @pytest.fixture
-def own_stock(changed: Stocked, tmp_path: Path) -> Stocked:
-    """A copy of that farm."""
-    return Stocked(program=changed.program.copied(tmp_path), facts=changed.facts)
+def own_stock(changed: Stocked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stocked:
+    """A copy of that farm, on a host whose driver shows a GPU of sm_86."""
+    gpus = posed_gpus(monkeypatch, tmp_path, {**H200, "compute_capability": [8, 6]})
+    program = replace(changed.program.copied(tmp_path), environment=gpus.environment)
+    return Stocked(program=program, facts=changed.facts)
 
 
 @pytest.fixture

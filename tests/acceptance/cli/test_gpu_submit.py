@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,14 @@ import pytest
 
 from tests.acceptance.cli import gpu_poser
 from tests.acceptance.cli.program import Program
+from tests.posers import H200, posed_gpus
 from trtfarm.tables.table import CalibrationTable
 from trtfarm.versions import TensorRTVersion
 from trtfarm_worker.toolchains.install import add_toolchain
 from trtfarm_worker.toolchains.registry import ToolchainRegistry
 from trtfarm_worker.toolchains.toolchain import ToolchainKind
 
-H200 = ("--target", "sm_90")
+ON_H200 = ("--target", "sm_90")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +33,10 @@ class GpuFarm:
     folder: Path
 
     def submit(self, *options: str | Path) -> Any:
-        return self.program.json("submit", self.model, *H200, *options)
+        return self.program.json("submit", self.model, *ON_H200, *options)
 
     def refused(self, code: int, *options: str | Path) -> dict[str, Any]:
-        return self.program.fails(code, "submit", self.model, *H200, *options)
+        return self.program.fails(code, "submit", self.model, *ON_H200, *options)
 
     def asked(self, step: str) -> list[dict[str, Any]]:
         """The arguments of all requests of a step."""
@@ -48,7 +49,8 @@ class GpuFarm:
 
 
 @pytest.fixture
-def farm(program: Program, digits: Path, golden: Path, tmp_path: Path) -> GpuFarm:
+def farm(program: Program, digits: Path, golden: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GpuFarm:
+    program = replace(program, environment=posed_gpus(monkeypatch, tmp_path, H200).environment)
     folder = tmp_path / "gpu"
     folder.mkdir()
     for table in (golden / "lenet").glob("*-bs50*.table"):
@@ -102,17 +104,17 @@ def test_the_main_job_on_a_gpu(farm: GpuFarm, golden: Path, tmp_path: Path) -> N
     assert again["hit"]
     assert again["engines"][0]["id"] == engine["id"]
     assert len(farm.asked("trt-calibrate")) == len(farm.asked("trt-evaluate")) == 1
-    wanted = ("--tensorrt", "8.5", *H200, "--calibrator", "minmax")
+    wanted = ("--tensorrt", "8.5", *ON_H200, "--calibrator", "minmax")
     (found,) = farm.program.json("engines", "list", *wanted)
     assert found["metrics"]["classification"]["candidate"]["top1"] == 0.963
     shown = farm.program.json("engines", "show", found["id"])
     assert (shown["gpu"], shown["table_reuse"], shown["int8_time_share"]) == ("NVIDIA H200", "exact", 0.5)
-    assert farm.program.json("engines", "list", "--tensorrt", "8.6", *H200) == []
+    assert farm.program.json("engines", "list", "--tensorrt", "8.6", *ON_H200) == []
     assert farm.program.json("tables", "list", "--tensorrt", "8.5.3.1")[0]["origin"] == "native"
 
 
 def test_what_a_person_reads(farm: GpuFarm) -> None:
-    ended = farm.program.ok("submit", farm.model, *H200)
+    ended = farm.program.ok("submit", farm.model, *ON_H200)
     assert "native, portable" in ended.out
     assert "sm_90 FP32 Top1: 0.9640, Top5: 1.0000  INT8 Top1: 0.9630, Top5: 1.0000" in ended.out
     assert "on the engine" in ended.out
@@ -181,7 +183,7 @@ def test_an_engine_that_loses_too_much_is_kept_but_fails_its_gate(farm: GpuFarm)
     error = farm.refused(7, "--max-drop", "1%")
     assert "46.40%" in error["message"]
     (engine,) = error["submission"]["engines"]
-    (listed,) = farm.program.json("engines", "list", *H200)
+    (listed,) = farm.program.json("engines", "list", *ON_H200)
     assert listed["id"] == engine["id"]
     assert listed["metrics"]["classification"]["candidate"]["top1"] == 0.5
 
@@ -231,8 +233,8 @@ def test_what_the_builder_cannot_do_is_told_as_it_says(farm: GpuFarm) -> None:
 
 def test_ranges_that_are_missing_are_told(farm: GpuFarm, table_of: Tables) -> None:
     (farm.folder / "harmful").touch()
-    ended = farm.program.ok("submit", farm.model, *H200, "--table", table_of("8.5.1.7"))
-    assert "re-stamped from 8.5.1, 1 ranges filled in" in ended.out
+    ended = farm.program.ok("submit", farm.model, *ON_H200, "--table", table_of("8.5.1.7"))
+    assert "re-stamped from 8.5.1, 1 range filled in" in ended.out
     assert "no range, which may cost INT8: (Unnamed Layer* 11) [Matrix Multiply]_output" in ended.out
 
 

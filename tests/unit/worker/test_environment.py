@@ -23,12 +23,18 @@ def test_only_what_is_listed_passes() -> None:
     }
     assert builder_environment(given, toolchain=_TOOLCHAIN, scratch=Path("/scratch")) == {
         "PATH": "/bin",
-        "CUDA_VISIBLE_DEVICES": "1",
+        "CUDA_VISIBLE_DEVICES": "",
         "LD_LIBRARY_PATH": "/trt:/cublas",
         "HOME": "/scratch",
         "TMPDIR": "/scratch",
         "PYTHONUTF8": "1",
     }
+
+
+def test_a_builder_sees_the_gpu_that_it_was_given_and_no_other() -> None:
+    for given in ({}, {"CUDA_VISIBLE_DEVICES": "0,1"}):
+        made = builder_environment(given, toolchain=_TOOLCHAIN, scratch=Path("/scratch"), gpu="GPU-1")
+        assert made["CUDA_VISIBLE_DEVICES"] == "GPU-1"
 
 
 def test_the_drivers_libraries_come_after_the_toolchains() -> None:

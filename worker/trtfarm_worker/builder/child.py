@@ -73,9 +73,15 @@ def _spawn(request: BuilderRequest, events: int, printed: int) -> subprocess.Pop
                 stdin=stdin,
                 stdout=printed,
                 stderr=printed,
-                pass_fds=(events,),
+                # With the GPU's lock: should this process be killed, the GPU is taken until the builder is gone too.
+                pass_fds=(events, *([request.gpu.descriptor] if request.gpu else [])),
                 cwd=request.scratch,
-                env=builder_environment(os.environ, toolchain=toolchain, scratch=request.scratch),
+                env=builder_environment(
+                    os.environ,
+                    toolchain=toolchain,
+                    scratch=request.scratch,
+                    gpu=request.gpu.uuid if request.gpu else None,
+                ),
                 start_new_session=True,
             )
         except OSError as error:

@@ -10,6 +10,7 @@ from typing import Any
 
 from trtfarm.errors import BuilderCrashError
 from trtfarm.settings import Settings
+from trtfarm_worker.gpus.turns import Turn
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
 
@@ -45,6 +46,8 @@ class BuilderRequest:
     args: Mapping[str, Any]
     limits: Limits
     scratch: Path
+    #: The GPU that the process sees; without one it sees none.
+    gpu: Turn | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import select
 
 from trtfarm.database.schema import DatasetRow, EngineRow, ModelRow, RecordingRow, VerificationRow
-from trtfarm.errors import TrtfarmError, UsageError, error_from_dict
+from trtfarm.errors import ToolchainError, TrtfarmError, UsageError, error_from_dict
 from trtfarm.farm import Farm
 from trtfarm.jobs.job import Job
 from trtfarm.jobs.state import JobState
@@ -20,8 +21,12 @@ from trtfarm.signing.statement import EngineStatement
 from trtfarm.submissions.resolve import Work, measure_work, record_work, row
 from trtfarm.submissions.results import find
 from trtfarm.targets import BuildTarget
+from trtfarm.workers import Worker, list_workers, why_waiting
 from trtfarm_worker.engines.running import toolchain_for
+from trtfarm_worker.gpus.keeper import keeper_of_host
 from trtfarm_worker.inline import Listener
+from trtfarm_worker.offers import Offer
+from trtfarm_worker.places import Places
 from trtfarm_worker.presence import CLIENT, Presence
 from trtfarm_worker.runner import Runner
 from trtfarm_worker.toolchains.toolchain import Toolchain
@@ -99,11 +104,30 @@ class EngineVerification:
         """The job at its end. A builder that died is tried again, as often as the farm's rules have it."""
         gc.enable()  # short commands do without, and this may take minutes
         farm, pause = self._farm, threading.Event()
+        places = Places(farm.settings.slots, partial(keeper_of_host, farm.settings.gpu_memory_bytes))
         with Presence(farm, CLIENT) as presence:
             runner = Runner(
-                farm, presence.owner, lambda: self._toolchains, publish=lambda _ids: None, listener=self._listener
+                farm,
+                presence.owner,
+                lambda: self._toolchains,
+                publish=lambda _ids: None,
+                listener=self._listener,
+                places=places,
             )
             while (job := farm.jobs.get(job_id)).state.live:
                 if not runner.run(job_id):
+                    _check_possible(job, runner.offer(), list_workers(farm.database))
                     pause.wait(_LOOK_SECONDS)
         return job
+
+
+def _check_possible(job: Job, here: Offer, workers: Sequence[Worker]) -> None:
+    """Raises ToolchainError where nobody would do a queued job, neither here nor elsewhere."""
+    reason = why_waiting(job.capability, workers)
+    troubles = here.troubles(job.capability)
+    if job.state is JobState.QUEUED and reason and (troubles or job.capability not in here.capabilities):
+        raise ToolchainError(
+            f"nobody can do {job.id} now",
+            cause="; ".join([reason, *troubles]),
+            remedy="see trtfarm doctor, and trtfarm workers list; the job stays queued for a worker that can",
+        )

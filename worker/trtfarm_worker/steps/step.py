@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from trtfarm.farm import Farm
 from trtfarm.jobs.job import Job
 from trtfarm_worker.builder.request import BuilderAnswer
+from trtfarm_worker.gpus.keeper import HeldGpu
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
 
@@ -24,6 +25,8 @@ class Task:
     toolchains: tuple[Toolchain, ...]
     inputs: Path
     scratch: Path
+    #: The one that the builder is to see; None for work on the CPU.
+    gpu: HeldGpu | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

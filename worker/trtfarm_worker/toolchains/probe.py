@@ -14,25 +14,45 @@ from trtfarm_worker.builder.cancellation import CancelToken
 from trtfarm_worker.builder.events import LogLine, Progress
 from trtfarm_worker.builder.request import BuilderRequest, Limits
 from trtfarm_worker.builder.supervisor import run_builder
+from trtfarm_worker.gpus.keeper import GpuKeeper, keeper_of_host
+from trtfarm_worker.gpus.turns import Turn
+from trtfarm_worker.logs import logger
 from trtfarm_worker.toolchains.toolchain import Capabilities, Toolchain, ToolchainKind
+from trtfarm_worker.toolchains.trials import tried_on_gpus
+
+_log = logger()
 
 Facts = Mapping[str, Any]
 # Importing TensorRT from a cold network disk takes a minute; what a probe builds is tiny.
 _LIMITS = Limits(wall_seconds=300, silent_seconds=300, memory_bytes=8 << 30)
 
 
-def probed(toolchain: Toolchain, *, should_stop: CancelToken | None = None) -> Toolchain:
-    """The toolchain with what it can do on this host.
+def probed(
+    toolchain: Toolchain,
+    *,
+    keeper: Callable[[], GpuKeeper] = keeper_of_host,
+    tell: Callable[[str], None] = _log.info,
+    again: bool = True,
+    should_stop: CancelToken | None = None,
+) -> Toolchain:
+    """The toolchain with what it can do on this host; a TensorRT, on each model of GPU here (`keeper`).
 
-    One that fails comes back with `broken` saying why, and without capabilities. Raises BuilderCancelledError.
+    One that fails comes back with `broken` saying why, and without capabilities. Models of GPU that it was tried on
+    already are left out unless `again`. `tell` hears of waiting for a GPU. Raises BuilderCancelledError.
     """
     step, describe = _PROBES[toolchain.kind]
+
+    def ask(gpu: Turn | None) -> tuple[str, Capabilities]:
+        return describe(_ask(toolchain, step, gpu, should_stop))
+
     try:
-        version, capabilities = describe(_ask(toolchain, step, should_stop))
+        if toolchain.kind is ToolchainKind.TENSORRT:
+            return tried_on_gpus(toolchain, keeper(), ask, tell=tell, again=again)
+        version, capabilities = ask(None)
     except BuilderCancelledError:
         raise
     except (ToolchainError, BuilderError) as error:
-        return replace(toolchain, capabilities=Capabilities(), broken=_reason(error))
+        return replace(toolchain, capabilities=Capabilities(), trials={}, broken=_reason(error))
     return replace(toolchain, version=version, capabilities=capabilities, broken=None)
 
 
@@ -41,9 +61,9 @@ def _reason(error: TrtfarmError) -> str:
     return f"{error.message}: {error.cause}" if error.cause else error.message
 
 
-def _ask(toolchain: Toolchain, step: str, should_stop: CancelToken | None) -> Facts:
+def _ask(toolchain: Toolchain, step: str, gpu: Turn | None, should_stop: CancelToken | None) -> Facts:
     with temporary_folder() as scratch:
-        request = BuilderRequest(toolchain=toolchain, step=step, args={}, limits=_LIMITS, scratch=scratch)
+        request = BuilderRequest(toolchain=toolchain, step=step, args={}, limits=_LIMITS, scratch=scratch, gpu=gpu)
         return run_builder(request, on_event=_ignore, should_stop=should_stop).result
 
 

@@ -51,6 +51,16 @@ class Capabilities:
         found = (told.get(precision, {}).get(str(target)) for told in reasons)
         return next((reason for reason in found if reason is not None), None)
 
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "compute_capabilities": [str(capability) for capability in self.compute_capabilities],
+            "precisions": list(self.precisions),
+            "calibrators": [calibrator.value for calibrator in self.calibrators],
+            "lacking": dict(self.lacking),
+            "exceptions": {word: dict(reasons) for word, reasons in self.exceptions.items()},
+            "without_products": {word: dict(reasons) for word, reasons in self.without_products.items()},
+        }
+
 
 @dataclass(frozen=True, kw_only=True)
 class Toolchain:
@@ -68,6 +78,8 @@ class Toolchain:
     #: As its library reports it; empty while no probe has answered.
     version: str = ""
     capabilities: Capabilities = Capabilities()
+    #: Model of GPU with its driver (`Gpu.model`) -> what a TensorRT was found to do on one; `capabilities` sums it up.
+    trials: Mapping[str, Capabilities] = field(default_factory=dict)
     #: Why the last probe failed; None for a toolchain that works.
     broken: str | None = None
 
@@ -80,12 +92,8 @@ class Toolchain:
             "python_path": [str(folder) for folder in self.python_path],
             "environment": None if self.environment is None else str(self.environment),
             "version": self.version,
-            "compute_capabilities": [str(capability) for capability in self.capabilities.compute_capabilities],
-            "precisions": list(self.capabilities.precisions),
-            "calibrators": [calibrator.value for calibrator in self.capabilities.calibrators],
-            "lacking": dict(self.capabilities.lacking),
-            "exceptions": {word: dict(reasons) for word, reasons in self.capabilities.exceptions.items()},
-            "without_products": {word: dict(reasons) for word, reasons in self.capabilities.without_products.items()},
+            **self.capabilities.as_dict(),
+            "trials": {model: found.as_dict() for model, found in self.trials.items()},
             "broken": self.broken,
         }
 
@@ -101,6 +109,7 @@ class Toolchain:
             environment=None if data["environment"] is None else Path(data["environment"]),
             version=data["version"],
             capabilities=capabilities_of(data),
+            trials={model: capabilities_of(found) for model, found in data.get("trials", {}).items()},
             broken=data["broken"],
         )
 
