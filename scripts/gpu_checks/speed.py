@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +13,11 @@ from scripts.gpu_checks.builds import build_args, cold, refusal, timed
 from scripts.gpu_checks.check import Numbers, check, expect
 from scripts.gpu_checks.host import Arguments, Host, environment_variable, perf_seconds
 from scripts.gpu_checks.models import image_model
+from trtfarm.errors import TrtfarmError
 
 _IMAGES, _BATCH = 768, 64
 _ROUNDS = 3
+_CACHE = "timing.cache"
 
 
 def _cold_and_warm(host: Host, model: str) -> Numbers:
@@ -59,34 +62,49 @@ def zoo_timing_cache(host: Host) -> Numbers:
     return numbers
 
 
-@check("Timing caches of two models combined serve both; what is no timing cache is refused", seconds=40)
+@check("Timing caches of two builds combined serve both; what is no timing cache is refused", seconds=70)
 def combined_timing_caches(host: Host) -> Numbers:
-    shapes = {"image": {word: [size, 3, 224, 224] for word, size in (("min", 1), ("opt", 8), ("max", 8))}}
-    images = {"model": image_model(host.scratch), "precision": "fp32", "profiles": shapes}
-    other = host.step("trt-build", images)
-    caches = [timed(host, "lenet")["timing_cache"], str(other.scratch / other.result["timing_cache"])]
-    whole = host.step("trt-combine", {"timing_caches": caches})
-    known = {"timing_cache": str(whole.file("timing_cache"))}
     table = str(cold(host, "lenet").file("table"))
-    warm = {
-        "lenet": host.step("trt-build", build_args(host, "lenet", "int8", table=table, **known)).result,
-        "images": host.step("trt-build", {**images, **known}).result,
+    shapes = {"image": {word: [size, 3, 224, 224] for word, size in (("min", 1), ("opt", 8), ("max", 8))}}
+    asked: dict[str, Arguments] = {
+        "int8": build_args(host, "lenet", "int8", table=table),
+        "fp16": build_args(host, "lenet", "fp16"),
+        "images": {"model": image_model(host.scratch), "precision": "fp32", "profiles": shapes},
     }
-    begun = {"lenet": cold(host, "lenet").result["build"], "images": other.result}
-    numbers: Numbers = {
-        "bytes": [Path(path).stat().st_size for path in caches],
-        "combined_bytes": whole.result["size"],
-        "build_seconds": {
-            name: [round(begun[name]["build_seconds"], 2), round(warm[name]["build_seconds"], 2)] for name in warm
-        },
-    }
-    for name, result in warm.items():
-        expect(result["timing_cache_used"], f"{name}: the combined cache was not taken", numbers)
-        expect(2 * result["build_seconds"] < begun[name]["build_seconds"], f"{name}: it saved nothing", numbers)
+    begun = {"int8": cold(host, "lenet").result["build"]}
+    caches = {"int8": timed(host, "lenet")["timing_cache"]}
+    for name in ("fp16", "images"):
+        answer = host.step("trt-build", asked[name])
+        begun[name], caches[name] = answer.result, str(answer.file("timing_cache"))
+    numbers: Numbers = {"bytes": {name: Path(path).stat().st_size for name, path in caches.items()}}
+    numbers["alone"] = {name: _taken(host, asked[name], caches[name]) for name in ("fp16", "images")}
+    numbers["int8 and images"] = _attempt(host, [caches["int8"], caches["images"]])
     garbage = host.write("garbage.cache", b"no timing cache " * 64)
-    numbers["garbage"] = refusal(partial(host.step, "trt-combine", {"timing_caches": [caches[0], garbage]}))
+    numbers["garbage"] = _attempt(host, [caches["int8"], garbage])
     expect("garbage.cache" in numbers["garbage"], "the strange file is not named", numbers)
+    numbers["int8 and fp16"] = _attempt(host, [caches["int8"], caches["fp16"]])
+    expect(numbers["int8 and fp16"].endswith(_CACHE), "they were not combined", numbers)
+    known = {"timing_cache": numbers["int8 and fp16"]}
+    for name in ("int8", "fp16"):
+        warm = host.step("trt-build", {**asked[name], **known}).result
+        seconds = [round(result["build_seconds"], 2) for result in (begun[name], warm)]
+        numbers[f"build_seconds {name}"] = seconds
+        expect(warm["timing_cache_used"], f"{name}: the combined cache was not taken", numbers)
+        expect(2 * seconds[1] < seconds[0], f"{name}: it saved nothing", numbers)
     return numbers
+
+
+def _attempt(host: Host, caches: list[str]) -> str:
+    """The combined cache's path, or the error."""
+    try:
+        return str(host.step("trt-combine", {"timing_caches": caches}).file("timing_cache"))
+    except TrtfarmError as error:
+        return f"{error.code}: {error}"
+
+
+def _taken(host: Host, args: Arguments, cache: str) -> list[Any]:
+    result = host.step("trt-build", {**args, "timing_cache": cache}).result
+    return [result["timing_cache_used"], round(result["build_seconds"], 2)]
 
 
 @check("Kernels loaded when they are needed (CUDA_MODULE_LOADING=LAZY) against all at once", seconds=45)
