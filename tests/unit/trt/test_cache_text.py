@@ -62,6 +62,11 @@ def test_scales_that_build_nothing_are_refused(scale: str) -> None:
         check_scales({"x": "3c010204", "conv": scale})
 
 
+def test_an_empty_table_is_called_so() -> None:
+    with pytest.raises(BadTableError, match="the table is empty"):
+        parse_cache(b"\n")
+
+
 def test_names_may_hold_the_separator() -> None:
     cache = parse_cache(b"TRT-8503-MinMaxCalibration\nx: 0: 3c010204\n(Unnamed Layer* 1) [Constant]_output: 3c010204\n")
     assert list(cache.scales) == ["x: 0", "(Unnamed Layer* 1) [Constant]_output"]

@@ -44,9 +44,12 @@ class CacheText:
 def parse_cache(data: bytes) -> CacheText:
     """Reads a cache; raises BadTableError for what TensorRT would refuse, or use only in part, in silence."""
     try:
-        first, *lines = data.decode().splitlines()
-    except (UnicodeDecodeError, ValueError) as error:
-        raise BadTableError("the table is no text", cause=str(error) or "it is empty", remedy=_REMEDY) from error
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise BadTableError("the table is no text", cause=str(error), remedy=_REMEDY) from error
+    if not text.strip():
+        raise BadTableError("the table is empty", remedy=_REMEDY)
+    first, *lines = text.splitlines()
     calibrator, digits, cutoff, quantile = _header(first)
     scales: Dict[str, str] = {}
     for number, line in enumerate(lines, start=2):
