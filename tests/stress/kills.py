@@ -40,6 +40,8 @@ from trtfarm.database.session import open_database, sqlite_url
 _DONE = {"models": 1, "datasets": 2, "tables": 1, "quantizations": 1, "engines": 1, "verifications": 1, "jobs": 4}
 #: Done before it was interrupted, interrupted, and interrupted before it knew what to do about it.
 _INTERRUPTED = {0, 130, -signal.SIGINT}
+#: Before that it is Python that is interrupted, which has words of its own for it.
+_STARTED_SECONDS = 0.5
 #: How long a killed builder may take to be gone.
 _GONE_SECONDS = 10.0
 
@@ -90,7 +92,7 @@ class Stress:
         return self._killed("time", f"after {delay:.2f} s", lambda _: time.sleep(delay), patience)
 
     def interrupted(self, chance: random.Random, number: int, patience: float) -> Round:
-        delay = chance.uniform(0, self.usual)
+        delay = chance.uniform(min(_STARTED_SECONDS, self.usual), self.usual)
         with self._farm() as program:
             with program.started(*self.command) as running:
                 time.sleep(delay)
