@@ -6,7 +6,8 @@ from sqlalchemy.exc import DBAPIError
 
 from trtfarm.errors import DiskFullError, StorageError
 
-_POSTGRESQL_DISK_FULL = "53100"
+#: SQLite's and PostgreSQL's words for it; the second is what a reader gets, who needs a small file beside the database.
+_DISK_FULL = frozenset({"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "53100"})
 _BUSY = "database is locked"
 #: What SQLite says -> what to do about it.
 _REMEDIES = {
@@ -22,7 +23,7 @@ _REMEDIES = {
 def storage_error(error: DBAPIError) -> StorageError:
     """The error to raise for what a driver raised; whatever it was about to write was rolled back."""
     said = str(error.orig).strip()
-    if said == "database or disk is full" or getattr(error.orig, "sqlstate", None) == _POSTGRESQL_DISK_FULL:
+    if getattr(error.orig, "sqlite_errorname", getattr(error.orig, "sqlstate", None)) in _DISK_FULL:
         return DiskFullError("the database has no space left", cause=said, remedy="free some disk space and try again")
     return StorageError(
         "the database did not do what was asked",

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.contracts.rows import model_row
+from tests.disk import file_size_limit
 from trtfarm.database.migrate import prepare
 from trtfarm.database.session import Database, open_database, sqlite_url
 from trtfarm.errors import DiskFullError, StorageError, UsageError
@@ -86,6 +87,13 @@ def test_a_full_database_is_said_and_the_transaction_is_undone(database: Databas
         fill()
     with database.read() as session:
         assert session.scalar(text("SELECT count(*) FROM models")) == 0
+
+
+def test_a_full_disk_is_said_to_who_only_reads(database: Database) -> None:
+    """Also a reader of SQLite needs a file, which the last one has taken away with it."""
+    database.close()
+    with file_size_limit(1000), pytest.raises(DiskFullError, match="no space left"), database.read() as session:
+        session.scalar(text("SELECT count(*) FROM models"))
 
 
 def test_a_server_that_is_not_there_is_said() -> None:
