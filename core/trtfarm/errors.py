@@ -12,6 +12,8 @@ TrtfarmError
 │   └── ForbiddenError        nor with this one
 ├── TooLargeError             more bytes than are taken
 ├── BusyError                 more requests than are taken; later they are
+├── ServerError               what answers at a farm's address is no farm, or one of another release
+│   └── UnreachableError      nobody answers there, or the connection broke
 ├── ToolchainError            no toolchain can do this, or the one that should is broken
 ├── SignatureError            an engine that no trusted key signed so, or a key that cannot be used
 ├── GateError                 built and measured, but less accurate than asked for
@@ -114,6 +116,15 @@ class TooLargeError(TrtfarmError):
 
 class BusyError(TrtfarmError):
     code = "busy"
+    retryable = True
+
+
+class ServerError(TrtfarmError):
+    code = "server"
+
+
+class UnreachableError(ServerError):
+    code = "unreachable"
     retryable = True
 
 

@@ -13,6 +13,7 @@ HEAVY = {
     "alembic",
     "celery",
     "cryptography",
+    "httpx2",
     "kombu",
     "numpy",
     "obstore",
@@ -25,7 +26,7 @@ HEAVY = {
 
 _EVERY_MODULE = """
 import importlib, pkgutil
-for name in ("trtfarm", "trtfarm_worker", "trtfarm_cli", "trtfarm_api"):
+for name in ("trtfarm", "trtfarm_worker", "trtfarm_cli", "trtfarm_api", "trtfarm_client"):
     package = importlib.import_module(name)
     for module in pkgutil.walk_packages(package.__path__, f"{name}."):
         if not module.name.endswith("__main__"):

@@ -18,7 +18,7 @@ _FIRST_USE = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-import trtfarm, trtfarm_builder, trtfarm_worker, trtfarm_cli
+import trtfarm, trtfarm_builder, trtfarm_worker, trtfarm_client, trtfarm_cli
 from trtfarm.database import migrate
 from trtfarm.database.session import open_database, sqlite_url
 database = open_database(sqlite_url(Path(sys.argv[2])))
@@ -26,7 +26,7 @@ migrate.prepare(database)
 with database.engine.connect() as connection:
     print(migrate.revision(connection) == migrate.HEAD)
 database.close()
-for package in (trtfarm, trtfarm_builder, trtfarm_worker, trtfarm_cli):
+for package in (trtfarm, trtfarm_builder, trtfarm_worker, trtfarm_client, trtfarm_cli):
     print(Path(package.__file__).is_relative_to(sys.argv[1]))
 """
 
@@ -51,7 +51,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_list_names_every_package_that_there_is(listed: list[str]) -> None:
     there = {path.parent.relative_to(REPOSITORY).as_posix() for path in REPOSITORY.glob("*/trtfarm*/__init__.py")}
     assert set(listed) == there
-    assert len(there) == 5
+    assert len(there) == 6
 
 
 def test_the_wheel_holds_every_module_and_every_migration(listed: list[str], wheel: Path) -> None:
@@ -72,4 +72,4 @@ def test_the_wheel_makes_a_database_without_the_repository(wheel: Path, tmp_path
         archive.extractall(tmp_path / "site")
     first_use = [sys.executable, "-I", "-c", _FIRST_USE, str(tmp_path / "site"), str(tmp_path / "farm.db")]
     ran = subprocess.run(first_use, check=True, capture_output=True, text=True, cwd=tmp_path)
-    assert ran.stdout.split() == ["True"] * 5
+    assert ran.stdout.split() == ["True"] * 6

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trtfarm.origins import TableOrigin
+
+if TYPE_CHECKING:
+    from trtfarm.database.artifacts import DatasetRow, ModelRow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +57,66 @@ class TableEntry:
 
     def as_dict(self) -> dict[str, Any]:
         return _plain(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelEntry:
+    """A model; `size` in bytes with its weights, inputs and outputs as {name, dtype, dims}."""
+
+    id: str
+    name: str
+    digest: str
+    graph_digest: str
+    weights_digest: str
+    inputs: list[dict[str, Any]]
+    outputs: list[dict[str, Any]]
+    nodes: int
+    size: int
+    created: datetime
+
+    @classmethod
+    def of(cls, row: ModelRow) -> ModelEntry:
+        return cls(
+            id=row.id,
+            name=row.name,
+            digest=row.digest,
+            graph_digest=row.graph_digest,
+            weights_digest=row.weights_digest,
+            inputs=row.inputs,
+            outputs=row.outputs,
+            nodes=row.nodes,
+            size=row.size,
+            created=row.created,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSetEntry:
+    """A data set; inputs by name and labels as {blob, dtype, shape}, `preprocessing` what was done to each input."""
+
+    id: str
+    name: str
+    digest: str
+    source: str | None
+    samples: int
+    inputs: dict[str, dict[str, Any]]
+    labels: dict[str, Any] | None
+    preprocessing: dict[str, Any]
+    created: datetime
+
+    @classmethod
+    def of(cls, row: DatasetRow) -> DataSetEntry:
+        return cls(
+            id=row.id,
+            name=row.name,
+            digest=row.digest,
+            source=row.source,
+            samples=row.samples,
+            inputs=row.inputs,
+            labels=row.labels,
+            preprocessing=row.spec or {},
+            created=row.created,
+        )
 
 
 def _plain(entry: EngineEntry | TableEntry) -> dict[str, Any]:

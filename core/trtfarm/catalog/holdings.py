@@ -2,76 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
-
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
+from trtfarm.catalog.entries import DataSetEntry, ModelEntry
 from trtfarm.catalog.filters import starts_so
 from trtfarm.catalog.window import EVERYTHING, Window
 from trtfarm.database.artifacts import DatasetRow, ModelNameRow, ModelRow
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelEntry:
-    """A model; `size` in bytes with its weights, inputs and outputs as {name, dtype, dims}."""
-
-    id: str
-    name: str
-    digest: str
-    graph_digest: str
-    weights_digest: str
-    inputs: list[dict[str, Any]]
-    outputs: list[dict[str, Any]]
-    nodes: int
-    size: int
-    created: datetime
-
-    @classmethod
-    def of(cls, row: ModelRow) -> ModelEntry:
-        return cls(
-            id=row.id,
-            name=row.name,
-            digest=row.digest,
-            graph_digest=row.graph_digest,
-            weights_digest=row.weights_digest,
-            inputs=row.inputs,
-            outputs=row.outputs,
-            nodes=row.nodes,
-            size=row.size,
-            created=row.created,
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataSetEntry:
-    """A data set; inputs by name and labels as {blob, dtype, shape}, `preprocessing` what was done to each input."""
-
-    id: str
-    name: str
-    digest: str
-    source: str | None
-    samples: int
-    inputs: dict[str, dict[str, Any]]
-    labels: dict[str, Any] | None
-    preprocessing: dict[str, Any]
-    created: datetime
-
-    @classmethod
-    def of(cls, row: DatasetRow) -> DataSetEntry:
-        return cls(
-            id=row.id,
-            name=row.name,
-            digest=row.digest,
-            source=row.source,
-            samples=row.samples,
-            inputs=row.inputs,
-            labels=row.labels,
-            preprocessing=row.spec or {},
-            created=row.created,
-        )
 
 
 def find_models(

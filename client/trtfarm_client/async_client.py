@@ -1,0 +1,297 @@
+"""The client whose methods are awaited; it has those of `Client`, and the same flows behind them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import anyio
+import anyio.to_thread
+import httpx2
+
+from trtfarm.catalog.entries import DataSetEntry, EngineEntry, ModelEntry, TableEntry
+from trtfarm.errors import TrtfarmError
+from trtfarm.jobs.job import Event, Job
+from trtfarm.planning import SubmissionRequest
+from trtfarm_client import calls, flows
+from trtfarm_client.call import Call, Fetch, Pause, Span, Step, Work
+from trtfarm_client.client import LAST, SENT_BYTES, unreported
+from trtfarm_client.downloads import receiving
+from trtfarm_client.flows import Flow, Report, Transferred
+from trtfarm_client.link import Link
+from trtfarm_client.patience import Patience
+from trtfarm_client.records import JobRecord, Retried, SubmissionRecord, Who
+from trtfarm_client.sse import EventReader, ServerEvent
+
+Result = TypeVar("Result")
+Item = TypeVar("Item")
+Facts = dict[str, Any]
+
+
+class AsyncClient:
+    """One farm over HTTP, for one event loop. What its methods do and raise is said at those of `Client`."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self._http = httpx2.AsyncClient(**link.client_options())
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def whoami(self) -> Who:
+        return await self._send(calls.whoami())
+
+    async def engines(
+        self,
+        *,
+        tensorrt: str | None = None,
+        target: str | None = None,
+        precision: str | None = None,
+        calibrator: str | None = None,
+        model: str | None = None,
+        digest: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+    ) -> list[EngineEntry]:
+        words = {"tensorrt": tensorrt, "target": target, "precision": precision, "calibrator": calibrator}
+        return await self._listed(calls.engines, {**words, "model": model, "digest": digest}, since, until, limit)
+
+    async def engine(self, engine: str) -> Facts:
+        return await self._send(calls.engine(engine))
+
+    async def download_engine(self, engine: str, destination: Path, *, report: Report = unreported) -> str:
+        return await self._download(calls.engine(engine).path + "/plan", destination, None, report)
+
+    async def engine_signature(self, engine: str, destination: Path) -> None:
+        await self._download(calls.engine(engine).path + "/signature", destination, None, unreported)
+
+    async def remove_engine(self, engine: str) -> None:
+        await self._send(calls.remove_engine(engine))
+
+    async def tables(
+        self,
+        *,
+        tensorrt: str | None = None,
+        target: str | None = None,
+        calibrator: str | None = None,
+        model: str | None = None,
+        digest: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+    ) -> list[TableEntry]:
+        words = {"tensorrt": tensorrt, "target": target, "calibrator": calibrator}
+        return await self._listed(calls.tables, {**words, "model": model, "digest": digest}, since, until, limit)
+
+    async def table(self, table: str) -> Facts:
+        return await self._send(calls.table(table))
+
+    async def download_table(self, table: str, destination: Path) -> str:
+        return await self._download(calls.table(table).path + "/text", destination, None, unreported)
+
+    async def add_table(self, model_id: str, blob: str) -> TableEntry:
+        return await self._send(calls.add_table(model_id, blob))
+
+    async def models(
+        self, *, name: str | None = None, digest: str | None = None, limit: int | None = None
+    ) -> list[ModelEntry]:
+        return await self._listed(calls.models, {"name": name, "digest": digest}, None, None, limit)
+
+    async def model(self, model: str) -> ModelEntry:
+        return await self._send(calls.model(model))
+
+    async def add_model(self, name: str, blob: str, weights: str | None = None) -> ModelEntry:
+        return await self._send(calls.add_model(name, blob, weights))
+
+    async def datasets(
+        self, *, name: str | None = None, digest: str | None = None, limit: int | None = None
+    ) -> list[DataSetEntry]:
+        return await self._listed(calls.datasets, {"name": name, "digest": digest}, None, None, limit)
+
+    async def dataset(self, dataset: str) -> DataSetEntry:
+        return await self._send(calls.dataset(dataset))
+
+    async def add_dataset(
+        self,
+        source: str,
+        inputs: Mapping[str, str],
+        *,
+        labels: str | None = None,
+        preprocessing: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> DataSetEntry:
+        return await self._send(calls.add_dataset(source, inputs, labels, preprocessing or {}))
+
+    async def upload(self, paths: Sequence[Path], *, report: Report = unreported) -> dict[Path, str]:
+        return await self._run(flows.uploading(paths, self._patience(), report))
+
+    async def submit(
+        self, request: SubmissionRequest, *, fresh: bool = False, idempotency_key: str | None = None
+    ) -> SubmissionRecord:
+        return await self._send(calls.submit(request, fresh=fresh, key=idempotency_key or str(uuid.uuid4())))
+
+    async def dry_run(self, request: SubmissionRequest) -> list[Facts]:
+        return await self._send(calls.dry_run(request))
+
+    async def submissions(
+        self, *, state: str | None = None, project: str | None = None, limit: int | None = None
+    ) -> list[Facts]:
+        return await self._listed(calls.submissions, {"state": state, "project": project}, None, None, limit)
+
+    async def submission(self, submission: str) -> SubmissionRecord:
+        return await self._send(calls.submission(submission))
+
+    async def submission_facts(self, submission: str) -> Facts:
+        return await self._send(calls.submission_facts(submission))
+
+    def submission_events(self, submission: str) -> AsyncIterator[ServerEvent]:
+        return self._events(calls.submission_events(submission), {})
+
+    async def jobs(
+        self,
+        *,
+        state: str | None = None,
+        kind: str | None = None,
+        worker: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+    ) -> list[Job]:
+        return await self._listed(calls.jobs, {"state": state, "kind": kind, "worker": worker}, since, until, limit)
+
+    async def job(self, job: str) -> JobRecord:
+        return await self._send(calls.job(job))
+
+    async def job_events(self, job: str, *, after: int = 0) -> list[Event]:
+        return await self._send(calls.job_events(job, after=after))
+
+    def job_stream(self, job: str, *, after: int = 0) -> AsyncIterator[ServerEvent]:
+        return self._events(calls.job_stream(job), {"after": after})
+
+    async def cancel_job(self, job: str) -> JobRecord:
+        return await self._send(calls.cancel_job(job))
+
+    async def retry_job(self, job: str) -> Retried:
+        return await self._send(calls.retry_job(job))
+
+    async def explain_job(self, job: str) -> Facts:
+        return await self._send(calls.explain_job(job))
+
+    async def workers(self) -> list[Facts]:
+        return await self._send(calls.workers())
+
+    async def toolchains(self) -> list[Facts]:
+        return await self._send(calls.toolchains())
+
+    def _patience(self) -> Patience:
+        return Patience(self.link.patience)
+
+    async def _send(self, call: Call[Result]) -> Result:
+        return await self._run(flows.sending(call, self._patience()))
+
+    async def _listed(
+        self,
+        make: Any,
+        words: Mapping[str, Any],
+        since: datetime | None,
+        until: datetime | None,
+        limit: int | None,
+    ) -> list[Any]:
+        page = flows.page_call(make, {**words, "since": since, "until": until})
+        return await self._run(flows.listing(page, limit, self._patience()))
+
+    async def _download(self, path: str, destination: Path, digest: str | None, report: Report) -> str:
+        def told(done: int, total: int) -> None:
+            report(Transferred(path=destination, done=done, total=total))
+
+        with receiving(destination, digest, told) as part:
+            await self._run(flows.downloading(path, part, self._patience()))
+        return str(part.digest)
+
+    async def _run(self, flow: Flow[Result]) -> Result:
+        """Does what a flow asks for."""
+        try:
+            step = next(flow)
+            while True:
+                try:
+                    answer = await self._do(step)
+                except TrtfarmError as error:
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(answer)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+
+    async def _do(self, step: Step) -> Any:
+        if isinstance(step, Pause):
+            await anyio.sleep(step.seconds)
+            return None
+        if isinstance(step, Work):
+            return await anyio.to_thread.run_sync(step.function)
+        if isinstance(step, Fetch):
+            return await self._fetch(step)
+        with self.link.transport_errors():
+            response = await self._http.request(
+                step.method,
+                step.path,
+                params=dict(step.params),
+                headers=dict(step.headers),
+                json=step.body,
+                content=None if step.span is None else _pieces(step.span),
+            )
+        return self.link.read(step, response.status_code, response.content)
+
+    async def _fetch(self, fetch: Fetch) -> None:
+        headers = {**fetch.headers, "Accept-Encoding": "identity"}
+        with self.link.transport_errors():
+            async with self._http.stream("GET", fetch.path, headers=headers) as response:
+                if not response.is_success:
+                    self.link.check(response.status_code, await response.aread())
+                fetch.begin(response.status_code, response.headers)
+                async for piece in response.aiter_raw():
+                    await anyio.to_thread.run_sync(fetch.take, piece)
+
+    async def _events(self, path: str, params: Mapping[str, Any]) -> AsyncIterator[ServerEvent]:
+        """Events up to `end`; after a break, those after the last one."""
+        reader, patience = EventReader(), self._patience()
+        while True:
+            try:
+                async for event in self._connected(path, params, reader):
+                    patience.renew()
+                    yield event
+                    if event.kind == LAST:
+                        return
+            except TrtfarmError as error:
+                reader.cut()
+                await anyio.sleep(patience.pause_after(error))
+
+    async def _connected(self, path: str, params: Mapping[str, Any], reader: EventReader) -> AsyncIterator[ServerEvent]:
+        """Events of one connection."""
+        with self.link.transport_errors():
+            async with self._http.stream("GET", path, params=dict(params), headers=reader.headers()) as response:
+                if not response.is_success:
+                    self.link.check(response.status_code, await response.aread())
+                async for line in response.aiter_lines():
+                    if event := reader.feed(line):
+                        yield event
+        raise self.link.broken_off()
+
+
+async def _pieces(span: Span) -> AsyncIterator[bytes]:
+    async with await anyio.open_file(span.path, "rb") as file:
+        await file.seek(span.start)
+        place = span.start
+        while place < span.stop and (piece := await file.read(min(SENT_BYTES, span.stop - place))):
+            yield piece
+            place += len(piece)
+            span.sent(place)

@@ -1,0 +1,212 @@
+"""What can be asked of a farm: each function makes the call for one route of its API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from trtfarm.catalog.entries import DataSetEntry, EngineEntry, ModelEntry, TableEntry
+from trtfarm.errors import ServerError
+from trtfarm.jobs.job import Event, Job
+from trtfarm.planning import SubmissionRequest
+from trtfarm_client.call import Call, Span, named
+from trtfarm_client.link import compact
+from trtfarm_client.pages import Page, items_of, page_of
+from trtfarm_client.records import JobRecord, Retried, SubmissionRecord, Upload, Who
+from trtfarm_client.values import value_of
+
+Item = TypeVar("Item")
+Facts = dict[str, Any]
+
+#: Rows in a page, the most that the API gives.
+PAGE = 500
+
+
+def whoami() -> Call[Who]:
+    return _get("/v1/whoami", Who)
+
+
+def engines(filters: Mapping[str, Any], *, limit: int, cursor: str | None) -> Call[Page[EngineEntry]]:
+    return _list("/v1/engines", EngineEntry, filters, limit, cursor)
+
+
+def engine(text: str) -> Call[Facts]:
+    return Call(method="GET", path=named("engines", "engine", text), parse=facts)
+
+
+def remove_engine(text: str) -> Call[None]:
+    return Call(method="DELETE", path=named("engines", "engine", text), parse=lambda _: None, repeatable=False)
+
+
+def tables(filters: Mapping[str, Any], *, limit: int, cursor: str | None) -> Call[Page[TableEntry]]:
+    return _list("/v1/tables", TableEntry, filters, limit, cursor)
+
+
+def table(text: str) -> Call[Facts]:
+    return Call(method="GET", path=named("tables", "table", text), parse=facts)
+
+
+def add_table(model_id: str, blob: str) -> Call[TableEntry]:
+    return _post("/v1/tables", {"model": model_id, "blob": blob}, partial(value_of, TableEntry))
+
+
+def models(filters: Mapping[str, Any], *, limit: int, cursor: str | None) -> Call[Page[ModelEntry]]:
+    return _list("/v1/models", ModelEntry, filters, limit, cursor)
+
+
+def model(text: str) -> Call[ModelEntry]:
+    return _get(named("models", "model", text), ModelEntry)
+
+
+def add_model(name: str, blob: str, weights: str | None) -> Call[ModelEntry]:
+    return _post("/v1/models", {"name": name, "model": blob, "weights": weights}, partial(value_of, ModelEntry))
+
+
+def datasets(filters: Mapping[str, Any], *, limit: int, cursor: str | None) -> Call[Page[DataSetEntry]]:
+    return _list("/v1/datasets", DataSetEntry, filters, limit, cursor)
+
+
+def dataset(text: str) -> Call[DataSetEntry]:
+    return _get(named("datasets", "data set", text), DataSetEntry)
+
+
+def add_dataset(
+    source: str, inputs: Mapping[str, str], labels: str | None, preprocessing: Mapping[str, Mapping[str, Any]]
+) -> Call[DataSetEntry]:
+    steps = {name: dict(of_input) for name, of_input in preprocessing.items()}
+    body = {"source": source, "inputs": dict(inputs), "labels": labels, "preprocessing": steps}
+    return _post("/v1/datasets", body, partial(value_of, DataSetEntry))
+
+
+def submissions(filters: Mapping[str, Any], *, limit: int, cursor: str | None) -> Call[Page[Facts]]:
+    return Call(method="GET", path="/v1/submissions", parse=page_of(facts), params=_window(filters, limit, cursor))
+
+
+def submission(text: str) -> Call[SubmissionRecord]:
+    return _get(named("submissions", "submission", text), SubmissionRecord)
+
+
+def submission_facts(text: str) -> Call[Facts]:
+    return Call(method="GET", path=named("submissions", "submission", text) + "/facts", parse=facts)
+
+
+def submission_events(text: str) -> str:
+    return named("submissions", "submission", text) + "/events"
+
+
+def submit(request: SubmissionRequest, *, fresh: bool, key: str) -> Call[SubmissionRecord]:
+    """`key` stands for this wish: sent again under it, the submission is made once."""
+    return Call(
+        method="POST",
+        path="/v1/submissions",
+        parse=partial(value_of, SubmissionRecord),
+        headers={"Idempotency-Key": key},
+        body={"request": request.as_dict(), "fresh": fresh},
+    )
+
+
+def dry_run(request: SubmissionRequest) -> Call[list[Facts]]:
+    return _post("/v1/plans", {"request": request.as_dict()}, items_of(facts))
+
+
+def jobs(filters: Mapping[str, Any], *, limit: int, cursor: str | None) -> Call[Page[Job]]:
+    return _list("/v1/jobs", Job, filters, limit, cursor)
+
+
+def job(text: str) -> Call[JobRecord]:
+    return _get(named("jobs", "job", text), JobRecord)
+
+
+def job_events(text: str, *, after: int) -> Call[list[Event]]:
+    path = named("jobs", "job", text) + "/events"
+    return Call(method="GET", path=path, parse=items_of(partial(value_of, Event)), params={"after": after})
+
+
+def job_stream(text: str) -> str:
+    return named("jobs", "job", text) + "/events"
+
+
+def cancel_job(text: str) -> Call[JobRecord]:
+    return _post(named("jobs", "job", text) + "/cancel", None, partial(value_of, JobRecord))
+
+
+def retry_job(text: str) -> Call[Retried]:
+    path = named("jobs", "job", text) + "/retry"
+    return Call(method="POST", path=path, parse=partial(value_of, Retried), repeatable=False)
+
+
+def explain_job(text: str) -> Call[Facts]:
+    return Call(method="GET", path=named("jobs", "job", text) + "/explanation", parse=facts)
+
+
+def workers() -> Call[list[Facts]]:
+    return Call(method="GET", path="/v1/workers", parse=items_of(facts))
+
+
+def toolchains() -> Call[list[Facts]]:
+    return Call(method="GET", path="/v1/toolchains", parse=items_of(facts))
+
+
+def missing_blobs(digests: Sequence[str]) -> Call[list[str]]:
+    def read(data: Any) -> list[str]:
+        return [str(digest) for digest in facts(data).get("missing", [])]
+
+    return _post("/v1/blobs/missing", {"digests": list(digests)}, read)
+
+
+def uploads(digest: str) -> Call[list[Upload]]:
+    parse = items_of(partial(value_of, Upload))
+    return Call(method="GET", path="/v1/uploads", parse=parse, params={"digest": digest})
+
+
+def upload(upload_id: str) -> Call[Upload]:
+    return _get(named("uploads", "upload", upload_id), Upload)
+
+
+def begin_upload(digest: str, size: int) -> Call[Upload]:
+    return _post("/v1/uploads", {"digest": digest, "size": size}, partial(value_of, Upload))
+
+
+def send_span(upload_id: str, span: Span, size: int) -> Call[Upload]:
+    """Not repeatable as it is: after a break, the server knows where to go on."""
+    return Call(
+        method="PATCH",
+        path=named("uploads", "upload", upload_id),
+        parse=partial(value_of, Upload),
+        headers={
+            "Content-Range": f"bytes {span.start}-{span.stop - 1}/{size}",
+            "Content-Length": str(span.stop - span.start),
+            "Content-Type": "application/octet-stream",
+        },
+        span=span,
+        repeatable=False,
+    )
+
+
+def finish_upload(upload_id: str) -> Call[Facts]:
+    return Call(method="POST", path=named("uploads", "upload", upload_id) + "/finish", parse=facts, repeatable=False)
+
+
+def facts(data: Any) -> Facts:
+    """A JSON object as it is."""
+    if not isinstance(data, dict):
+        raise ServerError("the server's answer is no JSON object", remedy="see that the URL is that of a farm's API")
+    return data
+
+
+def _get(path: str, kind: type[Item]) -> Call[Item]:
+    return Call(method="GET", path=path, parse=partial(value_of, kind))
+
+
+def _post(path: str, body: Any, parse: Any) -> Call[Any]:
+    return Call(method="POST", path=path, parse=parse, body=body)
+
+
+def _list(path: str, kind: type[Item], filters: Mapping[str, Any], limit: int, cursor: str | None) -> Call[Page[Item]]:
+    parse = page_of(partial(value_of, kind))
+    return Call(method="GET", path=path, parse=parse, params=_window(filters, limit, cursor))
+
+
+def _window(filters: Mapping[str, Any], limit: int, cursor: str | None) -> dict[str, Any]:
+    return compact({**filters, "limit": limit, "cursor": cursor})

@@ -1,0 +1,325 @@
+"""The client that waits for each answer."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import httpx2
+
+from trtfarm.catalog.entries import DataSetEntry, EngineEntry, ModelEntry, TableEntry
+from trtfarm.errors import TrtfarmError
+from trtfarm.jobs.job import Event, Job
+from trtfarm.planning import SubmissionRequest
+from trtfarm_client import calls, flows
+from trtfarm_client.call import Call, Fetch, Pause, Span, Step, Work
+from trtfarm_client.downloads import receiving
+from trtfarm_client.flows import Flow, Report, Transferred
+from trtfarm_client.link import Link
+from trtfarm_client.patience import Patience
+from trtfarm_client.records import JobRecord, Retried, SubmissionRecord, Who
+from trtfarm_client.sse import EventReader, ServerEvent
+
+Result = TypeVar("Result")
+Item = TypeVar("Item")
+Facts = dict[str, Any]
+
+SENT_BYTES = 1 << 20
+#: What the last event of a stream is called.
+LAST = "end"
+
+
+def unreported(_transferred: Transferred) -> None:
+    """For those who do not want to know how far a transfer is."""
+
+
+class Client:
+    """One farm over HTTP; threads may share it. Every method raises the error that the farm raised.
+
+    A server that is gone or busy is waited for, for `link.patience` seconds, and then it is an UnreachableError or a
+    BusyError. Rows are named by an id, a digest, or the start of one.
+    """
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self._http = httpx2.Client(**link.client_options())
+
+    def close(self) -> None:
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def whoami(self) -> Who:
+        return self._send(calls.whoami())
+
+    def engines(
+        self,
+        *,
+        tensorrt: str | None = None,
+        target: str | None = None,
+        precision: str | None = None,
+        calibrator: str | None = None,
+        model: str | None = None,
+        digest: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+    ) -> list[EngineEntry]:
+        """Engines, newest first, all pages up to `limit`. Versions and precisions may be short, as in the CLI."""
+        words = {"tensorrt": tensorrt, "target": target, "precision": precision, "calibrator": calibrator}
+        return self._listed(calls.engines, {**words, "model": model, "digest": digest}, since, until, limit)
+
+    def engine(self, engine: str) -> Facts:
+        return self._send(calls.engine(engine))
+
+    def download_engine(self, engine: str, destination: Path, *, report: Report = unreported) -> str:
+        """Writes the plan, verified, and returns its digest; `destination` appears whole or not at all."""
+        return self._download(calls.engine(engine).path + "/plan", destination, None, report)
+
+    def engine_signature(self, engine: str, destination: Path) -> None:
+        """Writes what stands in the engine's `.sig` file. Raises NotFoundError for an engine that nobody signed."""
+        self._download(calls.engine(engine).path + "/signature", destination, None, unreported)
+
+    def remove_engine(self, engine: str) -> None:
+        self._send(calls.remove_engine(engine))
+
+    def tables(
+        self,
+        *,
+        tensorrt: str | None = None,
+        target: str | None = None,
+        calibrator: str | None = None,
+        model: str | None = None,
+        digest: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+    ) -> list[TableEntry]:
+        """Tables, newest first; `target` leaves out those that are tied to another device."""
+        words = {"tensorrt": tensorrt, "target": target, "calibrator": calibrator}
+        return self._listed(calls.tables, {**words, "model": model, "digest": digest}, since, until, limit)
+
+    def table(self, table: str) -> Facts:
+        return self._send(calls.table(table))
+
+    def download_table(self, table: str, destination: Path) -> str:
+        """Writes the text that TensorRT reads, verified, and returns its digest."""
+        return self._download(calls.table(table).path + "/text", destination, None, unreported)
+
+    def add_table(self, model_id: str, blob: str) -> TableEntry:
+        """Takes a table whose text was uploaded. Raises TableError."""
+        return self._send(calls.add_table(model_id, blob))
+
+    def models(
+        self, *, name: str | None = None, digest: str | None = None, limit: int | None = None
+    ) -> list[ModelEntry]:
+        return self._listed(calls.models, {"name": name, "digest": digest}, None, None, limit)
+
+    def model(self, model: str) -> ModelEntry:
+        return self._send(calls.model(model))
+
+    def add_model(self, name: str, blob: str, weights: str | None = None) -> ModelEntry:
+        """Takes a model whose farm's copy (`Model.copy_to`) was uploaded. Raises ModelError."""
+        return self._send(calls.add_model(name, blob, weights))
+
+    def datasets(
+        self, *, name: str | None = None, digest: str | None = None, limit: int | None = None
+    ) -> list[DataSetEntry]:
+        return self._listed(calls.datasets, {"name": name, "digest": digest}, None, None, limit)
+
+    def dataset(self, dataset: str) -> DataSetEntry:
+        return self._send(calls.dataset(dataset))
+
+    def add_dataset(
+        self,
+        source: str,
+        inputs: Mapping[str, str],
+        *,
+        labels: str | None = None,
+        preprocessing: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> DataSetEntry:
+        """Takes data whose arrays were uploaded: digests of prepared `.npy` files by input. Raises DataError."""
+        return self._send(calls.add_dataset(source, inputs, labels, preprocessing or {}))
+
+    def upload(self, paths: Sequence[Path], *, report: Report = unreported) -> dict[Path, str]:
+        """Uploads those files that the farm does not hold, from where an earlier try broke off; their digests."""
+        return self._run(flows.uploading(paths, self._patience(), report))
+
+    def submit(
+        self, request: SubmissionRequest, *, fresh: bool = False, idempotency_key: str | None = None
+    ) -> SubmissionRecord:
+        """Hands in a submission, once, however often it has to be sent. A key of one's own does so across processes."""
+        return self._send(calls.submit(request, fresh=fresh, key=idempotency_key or str(uuid.uuid4())))
+
+    def dry_run(self, request: SubmissionRequest) -> list[Facts]:
+        """What each step of a submission would be, as `Explanation.as_dict` gives it."""
+        return self._send(calls.dry_run(request))
+
+    def submissions(
+        self, *, state: str | None = None, project: str | None = None, limit: int | None = None
+    ) -> list[Facts]:
+        return self._listed(calls.submissions, {"state": state, "project": project}, None, None, limit)
+
+    def submission(self, submission: str) -> SubmissionRecord:
+        return self._send(calls.submission(submission))
+
+    def submission_facts(self, submission: str) -> Facts:
+        """What became of a submission: table, engines, accuracy, as `trtfarm submit --json` tells it."""
+        return self._send(calls.submission_facts(submission))
+
+    def submission_events(self, submission: str) -> Iterator[ServerEvent]:
+        """What happens to a submission: `submission` (as it is now), `job` (an event of a job), and last `end`."""
+        return self._events(calls.submission_events(submission), {})
+
+    def jobs(
+        self,
+        *,
+        state: str | None = None,
+        kind: str | None = None,
+        worker: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+    ) -> list[Job]:
+        return self._listed(calls.jobs, {"state": state, "kind": kind, "worker": worker}, since, until, limit)
+
+    def job(self, job: str) -> JobRecord:
+        return self._send(calls.job(job))
+
+    def job_events(self, job: str, *, after: int = 0) -> list[Event]:
+        """The history of a job from the event after `after` on, one page of it; an empty one is the end for now."""
+        return self._send(calls.job_events(job, after=after))
+
+    def job_stream(self, job: str, *, after: int = 0) -> Iterator[ServerEvent]:
+        """The history of a job as it happens; the last event is `end`, with the job."""
+        return self._events(calls.job_stream(job), {"after": after})
+
+    def cancel_job(self, job: str) -> JobRecord:
+        return self._send(calls.cancel_job(job))
+
+    def retry_job(self, job: str) -> Retried:
+        return self._send(calls.retry_job(job))
+
+    def explain_job(self, job: str) -> Facts:
+        """Which fields of the job's key differ from the nearest stored result."""
+        return self._send(calls.explain_job(job))
+
+    def workers(self) -> list[Facts]:
+        return self._send(calls.workers())
+
+    def toolchains(self) -> list[Facts]:
+        """What living workers can build with."""
+        return self._send(calls.toolchains())
+
+    def _patience(self) -> Patience:
+        return Patience(self.link.patience)
+
+    def _send(self, call: Call[Result]) -> Result:
+        return self._run(flows.sending(call, self._patience()))
+
+    def _listed(
+        self,
+        make: Any,
+        words: Mapping[str, Any],
+        since: datetime | None,
+        until: datetime | None,
+        limit: int | None,
+    ) -> list[Any]:
+        page = flows.page_call(make, {**words, "since": since, "until": until})
+        return self._run(flows.listing(page, limit, self._patience()))
+
+    def _download(self, path: str, destination: Path, digest: str | None, report: Report) -> str:
+        def told(done: int, total: int) -> None:
+            report(Transferred(path=destination, done=done, total=total))
+
+        with receiving(destination, digest, told) as part:
+            self._run(flows.downloading(path, part, self._patience()))
+        return str(part.digest)
+
+    def _run(self, flow: Flow[Result]) -> Result:
+        """Does what a flow asks for."""
+        try:
+            step = next(flow)
+            while True:
+                try:
+                    answer = self._do(step)
+                except TrtfarmError as error:
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(answer)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+
+    def _do(self, step: Step) -> Any:
+        if isinstance(step, Pause):
+            time.sleep(step.seconds)
+            return None
+        if isinstance(step, Work):
+            return step.function()
+        if isinstance(step, Fetch):
+            return self._fetch(step)
+        with self.link.transport_errors():
+            response = self._http.request(
+                step.method,
+                step.path,
+                params=dict(step.params),
+                headers=dict(step.headers),
+                json=step.body,
+                content=None if step.span is None else _pieces(step.span),
+            )
+        return self.link.read(step, response.status_code, response.content)
+
+    def _fetch(self, fetch: Fetch) -> None:
+        headers = {**fetch.headers, "Accept-Encoding": "identity"}
+        with self.link.transport_errors(), self._http.stream("GET", fetch.path, headers=headers) as response:
+            if not response.is_success:
+                self.link.check(response.status_code, response.read())
+            fetch.begin(response.status_code, response.headers)
+            for piece in response.iter_raw():
+                fetch.take(piece)
+
+    def _events(self, path: str, params: Mapping[str, Any]) -> Iterator[ServerEvent]:
+        """Events up to `end`; after a break, those after the last one."""
+        reader, patience = EventReader(), self._patience()
+        while True:
+            try:
+                for event in self._connected(path, params, reader):
+                    patience.renew()
+                    yield event
+                    if event.kind == LAST:
+                        return
+            except TrtfarmError as error:
+                reader.cut()
+                time.sleep(patience.pause_after(error))
+
+    def _connected(self, path: str, params: Mapping[str, Any], reader: EventReader) -> Iterator[ServerEvent]:
+        """Events of one connection."""
+        with (
+            self.link.transport_errors(),
+            self._http.stream("GET", path, params=dict(params), headers=reader.headers()) as response,
+        ):
+            if not response.is_success:
+                self.link.check(response.status_code, response.read())
+            for line in response.iter_lines():
+                if event := reader.feed(line):
+                    yield event
+        raise self.link.broken_off()
+
+
+def _pieces(span: Span) -> Iterator[bytes]:
+    with span.path.open("rb") as file:
+        file.seek(span.start)
+        place = span.start
+        while place < span.stop and (piece := file.read(min(SENT_BYTES, span.stop - place))):
+            yield piece
+            place += len(piece)
+            span.sent(place)

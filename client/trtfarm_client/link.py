@@ -1,0 +1,110 @@
+"""Where a farm is and how it is spoken to: what goes with each request, and what answers and failures mean."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx2
+
+import trtfarm
+from trtfarm.errors import ServerError, TrtfarmError, UnreachableError, UsageError, error_from_dict
+from trtfarm_client.call import Call
+
+Answer = TypeVar("Answer")
+
+_TIMEOUT = httpx2.Timeout(60.0, connect=10.0)
+_NO_CONTENT = 204
+_FIRST_ERROR = 400
+#: What a proxy in front of a server that is gone says.
+_OF_PROXIES = frozenset({502, 503, 504})
+_SHOWN = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """A farm's address, such as https://farm.example:8470, and the token that opens it.
+
+    `patience` is for how many seconds in a row a server may be gone or busy before that is an error.
+    """
+
+    url: str
+    token: str | None = field(default=None, repr=False)
+    patience: float = 20.0
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+            raise UsageError(
+                f"{parts.hostname or self.url[:80]!r} cannot be a farm's address",
+                remedy="write it as https://HOST:PORT, without a token in it",
+            )
+        if self.token is not None and not (self.token.isascii() and self.token.isprintable() and self.token.strip()):
+            raise UsageError("the token has characters that no token has", remedy="copy it again, whole")
+        object.__setattr__(self, "url", self.url.rstrip("/"))
+
+    def client_options(self) -> dict[str, Any]:
+        """Arguments of httpx2's clients; redirects are not followed, so that no token goes elsewhere."""
+        headers = {"User-Agent": f"trtfarm/{trtfarm.__version__}"}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        return {"base_url": self.url, "headers": headers, "timeout": _TIMEOUT, "follow_redirects": False}
+
+    def read(self, call: Call[Answer], status: int, body: bytes) -> Answer:
+        """The answer to a call. Raises the server's own error, or ServerError for what no farm would say."""
+        self.check(status, body)
+        return call.parse(None if status == _NO_CONTENT or not body else self._json(status, body))
+
+    def check(self, status: int, body: bytes) -> None:
+        """Raises the error that a response is, if it is one."""
+        if status < 300:  # noqa: PLR2004 - what begins with 2 is a success
+            return
+        data = self._json(status, body) if status >= _FIRST_ERROR else None
+        if not isinstance(data, dict) or "code" not in data:
+            raise self._foreign(status, body)
+        error = error_from_dict(data)
+        if status == 500:  # noqa: PLR2004 - the server's log has more
+            error.cause = f"request {data.get('request_id')} at {self.url}"
+        raise error
+
+    def broken_off(self) -> UnreachableError:
+        """Events ended before the last one."""
+        return UnreachableError(f"{self.url} ended the connection", remedy="see that the server runs, then try again")
+
+    @contextmanager
+    def transport_errors(self) -> Iterator[None]:
+        """Tells what goes wrong on the way as UnreachableError."""
+        try:
+            yield
+        except httpx2.TransportError as error:
+            raise UnreachableError(
+                f"{self.url} does not answer",
+                cause=str(error) or type(error).__name__,
+                remedy="see that the server runs and that TRTFARM_URL or the profile is right, then try again",
+            ) from error
+        except (httpx2.InvalidURL, httpx2.DecodingError) as error:
+            raise ServerError(f"{self.url} gives what cannot be read", cause=str(error)) from error
+
+    def _json(self, status: int, body: bytes) -> Any:
+        try:
+            return json.loads(body)
+        except (ValueError, RecursionError):
+            raise self._foreign(status, body) from None
+
+    def _foreign(self, status: int, body: bytes) -> TrtfarmError:
+        """What is no answer of a farm: somebody else listens there, or stands in between."""
+        kind = UnreachableError if status in _OF_PROXIES else ServerError
+        return kind(
+            f"{self.url} answers with {status}, and not as a farm does",
+            cause=body[:_SHOWN].decode("utf-8", "replace").strip() or None,
+            remedy="see that TRTFARM_URL or the profile names the farm's API",
+        )
+
+
+def compact(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is None: parameters that are not given."""
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,63 @@
+"""What the API answers with where the farm has no value of its own for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from trtfarm.jobs.job import Job
+from trtfarm.jobs.state import SubmissionState
+from trtfarm.submissions.submission import StepStatus
+
+
+@dataclass(frozen=True, kw_only=True)
+class Who:
+    """Whoever asks: a token's id and name, or `local` where none is needed; the scopes that it opens."""
+
+    id: str
+    name: str | None
+    project: str
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubmissionRecord:
+    """A submission and where its steps are; `request` is as `SubmissionRequest.as_dict` gives it."""
+
+    id: str
+    project: str
+    created_by: str | None
+    state: SubmissionState
+    created: datetime
+    finished: datetime | None
+    hit: bool
+    steps: tuple[StepStatus, ...]
+    request: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobRecord:
+    """A job, and why nobody does it where it is queued and nobody will."""
+
+    job: Job
+    waiting: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retried:
+    """A job that is queued again, and the submissions that go on with it."""
+
+    job: Job
+    submissions: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """Bytes on their way: `offset` of `size` have come."""
+
+    id: str
+    digest: str
+    size: int
+    offset: int
+    expires: datetime

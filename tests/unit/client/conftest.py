@@ -1,0 +1,74 @@
+"""A farm's API on a real port, and a way to it that breaks when it is told to."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from tests.unit.client.breaking import BreakingWay
+from trtfarm.blobs.location import store_at
+from trtfarm.database.session import Database
+from trtfarm.farm import Farm
+from trtfarm.settings import Settings
+from trtfarm.tokens import Scope, create_token
+from trtfarm_api.app import make_app
+from trtfarm_client import Client, Link
+
+
+@pytest.fixture
+def farm(database: Database, tmp_path: Path) -> Farm:
+    settings = Settings.from_environment({"TRTFARM_HOME": str(tmp_path / "home")})
+    return Farm(settings, database, store_at(settings.blob_url))
+
+
+@pytest.fixture
+def port(farm: Farm) -> Iterator[int]:
+    """Of a server that runs in a thread of this process."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = uvicorn.Server(uvicorn.Config(make_app(farm), log_config=None, timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture
+def way(port: int) -> Iterator[BreakingWay]:
+    with BreakingWay(port) as made:
+        yield made
+
+
+@pytest.fixture
+def token(farm: Farm) -> str:
+    return create_token(farm.database, name="laptop", scopes=[Scope.SUBMIT], project="vision")[0]
+
+
+@pytest.fixture
+def client_at(token: str) -> Iterator[Callable[[int], Client]]:
+    """Clients of the server at a port."""
+    opened: list[Client] = []
+
+    def at(port: int) -> Client:
+        opened.append(Client(link_to(port, token)))
+        return opened[-1]
+
+    yield at
+    for client in opened:
+        client.close()
+
+
+@pytest.fixture
+def client(client_at: Callable[[int], Client], port: int) -> Client:
+    return client_at(port)
+
+
+def link_to(port: int, token: str | None) -> Link:
+    return Link(url=f"http://127.0.0.1:{port}", token=token, patience=5.0)
