@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.acceptance.cli.gpu_farm import GpuFarm
 from tests.acceptance.cli.program import Program
 from tests.conftest import REPOSITORY
+from tests.posers import H200, posed_gpus
 from trtfarm_worker.toolchains.registry import ToolchainRegistry
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
@@ -78,6 +80,13 @@ def own_stock(stocked: Stocked, tmp_path: Path) -> Iterator[Stocked]:
     copy = stocked.program.copied(tmp_path)
     yield Stocked(program=copy, facts=stocked.facts)
     _check_nothing_runs(copy)
+
+
+@pytest.fixture
+def gpu_farm(program: Program, digits: Path, golden: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GpuFarm:
+    """A new farm on a host with an H200, as far as anybody can tell."""
+    posed = replace(program, environment=posed_gpus(monkeypatch, tmp_path, H200).environment)
+    return GpuFarm.made(posed, digits / "lenet.onnx", golden, tmp_path / "gpu")
 
 
 @pytest.fixture

@@ -2,64 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.acceptance.cli import gpu_poser
-from tests.acceptance.cli.program import Program
-from tests.posers import H200, posed_gpus
+from tests.acceptance.cli.gpu_farm import ON_H200, GpuFarm
 from trtfarm.tables.table import CalibrationTable
 from trtfarm.versions import TensorRTVersion
-from trtfarm_worker.toolchains.install import add_toolchain
-from trtfarm_worker.toolchains.registry import ToolchainRegistry
-from trtfarm_worker.toolchains.toolchain import ToolchainKind
-
-ON_H200 = ("--target", "sm_90")
-
-
-@dataclass(frozen=True, kw_only=True)
-class GpuFarm:
-    """A farm whose only TensorRT is the program in `folder`."""
-
-    program: Program
-    model: Path
-    folder: Path
-
-    def submit(self, *options: str | Path) -> Any:
-        return self.program.json("submit", self.model, *ON_H200, *options)
-
-    def refused(self, code: int, *options: str | Path) -> dict[str, Any]:
-        return self.program.fails(code, "submit", self.model, *ON_H200, *options)
-
-    def asked(self, step: str) -> list[dict[str, Any]]:
-        """The arguments of all requests of a step."""
-        requests = map(json.loads, (self.folder / "asked.jsonl").read_text().splitlines())
-        return [request["args"] for request in requests if request["step"] == step]
-
-    def fails(self, step: str, **failure: str) -> None:
-        event = {"cause": None, "remedy": None, **failure}
-        (self.folder / f"fails-{step}").write_text(json.dumps(event))
 
 
 @pytest.fixture
-def farm(program: Program, digits: Path, golden: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GpuFarm:
-    program = replace(program, environment=posed_gpus(monkeypatch, tmp_path, H200).environment)
-    folder = tmp_path / "gpu"
-    folder.mkdir()
-    for table in (golden / "lenet").glob("*-bs50*.table"):
-        shutil.copy(table, folder)
-    python = folder / "python"
-    python.write_text(f"#!{sys.executable} -I\n" + Path(gpu_poser.__file__).read_text())
-    python.chmod(0o755)
-    add_toolchain(python, registry=ToolchainRegistry(program.home), kind=ToolchainKind.TENSORRT)
-    return GpuFarm(program=program, model=digits / "lenet.onnx", folder=folder)
+def farm(gpu_farm: GpuFarm) -> GpuFarm:
+    return gpu_farm
 
 
 Tables = Callable[[str], Path]
@@ -125,7 +81,6 @@ def test_what_a_person_reads(farm: GpuFarm) -> None:
     ("options", "steps"),
     [
         (("--precision", "fp32"), {"record", "build", "verify"}),
-        (("--precision", "fp16"), {"record", "build", "verify"}),
         (("--precision", "int8+fp16"), {"calibrate", "record", "build", "verify"}),
         (("--explicit",), {"calibrate", "quantize", "record", "build", "verify"}),
     ],
