@@ -209,4 +209,6 @@ class GpuSubmissionContract:
         bench.submit(request)
         bench.do_all()
         with bench.farm.database.read() as session:
-            assert all(found.hit for found in explain(session, request, bench.farm.complete))
+            found = {explained.step: explained for explained in explain(session, request, bench.farm.complete)}
+        assert all(explained.hit for explained in found.values())
+        assert {name: explained.reuse for name, explained in found.items() if explained.reuse} == {BUILD: "exact"}

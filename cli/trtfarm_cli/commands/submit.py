@@ -250,3 +250,5 @@ def _show_explanation(explanation: Explanation) -> None:
     else:
         output.emit(f"{explanation.step}: miss; the nearest is of {explanation.nearest.job_id}, where")
         print_differences(explanation.nearest.differs)
+    if explanation.reuse:
+        output.emit(f"  from the table: {explanation.reuse}")

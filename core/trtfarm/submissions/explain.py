@@ -37,7 +37,8 @@ class Explanation:
 
     `key` is None while the step depends on another that has yet to run. A miss without `nearest` is the first of its
     kind; one whose `nearest` differs in nothing was stored once and is incomplete now, so it would be repaired.
-    `error` is why what was measured does not pass the accuracy gate; steps that need it would be `skipped`.
+    `error` is why what was measured does not pass the accuracy gate; steps that need it would be `skipped`. `reuse` is
+    what using the table for the step's target amounts to.
     """
 
     step: str
@@ -48,6 +49,7 @@ class Explanation:
     result: Mapping[str, Any] | None = None
     error: Mapping[str, Any] | None = None
     nearest: Nearest | None = None
+    reuse: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -93,6 +95,7 @@ def _explained(
         result=result,
         error=error.as_dict() if error else None,
         nearest=None if result else nearest(session, action),
+        reuse=work.request.get("reuse"),
     )
 
 
