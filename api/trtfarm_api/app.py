@@ -14,6 +14,8 @@ import trtfarm
 from trtfarm.errors import TrtfarmError
 from trtfarm.farm import Farm
 from trtfarm_api import problems
+from trtfarm_api.asking import Choose, nothing_chosen
+from trtfarm_api.auditing import Auditing
 from trtfarm_api.routes import blobs, datasets, engines, health, jobs, models, submissions, tables, workers
 from trtfarm_api.tracing import Tracing
 
@@ -36,9 +38,17 @@ _ROUTERS = (
 
 #: Tells the broker of jobs that are committed; a hint, so that it may do nothing.
 Announce = Callable[[Farm, Sequence[str]], None]
+#: Gives who chooses toolchains for a farm.
+ChooseOf = Callable[[Farm], Choose]
 
 
-def make_app(farm: Farm, *, public: bool = False, announce: Announce = lambda _farm, _job_ids: None) -> FastAPI:
+def make_app(
+    farm: Farm,
+    *,
+    public: bool = False,
+    announce: Announce = lambda _farm, _job_ids: None,
+    choose: ChooseOf = lambda _farm: nothing_chosen,
+) -> FastAPI:
     """The app of a farm, which stays the caller's to close. `public` demands a token of everybody."""
     app = FastAPI(
         title="trtfarm",
@@ -51,9 +61,11 @@ def make_app(farm: Farm, *, public: bool = False, announce: Announce = lambda _f
         lifespan=_life,
     )
     app.state.farm, app.state.public, app.state.announce = farm, public, announce
+    app.state.choose = choose(farm)
     problems.install(app)
     for router in _ROUTERS:
         app.include_router(router)
+    app.add_middleware(Auditing, farm=farm)
     app.add_middleware(Tracing)
     return app
 

@@ -14,7 +14,7 @@ from trtfarm.errors import UsageError
 from trtfarm.farm import Farm
 from trtfarm.settings import Settings
 from trtfarm.tokens import any_token
-from trtfarm_api.app import Announce, make_app
+from trtfarm_api.app import Announce, ChooseOf, make_app
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8470
@@ -24,7 +24,9 @@ _LOG_LINE = "level=%(levelname)s logger=%(name)s event=%(message)s"
 _GRACE_SECONDS = 10
 
 
-def serve(settings: Settings, *, host: str, port: int, announce: Announce, tell: Callable[[str], None]) -> None:
+def serve(
+    settings: Settings, *, host: str, port: int, announce: Announce, choose: ChooseOf, tell: Callable[[str], None]
+) -> None:
     """Answers requests until SIGTERM or Ctrl-C.
 
     Raises UsageError for an address that others reach while nobody has a token, or that cannot be used.
@@ -35,7 +37,7 @@ def serve(settings: Settings, *, host: str, port: int, announce: Announce, tell:
         if public:
             _check_tokens(farm, host)
         listening = _listen(host, port)
-        app = make_app(farm, public=public, announce=announce)
+        app = make_app(farm, public=public, announce=announce, choose=choose)
         tell(f"listening on http://{_shown(host)}:{listening.getsockname()[1]}")
         config = uvicorn.Config(
             app,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from trtfarm.datasets.dataset import DataSet
-from trtfarm.datasets.fit import check_batches
+from trtfarm.datasets.fit import batch_size_for, check_batches
 from trtfarm.datasets.sources import Source
 from trtfarm.models.model import Model
 from trtfarm.models.summary import TensorType
@@ -16,9 +16,6 @@ from trtfarm.settings import Settings
 
 if TYPE_CHECKING:
     from trtfarm_worker.builder.supervisor import Listener
-
-#: Samples in a batch when nobody says: TensorRT's samples use 50.
-DEFAULT_BATCH_SIZE = 50
 
 Tell = Callable[[str], None]
 
@@ -78,7 +75,6 @@ class DataReader:
         Raises UsageError for a size that the model does not take, DataError for fewer samples than one batch.
         """
         inputs = self.model.summary.inputs
-        fixed = next((tensor.dims[0] for tensor in inputs if tensor.dims and isinstance(tensor.dims[0], int)), None)
-        batch_size = wanted or fixed or min(DEFAULT_BATCH_SIZE, data.samples)
+        batch_size = batch_size_for(wanted, data.samples, inputs)
         self.tell_all(check_batches(data, inputs, batch_size))
         return batch_size

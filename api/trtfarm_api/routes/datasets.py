@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated, Any
 
-from trtfarm.catalog.holdings import DataSetEntry, find_datasets
+from fastapi import APIRouter, Request, status
+from pydantic import BaseModel, Field, StringConstraints
+
+from trtfarm.blob_intake import add_dataset_of_blobs
+from trtfarm.catalog.entries import DataSetEntry
+from trtfarm.catalog.holdings import find_datasets
 from trtfarm.catalog.lookup import find_one
 from trtfarm.database.schema import DatasetRow
-from trtfarm_api.access import FarmHere, Reader
-from trtfarm_api.names import Name
+from trtfarm_api.access import FarmHere, Reader, Submitter
+from trtfarm_api.auditing import note
+from trtfarm_api.names import DigestText, Name
 from trtfarm_api.pages import InPages, Page, Text
 
 router = APIRouter(prefix="/v1/datasets", tags=["data sets"])
+
+_MOST_INPUTS = 1000
+
+
+class NewDataSet(BaseModel):
+    """Prepared arrays whose blobs were uploaded: canonical `.npy`, samples first, by the model's inputs in its order.
+
+    `source` says in words where they came from; `preprocessing` what was done to each input, as in docs/data.md.
+    """
+
+    source: Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f]+$")]
+    inputs: Annotated[dict[str, DigestText], Field(min_length=1, max_length=_MOST_INPUTS)]
+    labels: DigestText | None = None
+    preprocessing: Annotated[dict[str, dict[str, Any]], Field(max_length=_MOST_INPUTS)] = {}
 
 
 @router.get("")
@@ -31,3 +51,14 @@ def dataset(farm: FarmHere, _actor: Reader, dataset: Name) -> DataSetEntry:
     """A data set: its arrays by input, and what was done to them."""
     with farm.database.read() as session:
         return DataSetEntry.of(find_one(session, DatasetRow, dataset))
+
+
+@router.post("", status_code=status.HTTP_201_CREATED)
+def add(farm: FarmHere, _actor: Submitter, request: Request, new: NewDataSet) -> DataSetEntry:
+    """Takes a data set in. The server looks at every value; an equal one that is there already is that one."""
+    dataset_id = add_dataset_of_blobs(
+        farm, inputs=new.inputs, labels=new.labels, preprocessing=new.preprocessing, source=new.source
+    )
+    note(request, dataset=dataset_id)
+    with farm.database.read() as session:
+        return DataSetEntry.of(find_one(session, DatasetRow, dataset_id))

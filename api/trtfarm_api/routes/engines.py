@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, status
 from fastapi.responses import Response
 
 from trtfarm.catalog.details import engine_details
 from trtfarm.catalog.entries import EngineEntry
 from trtfarm.catalog.filters import Filter
 from trtfarm.catalog.lookup import find_one
+from trtfarm.catalog.pinning import pin_engine
+from trtfarm.catalog.removal import remove_engines
 from trtfarm.catalog.search import find_engines
 from trtfarm.database.schema import EngineRow
-from trtfarm_api.access import FarmHere, Reader
+from trtfarm.errors import NotFoundError
+from trtfarm.signing.seal import Seal
+from trtfarm.signing.signed_file import signature_text
+from trtfarm.signing.statement import EngineStatement
+from trtfarm_api.access import Admin, FarmHere, Reader, Submitter
+from trtfarm_api.auditing import note
 from trtfarm_api.downloads import download
 from trtfarm_api.names import Name
 from trtfarm_api.pages import InPages, Page, Text
@@ -62,3 +69,32 @@ def plan(farm: FarmHere, _actor: Reader, engine: Name, request: Request) -> Resp
     with farm.database.read() as session:
         row = find_one(session, EngineRow, engine)
     return download(request, farm.blobs, row.blob, name=f"{row.id}.plan", media_type=PLAN)
+
+
+@router.get("/{engine}/signature", response_class=Response)
+def signature(farm: FarmHere, _actor: Reader, engine: Name) -> Response:
+    """What `trtfarm engines check` wants beside the plan, as <file>.sig."""
+    with farm.database.read() as session:
+        row = find_one(session, EngineRow, engine)
+    seal = Seal.of_row(row)
+    if seal is None:
+        raise NotFoundError(f"engine {row.id} has no signature", remedy="on its farm: trtfarm engines sign")
+    return Response(signature_text(EngineStatement.of_row(row), seal), media_type="application/json")
+
+
+@router.put("/{engine}/pin", status_code=status.HTTP_204_NO_CONTENT)
+def pin(farm: FarmHere, _actor: Submitter, engine: Name, request: Request) -> None:
+    """Every clean-up keeps the engine from now on."""
+    note(request, engine=pin_engine(farm.database, engine, pinned=True))
+
+
+@router.delete("/{engine}/pin", status_code=status.HTTP_204_NO_CONTENT)
+def unpin(farm: FarmHere, _actor: Submitter, engine: Name, request: Request) -> None:
+    """Clean-up may take the engine again."""
+    note(request, engine=pin_engine(farm.database, engine, pinned=False))
+
+
+@router.delete("/{engine}", status_code=status.HTTP_204_NO_CONTENT)
+def remove(farm: FarmHere, _actor: Admin, engine: Name, request: Request) -> None:
+    """Forgets an engine that is not pinned, and the bytes that nothing else needs."""
+    note(request, engine=remove_engines(farm.database, farm.blobs, [engine])[0])

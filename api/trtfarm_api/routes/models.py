@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
 
-from trtfarm.catalog.holdings import ModelEntry, find_models
+from fastapi import APIRouter, Request, status
+from pydantic import BaseModel, Field, StringConstraints
+
+from trtfarm.blob_intake import add_model_of_blobs
+from trtfarm.catalog.entries import ModelEntry
+from trtfarm.catalog.holdings import find_models
 from trtfarm.catalog.lookup import find_one
 from trtfarm.database.schema import ModelRow
-from trtfarm_api.access import FarmHere, Reader
-from trtfarm_api.names import Name
+from trtfarm_api.access import FarmHere, Reader, Submitter
+from trtfarm_api.auditing import note
+from trtfarm_api.names import DigestText, Name
 from trtfarm_api.pages import InPages, Page, Text
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
+
+#: A model's external data lies in as many files, or fewer.
+_MOST_FILES = 10_000
+
+
+class NewModel(BaseModel):
+    """A model whose blobs were uploaded; `weights` are those that it names beside itself, by where it says they are."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f/]+$")]
+    blob: DigestText
+    weights: Annotated[dict[str, DigestText], Field(max_length=_MOST_FILES)] = {}
 
 
 @router.get("")
@@ -29,3 +46,12 @@ def model(farm: FarmHere, _actor: Reader, model: Name) -> ModelEntry:
     """A model: its digests, inputs and outputs."""
     with farm.database.read() as session:
         return ModelEntry.of(find_one(session, ModelRow, model))
+
+
+@router.post("", status_code=status.HTTP_201_CREATED)
+def add(farm: FarmHere, _actor: Submitter, request: Request, new: NewModel) -> ModelEntry:
+    """Takes a model in. The server reads it itself; an equal one that is there already is that one."""
+    model_id = add_model_of_blobs(farm, new.name, new.blob, new.weights)
+    note(request, model=model_id)
+    with farm.database.read() as session:
+        return ModelEntry.of(find_one(session, ModelRow, model_id))

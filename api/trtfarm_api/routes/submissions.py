@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, BackgroundTasks, Header, Request, Response, status
 from pydantic import BaseModel
 
 from trtfarm.catalog.lookup import find_one
 from trtfarm.database.schema import SubmissionRow
+from trtfarm.digests import digest_of_json
 from trtfarm.jobs.state import SubmissionState
+from trtfarm.submissions.explain import explain
 from trtfarm.submissions.listing import SubmissionEntry, find_submissions
-from trtfarm.submissions.submission import StepStatus, Submission
-from trtfarm_api.access import FarmHere, Reader
+from trtfarm.submissions.submission import Sender, StepStatus, Submission
+from trtfarm_api.access import Actor, FarmHere, Reader, Submitter
+from trtfarm_api.asking import Asked, request_of
+from trtfarm_api.auditing import note
 from trtfarm_api.names import Name
 from trtfarm_api.pages import InPages, Page, Text
 
@@ -48,6 +52,12 @@ class SubmissionView(BaseModel):
         )
 
 
+class Plan(BaseModel):
+    """What each step of a submission would find or do."""
+
+    steps: list[dict[str, Any]]
+
+
 @router.get("")
 def submissions(
     farm: FarmHere, _actor: Reader, paging: InPages, state: SubmissionState | None = None, project: Text = None
@@ -66,3 +76,49 @@ def submission(farm: FarmHere, _actor: Reader, submission: Name) -> SubmissionVi
     with farm.database.read() as session:
         submission_id = find_one(session, SubmissionRow, submission).id
     return SubmissionView.of(farm.submissions.get(submission_id))
+
+
+@router.post("/plan")
+def plan(farm: FarmHere, _actor: Submitter, request: Request, asked: Asked) -> Plan:
+    """What would happen, without doing anything: what is stored already, and what differs where it is not."""
+    with farm.database.read() as session:
+        found = explain(session, request_of(session, asked, request.app.state.choose), farm.complete)
+    return Plan(steps=[explanation.as_dict() for explanation in found])
+
+
+@router.post("", status_code=status.HTTP_201_CREATED, responses={200: {"model": SubmissionView}})
+def submit(
+    *,
+    farm: FarmHere,
+    actor: Submitter,
+    request: Request,
+    response: Response,
+    later: BackgroundTasks,
+    asked: Asked,
+    idempotency_key: Annotated[
+        str | None,
+        Header(max_length=200, pattern=r"^[ -~]+$", description="The same request under the same key is made once."),
+    ] = None,
+) -> SubmissionView:
+    """Calibrates, builds and verifies. What was done before is found again; 200 where all was sent before."""
+    sender = _sender(actor, asked, idempotency_key)
+    known = farm.sent_before(sender)
+    if known is None:
+        with farm.database.read() as session:
+            wanted = request_of(session, asked, request.app.state.choose)
+        submission_id, queued = farm.submit(wanted, fresh=asked.fresh, sender=sender)
+        later.add_task(request.app.state.announce, farm, queued)
+    else:
+        submission_id, response.status_code = known, status.HTTP_200_OK
+    note(request, submission=submission_id)
+    response.headers["Location"] = f"/v1/submissions/{submission_id}"
+    return SubmissionView.of(farm.submissions.get(submission_id))
+
+
+def _sender(actor: Actor, asked: Asked, idempotency_key: str | None) -> Sender:
+    return Sender(
+        project=actor.project,
+        token=actor.token.id if actor.token else None,
+        idempotency_key=idempotency_key,
+        asked=digest_of_json(asked.model_dump(mode="json")),
+    )

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, status
 from fastapi.responses import Response
+from pydantic import BaseModel
 
+from trtfarm.blob_intake import add_table_of_blob
 from trtfarm.catalog.details import table_details
 from trtfarm.catalog.entries import TableEntry
 from trtfarm.catalog.filters import Filter
 from trtfarm.catalog.lookup import find_one
 from trtfarm.catalog.search import find_tables
 from trtfarm.database.schema import TableRow
-from trtfarm_api.access import FarmHere, Reader
+from trtfarm_api.access import FarmHere, Reader, Submitter
+from trtfarm_api.asking import Word
+from trtfarm_api.auditing import note
 from trtfarm_api.downloads import download
-from trtfarm_api.names import Name
+from trtfarm_api.names import DigestText, Name
 from trtfarm_api.pages import InPages, Page, Text
 
 router = APIRouter(prefix="/v1/tables", tags=["tables"])
+
+
+class NewTable(BaseModel):
+    """A table whose text was uploaded, and the model it belongs to: an id or digest, or the start of one."""
+
+    blob: DigestText
+    model: Word
 
 
 @router.get("")
@@ -56,3 +67,12 @@ def text(farm: FarmHere, _actor: Reader, table: Name, request: Request) -> Respo
     with farm.database.read() as session:
         row = find_one(session, TableRow, table)
     return download(request, farm.blobs, row.blob, name=f"{row.id}.cache", media_type="text/plain; charset=utf-8")
+
+
+@router.post("", status_code=status.HTTP_201_CREATED)
+def add(farm: FarmHere, _actor: Submitter, request: Request, new: NewTable) -> dict[str, Any]:
+    """Takes a table in, checked against its model; equal scales for the same model are stored once."""
+    table_id = add_table_of_blob(farm, new.blob, new.model)
+    note(request, table=table_id)
+    with farm.database.read() as session:
+        return table_details(session, table_id)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trtfarm.errors import UsageError
-from trtfarm_cli import output
+from trtfarm_cli import exits, output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from trtfarm.farm import Farm
+    from trtfarm_api.asking import Choose, Chosen, Wanted
 
 
 def register(app: typer.Typer) -> None:
@@ -33,19 +34,20 @@ def up(
     from trtfarm_worker import service
 
     service.settle()
-    service.up(Settings.from_environment(), output.say, api=with_api)
+    service.up(Settings.from_environment(), output.say, drained_code=exits.DRAINED, api=with_api)
 
 
 def worker() -> None:
-    """Runs jobs as the broker names them.
+    """Runs the jobs that this host can do.
 
-    Until Ctrl-C or SIGTERM; unfinished jobs go back to the queue.
+    Until Ctrl-C or SIGTERM, when unfinished jobs go back to the queue, or until it is drained (exit code 12).
     """
     from trtfarm.settings import Settings
     from trtfarm_worker import service
 
     service.settle()
-    service.work(Settings.from_environment())
+    if service.work(Settings.from_environment()):
+        raise typer.Exit(exits.DRAINED)
 
 
 def reconciler() -> None:
@@ -79,10 +81,31 @@ def api(
             "the HTTP API is not installed", cause=str(error), remedy="pip install 'trtfarm[api]'"
         ) from error
     service.settle()
-    serve(Settings.from_environment(), host=host, port=port, announce=_announce, tell=output.say)
+    serve(Settings.from_environment(), host=host, port=port, announce=_announce, choose=_choose, tell=output.say)
 
 
 def _announce(farm: Farm, job_ids: Sequence[str]) -> None:
     from trtfarm_worker.inline import announce
 
     announce(farm, job_ids, wanted=True)
+
+
+def _choose(farm: Farm) -> Choose:
+    """Chooses for the API's clients, who do not know what the workers have."""
+    from trtfarm.targets import BuildTarget
+    from trtfarm.workers import list_workers
+    from trtfarm_api.asking import Chosen
+    from trtfarm_worker.toolchains.choice import choose, stands_in
+    from trtfarm_worker.toolchains.toolchain import Toolchain
+
+    def chosen(wanted: Wanted) -> Chosen:
+        workers = [worker for worker in list_workers(farm.database) if worker.alive]
+        toolchains = [Toolchain.from_dict(said) for worker in workers for said in worker.toolchains]
+        target, precision = wanted.compute_capability, wanted.precision
+        best = choose(toolchains, target=target, precision=precision, version=wanted.tensorrt)
+        return Chosen(
+            target=BuildTarget(compute_capability=str(target), toolchain=best.kind.value, tensorrt=best.version),
+            rest_in_float16=stands_in(best, target, precision) is not None,
+        )
+
+    return chosen

@@ -9,6 +9,9 @@ from trtfarm.errors import DataError, UsageError
 from trtfarm.models.shapes import OptimizationProfile
 from trtfarm.models.summary import TensorType
 
+#: Samples in a batch when nobody says: TensorRT's samples use 50.
+DEFAULT_BATCH_SIZE = 50
+
 
 def check_shape(name: str, shape: tuple[int, ...], tensor: TensorType) -> None:
     """Raises DataError unless samples first and then the input's dimensions stand in `shape`."""
@@ -52,6 +55,12 @@ def check_symbols(inputs: Sequence[TensorType], arrays: Mapping[str, Array]) -> 
                 known, owner = sizes.setdefault(dim, (size, tensor.name))
                 if known != size:
                     raise DataError(f"the model's dimension {dim!r} is {known} in {owner}, but {size} in {tensor.name}")
+
+
+def batch_size_for(wanted: int | None, samples: int, inputs: Sequence[TensorType]) -> int:
+    """Samples in a calibration batch: what was asked for, else the model's own where it is fixed, else 50 or less."""
+    fixed = next((tensor.dims[0] for tensor in inputs if tensor.dims and isinstance(tensor.dims[0], int)), None)
+    return wanted or fixed or min(DEFAULT_BATCH_SIZE, samples)
 
 
 def check_batches(data: DataSet, inputs: Sequence[TensorType], batch_size: int) -> tuple[str, ...]:

@@ -85,6 +85,17 @@ def read_spec(path: Path) -> DataSpec:
         raise _invalid(path, str(error)) from None
 
 
+def checked_preprocessing(name: str, steps: object) -> dict[str, Any]:
+    """An input's preprocessing in the form that digests are made of; raises DataError for what is none."""
+    try:
+        table = _table(f"the preprocessing of {name}", steps, set(_PREPROCESSING))
+        return Preprocessing(
+            **{key: _value(name, key, value, _PREPROCESSING[key]) for key, value in table.items()}
+        ).as_dict()
+    except _InvalidError as error:
+        raise DataError(str(error), remedy="see docs/data.md for what may stand there") from None
+
+
 def _invalid(path: Path, cause: str) -> DataError:
     return DataError(
         f"{path} is not a data specification", cause=cause, remedy="see docs/data.md for what may stand there"

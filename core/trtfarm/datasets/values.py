@@ -55,7 +55,7 @@ def converter(
     if preprocessing.computes:
         return _computing(name, shape, target, tensor, preprocessing)
     if stored.newbyteorder("=") == target:
-        return _finite
+        return finite
     if preprocessing.dtype is None:
         raise DataError(
             f"{name} holds {stored.name}, but the model's input is {tensor}",
@@ -106,10 +106,11 @@ def _cast(samples: Samples, target: np.dtype[Any]) -> Samples:
         values = samples.astype(target)
         if target.kind != "f":
             _check(np.asarray(values == samples), f"values that are no {target.name}")
-    return _finite(values)
+    return finite(values)
 
 
-def _finite(samples: Samples) -> Samples:
+def finite(samples: Samples) -> Samples:
+    """The samples as they are; raises UnfitValuesError for NaN and infinity."""
     if samples.dtype.kind == "f":
         _check(np.isfinite(samples), f"values that are NaN or infinite as {samples.dtype.name}")
     return samples

@@ -1,0 +1,15 @@
+"""Pinning engines: a pinned one is kept by every clean-up."""
+
+from __future__ import annotations
+
+from trtfarm.catalog.lookup import find_one
+from trtfarm.database.schema import EngineRow
+from trtfarm.database.session import Database
+
+
+def pin_engine(database: Database, text: str, *, pinned: bool) -> str:
+    """Pins the engine whose id or digest starts with `text`, or lets it go; returns its id. Raises NotFoundError."""
+    with database.write() as session:
+        engine = find_one(session, EngineRow, text)
+        engine.pinned = pinned
+        return engine.id

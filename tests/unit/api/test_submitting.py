@@ -1,0 +1,245 @@
+"""Submissions over HTTP are those of this machine: same keys, same checks; and they are made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from starlette.testclient import TestClient
+
+from tests.conftest import REPOSITORY
+from tests.contracts.rows import engine_row
+from tests.unit.api.conftest import ClientOf
+from tests.unit.api.problems import problem
+from tests.unit.api.test_handing_in import blob
+from trtfarm.blobs.location import store_at
+from trtfarm.calibrators import Calibrator
+from trtfarm.compute_capability import ComputeCapability
+from trtfarm.database.migrate import prepare
+from trtfarm.database.schema import AuditRow
+from trtfarm.database.session import open_database
+from trtfarm.farm import Farm
+from trtfarm.intake import add_model
+from trtfarm.jobs.queries import list_jobs
+from trtfarm.models.model import Model
+from trtfarm.settings import Settings
+from trtfarm.submissions.explain import explain
+from trtfarm.targets import BuildTarget
+from trtfarm.tokens import Scope
+from trtfarm_api.app import make_app
+from trtfarm_api.asking import Chosen, Wanted
+from trtfarm_worker.order import Order
+from trtfarm_worker.orders import take
+from trtfarm_worker.toolchains.toolchain import Capabilities, Toolchain, ToolchainKind
+
+DIGITS = REPOSITORY / "calib_data" / "mnist"
+RTX = {"toolchain": "tensorrt-rtx", "tensorrt": "1.7.1.116"}
+TOOLCHAIN = Toolchain(
+    name="tensorrt-rtx-1.7.1.116",
+    kind=ToolchainKind.TENSORRT_RTX,
+    python=Path("/nowhere/python"),
+    version="1.7.1.116",
+    capabilities=Capabilities(
+        compute_capabilities=(ComputeCapability(8, 6), ComputeCapability(8, 9)), precisions=("int8", "fp32")
+    ),
+)
+
+
+@pytest.fixture
+def asked(client: TestClient, farm: Farm) -> dict[str, Any]:
+    """What to ask for, with LeNet and its digits handed in."""
+    model = client.post("/v1/models", json={"name": "lenet", "blob": blob(farm, DIGITS / "lenet.onnx")}).json()["id"]
+    digits = {"source": "digits", "inputs": {"data": blob(farm, DIGITS / "data.npy")}}
+    test = {
+        "source": "test",
+        "inputs": {"data": blob(farm, DIGITS / "test" / "data.npy")},
+        "labels": blob(farm, DIGITS / "test" / "labels.npy"),
+    }
+    dataset, test_dataset = (client.post("/v1/datasets", json=body).json()["id"] for body in (digits, test))
+    return {
+        "model": model,
+        "dataset": dataset,
+        "test_dataset": test_dataset,
+        "rule": {"calibrator": "entropy2"},
+        "targets": [{"compute_capability": "sm_89", **RTX}, {"compute_capability": "8.6", **RTX}],
+    }
+
+
+def keys_on_this_machine(folder: Path, order: Order) -> list[tuple[str, str | None]]:
+    """The keys of the steps that submitting files gives, in a farm of its own."""
+    settings = Settings.from_environment({"TRTFARM_HOME": str(folder)})
+    database = open_database(settings.database_url)
+    prepare(database)
+    with Farm(settings, database, store_at(settings.blob_url)) as farm:
+        add_model(farm, Model.read(order.model))  # or it would be looked at by a builder first
+        request = take(farm, order, [TOOLCHAIN], tell=lambda _line: None, listener=lambda _event: None)
+        with database.read() as session:
+            return [(step.step, step.key) for step in explain(session, request, farm.complete)]
+
+
+@pytest.mark.parametrize(
+    ("order", "more"),
+    [
+        ({"calibrator": Calibrator.ENTROPY2}, {}),
+        ({"max_drop": 0.01, "batch_size": 7}, {"rule": {"batch_size": 7}, "max_drop": 0.01}),
+        (
+            {"calibrator": Calibrator.PERCENTILE, "shapes": ["1:4:9"], "exclude_op_types": ["Softmax"]},
+            {
+                "rule": {"calibrator": "percentile"},
+                "shapes": ["data=1:4:9"],
+                "quantizer_options": {"exclude_op_types": ["Softmax"]},
+            },
+        ),
+    ],
+)
+def test_the_same_words_give_the_same_keys(
+    client: TestClient, asked: dict[str, Any], tmp_path: Path, order: dict[str, Any], more: dict[str, Any]
+) -> None:
+    here = Order(
+        model=DIGITS / "lenet.onnx",
+        data=[str(DIGITS)],
+        targets=[ComputeCapability(8, 9), ComputeCapability(8, 6)],
+        **order,
+    )
+    planned = client.post("/v1/submissions/plan", json={**asked, **more})
+    assert planned.status_code == 200, planned.text
+    keys = [(step["step"], step["key"]) for step in planned.json()["steps"]]
+    assert keys == keys_on_this_machine(tmp_path / "here", here)
+    assert keys[0][1] is not None
+
+
+def test_a_submission_is_made_and_its_jobs_are_told_of(
+    client: TestClient, asked: dict[str, Any], farm: Farm, announced: list[str]
+) -> None:
+    made = client.post("/v1/submissions", json=asked)
+    assert made.status_code == 201, made.text
+    found = made.json()
+    assert made.headers["Location"] == f"/v1/submissions/{found['id']}"
+    assert (found["state"], found["project"], found["created_by"]) == ("active", "default", None)
+    assert [step["name"] for step in found["steps"]][:2] == ["calibrate", "quantize"]
+    (job,) = list_jobs(farm.database)
+    assert announced == [job.id] == [found["steps"][0]["job_id"]]
+    assert client.get(f"/v1/submissions/{found['id']}").json() == found
+    (listed,) = client.get("/v1/submissions").json()["items"]
+    assert (listed["model"], listed["targets"][0]) == ("lenet", "sm_89 tensorrt-rtx-1.7.1.116")
+
+
+def test_the_same_under_a_key_is_made_once(client: TestClient, asked: dict[str, Any], farm: Farm) -> None:
+    headers = {"Idempotency-Key": "once"}
+    one, again = (client.post("/v1/submissions", json=asked, headers=headers) for _ in range(2))
+    assert (one.status_code, again.status_code) == (201, 200)
+    assert again.json()["id"] == one.json()["id"]
+    other = client.post("/v1/submissions", json={**asked, "explicit": True}, headers=headers)
+    assert one.json()["id"] in problem(other, 409, "conflict")["message"]
+    assert client.post("/v1/submissions", json=asked).json()["id"] != one.json()["id"]
+    assert len(client.get("/v1/submissions").json()["items"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "code"),
+    [
+        ({"model": "mod_none"}, 404, "not_found"),
+        ({"dataset": "dat_none"}, 404, "not_found"),
+        ({"precision": "int3"}, 400, "usage"),
+        ({"targets": []}, 422, "usage"),
+        ({"targets": [{"compute_capability": "hopper", **RTX}]}, 400, "usage"),
+        ({"targets": [{"compute_capability": "sm_89", "toolchain": "tensorrt-rtx", "tensorrt": "1.7"}]}, 400, "usage"),
+        ({"targets": [{"compute_capability": "sm_89"}]}, 409, "no_toolchain"),
+        ({"rule": {"calibrator": "minmax", "quantile": 0.5}}, 400, "usage"),
+        ({"rule": {"batch_size": 501}}, 422, "bad_data"),
+        ({"rule": {"calibrator": "legacy", "before_fusion": False}}, 400, "usage"),
+        ({"rule": None}, 400, "usage"),
+        ({"dataset": None}, 422, "bad_data"),
+        ({"max_drop": 2}, 400, "usage"),
+        ({"max_drop": "NaN"}, 422, "usage"),
+        ({"shapes": ["data=0"]}, 400, "usage"),
+        ({"build_options": {"nothing": 1}}, 400, "usage"),
+        ({"build_options": {"workspace_bytes": "x"}}, 400, "usage"),
+        ({"typo": 1}, 422, "usage"),
+    ],
+)
+def test_what_does_not_fit_is_told_before_anything_is_made(
+    client: TestClient, asked: dict[str, Any], more: dict[str, Any], status: int, code: str
+) -> None:
+    for path in ("/v1/submissions/plan", "/v1/submissions"):
+        assert problem(client.post(path, json={**asked, **more}), status, code)["remedy"]
+    assert client.get("/v1/submissions").json()["items"] == []
+    assert client.get("/v1/jobs").json()["items"] == []
+
+
+def test_a_toolchain_is_chosen_where_none_is_named(farm: Farm, asked: dict[str, Any]) -> None:
+    heard: list[Wanted] = []
+
+    def choose(wanted: Wanted) -> Chosen:
+        heard.append(wanted)
+        return Chosen(target=BuildTarget(compute_capability=str(wanted.compute_capability), **RTX))
+
+    app = make_app(farm, choose=lambda _farm: choose)
+    with TestClient(app, "http://127.0.0.1") as client:
+        target = {"compute_capability": "8.9", "tensorrt": "1.7"}
+        made = client.post("/v1/submissions", json={**asked, "targets": [target]}).json()
+    assert made["request"]["targets"] == [{"compute_capability": "sm_89", **RTX}]
+    assert [(str(wanted.tensorrt), wanted.precision) for wanted in heard] == [("1.7", "int8")]
+
+
+def test_jobs_are_cancelled_and_tried_again(client: TestClient, asked: dict[str, Any], announced: list[str]) -> None:
+    submission = client.post("/v1/submissions", json=asked).json()
+    job = submission["steps"][0]["job_id"]
+    assert client.post(f"/v1/jobs/{job}/cancel").json()["job"]["state"] == "cancelled"
+    assert client.get(f"/v1/submissions/{submission['id']}").json()["state"] == "cancelled"
+    retried = client.post(f"/v1/jobs/{job}/retry").json()
+    assert (retried["job"]["state"], retried["submissions"]) == ("queued", [submission["id"]])
+    assert announced == [job, job]
+    problem(client.post(f"/v1/jobs/{job}/retry"), 400, "usage")
+
+
+def test_projects_do_not_cancel_each_others_jobs(
+    client: TestClient, asked: dict[str, Any], client_of: ClientOf, token_for: Callable[..., str]
+) -> None:
+    mine = client_of(token_for(Scope.SUBMIT, project="mine"))
+    theirs = client_of(token_for(Scope.SUBMIT, project="theirs"))
+    submission = mine.post("/v1/submissions", json=asked).json()
+    job = submission["steps"][0]["job_id"]
+    assert (submission["project"], submission["created_by"][:4]) == ("mine", "tok_")
+    problem(theirs.post(f"/v1/jobs/{job}/cancel"), 403, "forbidden")
+    assert theirs.get(f"/v1/jobs/{job}").json()["job"]["project"] == "mine"
+    # The key is the project's own.
+    headers = {"Idempotency-Key": "once"}
+    ids = {one.post("/v1/submissions", json=asked, headers=headers).json()["id"] for one in (mine, theirs)}
+    assert len(ids) == 2
+    assert client_of(token_for(Scope.ADMIN)).post(f"/v1/jobs/{job}/cancel").status_code == 200
+
+
+def test_engines_are_pinned_and_removed(client: TestClient, asked: dict[str, Any], farm: Farm) -> None:
+    with farm.database.write() as session:
+        session.add(engine_row(model_id=asked["model"], facts={"int8_layers": 0, "layers": [], "io": [], "seconds": 1}))
+    assert client.put("/v1/engines/eng_1/pin").status_code == 204
+    assert client.get("/v1/engines/eng_1").json()["pinned"] is True
+    problem(client.delete("/v1/engines/eng_1"), 400, "usage")
+    assert client.delete("/v1/engines/eng_1/pin").status_code == 204
+    problem(client.get("/v1/engines/eng_1/signature"), 404, "not_found")
+    assert client.delete("/v1/engines/eng_1").status_code == 204
+    problem(client.get("/v1/engines/eng_1"), 404, "not_found")
+
+
+def test_changes_are_in_the_audit_log(
+    client: TestClient, asked: dict[str, Any], farm: Farm, client_of: ClientOf, token_for: Callable[..., str]
+) -> None:
+    reader = client_of(token_for(Scope.READ, project="vision"))
+    problem(reader.delete("/v1/engines/eng_1", headers={"X-Request-ID": "why"}), 403, "forbidden")
+    problem(client.delete("/v1/engines/eng_1"), 401, "unauthenticated")
+    reader.get("/v1/engines")
+    with farm.database.read() as session:
+        rows = session.scalars(select(AuditRow).order_by(AuditRow.id)).all()
+    made = [(row.actor, row.action, row.status, list(row.facts)) for row in rows[:3]]
+    assert made == [
+        ("local", "POST /v1/models", 201, ["model"]),
+        ("local", "POST /v1/datasets", 201, ["dataset"]),
+        ("local", "POST /v1/datasets", 201, ["dataset"]),
+    ]
+    (refused,) = rows[3:]
+    assert refused.actor.startswith("tok_")
+    assert (refused.project, refused.status, refused.request_id) == ("vision", 403, "why")
