@@ -71,3 +71,9 @@ def test_a_file_that_cannot_be_written_whole_stays_what_it_was(
     error = program.fails(_DISK_FULL, "quantize", digits / "lenet.onnx", "--table", table, "-o", path)
     assert str(path) in error["message"]
     assert [(file.name, file.read_text()) for file in disk.path.iterdir()] == [(path.name, "what was there before")]
+
+
+def test_a_toolchain_that_has_no_room_leaves_nothing(disk: Disk, program: Program) -> None:
+    error = replace(program, home=disk.path).fails(_DISK_FULL, "toolchain", "install", "tensorrt-rtx")
+    assert (error["code"], error["message"]) == ("disk_full", "no space left for the toolchain")
+    assert [path.name for path in (disk.path / "toolchains").iterdir() if path.name != ".lock"] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -9,9 +10,11 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
-from trtfarm.errors import ToolchainError
+from trtfarm.errors import DiskFullError, ToolchainError
 
 _REASON_LINES = 12
+#: How uv tells of ENOSPC, whatever language the system speaks.
+_DISK_FULL = f"(os error {errno.ENOSPC})"
 #: What pip calls it -> what uv calls it; uv reads nothing that is pip's.
 _OF_PIP = {
     "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
@@ -34,7 +37,10 @@ def install_packages(python: Path, requirements: Sequence[str], *, tell: Callabl
 
 
 def run_uv(arguments: Sequence[str], *, tell: Callable[[str], None]) -> None:
-    """Runs uv with the user's own settings; `tell` gets what it prints, line by line. Raises ToolchainError."""
+    """Runs uv with the user's own settings; `tell` gets what it prints, line by line.
+
+    Raises ToolchainError, DiskFullError.
+    """
     printed: list[str] = []
     try:
         uv = find_uv_bin()
@@ -59,6 +65,9 @@ def run_uv(arguments: Sequence[str], *, tell: Callable[[str], None]) -> None:
         except BaseException:
             process.kill()
             raise
+    if process.returncode and any(_DISK_FULL in line for line in printed):
+        remedy = "free space in the farm's home, among the temporary files and in uv's cache"
+        raise DiskFullError("no space left for the toolchain", cause=_reason(printed), remedy=remedy)
     if process.returncode:
         raise ToolchainError(
             f"uv {' '.join(arguments[:2])} failed",
