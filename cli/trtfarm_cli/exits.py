@@ -8,6 +8,8 @@ OK = 0
 FAILED = 1
 BAD_TABLE = 5
 NO_TOOLCHAIN = 6
+#: Of a worker that left because it was told to; it is not to be started again.
+DRAINED = 12
 INTERRUPTED = 130
 
 #: The nearest class on an error's way up decides.

@@ -30,6 +30,7 @@ from trtfarm_cli.commands import (
     toolchain,
     verify,
     version,
+    workers,
 )
 from trtfarm_cli.failures import DELIBERATE, Failure, failure_of
 from trtfarm_cli.interrupts import raise_first_interrupt
@@ -64,6 +65,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(tables.app, name="tables")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(toolchain.app, name="toolchain")
+app.add_typer(workers.app, name="workers")
 
 
 def main() -> None:

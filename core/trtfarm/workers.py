@@ -8,14 +8,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from trtfarm import routing
 from trtfarm.catalog.lookup import find_one
 from trtfarm.database.clock import from_now, now
 from trtfarm.database.session import Database
-from trtfarm.database.work import WorkerRow
+from trtfarm.database.work import JobRow, WorkerRow
+from trtfarm.jobs.state import JobState
 
 #: Seconds after which the row of a worker that went without a word is of no more use to anybody.
 _FORGOTTEN_SECONDS = 24 * 3600.0
@@ -64,6 +65,13 @@ def list_workers(database: Database) -> list[Worker]:
 
 def ready_workers(database: Database) -> list[Worker]:
     return [worker for worker in list_workers(database) if worker.ready]
+
+
+def running_jobs(database: Database) -> dict[str, int]:
+    """How many jobs each owner has."""
+    running = select(JobRow.owner, func.count()).where(JobRow.state == JobState.RUNNING).group_by(JobRow.owner)
+    with database.read() as session:
+        return {str(owner): count for owner, count in session.execute(running).tuples()}
 
 
 def offered(workers: Iterable[Worker]) -> set[str]:

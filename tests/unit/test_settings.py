@@ -59,6 +59,7 @@ def test_each_variable_is_read() -> None:
         wall_seconds=60,
         silent_seconds=6,
         memory_bytes=1 << 29,
+        gpu_memory_bytes=1 << 30,
         max_attempts=7,
     )
     assert not settings.embedded

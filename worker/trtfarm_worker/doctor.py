@@ -15,6 +15,9 @@ from pathlib import Path
 from uv import find_uv_bin
 
 from trtfarm.errors import TrtfarmError
+from trtfarm.workers import Worker, WorkerState
+from trtfarm_worker.gpus.gpu import GpuStatus
+from trtfarm_worker.gpus.keeper import GpuKeeper, keeper_of_host
 from trtfarm_worker.toolchains.toolchain import Toolchain, ToolchainKind
 
 _DRIVER = Path("/proc/driver/nvidia/version")
@@ -49,10 +52,13 @@ def examine(
     toolchains: Callable[[], Sequence[Toolchain]],
     keys: Callable[[], str],
     database: Callable[[], str],
+    gpus: Callable[[], GpuKeeper] = keeper_of_host,
+    workers: Callable[[], Sequence[Worker]] = tuple,
 ) -> list[Check]:
-    """All checks of this host, without changing it.
+    """All checks of this host, without changing it; and what workers say of themselves, here and elsewhere.
 
-    `toolchains` lists them; `keys` and `database` describe what they found. Their TrtfarmErrors become failed checks.
+    `toolchains` and `workers` list them, `gpus` finds them; `keys` and `database` describe what they found. Their
+    TrtfarmErrors become failed checks.
     """
     return [
         python_check(sys.version_info[:2]),
@@ -61,9 +67,11 @@ def examine(
         disk_check(shutil.disk_usage(_nearest(home)).free, home),
         uv_check(),
         driver_check(_DRIVER),
+        *gpu_checks(gpus(), driver=_DRIVER.exists()),
         *_toolchain_checks(toolchains),
         asked_check("keys", keys),
         asked_check("database", database),
+        *_worker_checks(workers),
     ]
 
 
@@ -127,6 +135,46 @@ def driver_check(version_file: Path) -> Check:
     except (OSError, IndexError):
         detail = "none: engines are built ahead of time by TensorRT-RTX, and cannot be timed here"
     return Check(name="gpu driver", state=CheckState.OK, detail=detail)
+
+
+def gpu_checks(keeper: GpuKeeper, *, driver: bool) -> list[Check]:
+    """One check for each GPU, or one that says why there is none; without a `driver` none is missed."""
+    if not keeper.gpus:
+        state = CheckState.WARN if driver else CheckState.OK
+        remedy = "see that nvidia-smi shows a GPU" if driver else None
+        return [Check(name="gpus", state=state, detail=f"none: {keeper.reason}", remedy=remedy)]
+    return [_gpu_check(f"gpu {number}", status) for number, status in enumerate(keeper.statuses())]
+
+
+def _gpu_check(name: str, status: GpuStatus) -> Check:
+    gpu, problem = status.gpu, status.out_of_service or status.occupied
+    detail = f"{gpu.name}, {gpu.compute_capability}, {gpu.memory_bytes / _GIB:.0f} GiB, driver {gpu.driver}, {gpu.uuid}"
+    if problem is None:
+        return Check(name=name, state=CheckState.OK, detail=detail)
+    remedy = "reset or repair it" if status.out_of_service else "end what uses it, or set TRTFARM_GPU_MEMORY_GIB lower"
+    return Check(name=name, state=CheckState.WARN, detail=f"{detail}: {problem}", remedy=remedy)
+
+
+def worker_checks(workers: Iterable[Worker]) -> list[Check]:
+    """One check for each worker that took itself, or one of its GPUs, out of service."""
+    checks = []
+    for worker in workers:
+        out = [f"{gpu['name']}: {gpu['out_of_service']}" for gpu in worker.gpus if gpu.get("out_of_service")]
+        if worker.state is WorkerState.QUARANTINED:
+            out.append("job after job failed on it, see its log")
+        if worker.alive and out:
+            remedy = f"repair {worker.host}; then start the worker anew, or trtfarm workers resume {worker.id}"
+            checks.append(
+                Check(name=f"worker {worker.id}", state=CheckState.WARN, detail="; ".join(out), remedy=remedy)
+            )
+    return checks
+
+
+def _worker_checks(workers: Callable[[], Sequence[Worker]]) -> list[Check]:
+    try:
+        return worker_checks(workers())
+    except TrtfarmError:
+        return []  # the check of the database tells
 
 
 def toolchain_checks(toolchains: Iterable[Toolchain]) -> list[Check]:

@@ -32,6 +32,8 @@ class Hands:
         self._owner = owner
         self._runner = runner
         self._standing = standing
+        #: Whether the worker was told to leave, and has.
+        self.drained = False
         self._ended = threading.Event()
         self._threads = [
             threading.Thread(target=self._look, name="look"),
@@ -87,5 +89,6 @@ class Hands:
             return
         if drained and self._runner.idle and not self._ended.is_set():
             _log.info("worker is drained", worker=self._owner)
-            os.kill(os.getpid(), signal.SIGTERM)
+            self.drained = True
             self._ended.set()
+            os.kill(os.getpid(), signal.SIGTERM)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trtfarm.build_options import DYNAMIC_RANGES
 from trtfarm.calibrators import CalibrationRule, Calibrator
@@ -18,7 +18,7 @@ from trtfarm.datasets.fit import check_profile
 from trtfarm.datasets.held_out import held_out
 from trtfarm.datasets.locate import locate
 from trtfarm.datasets.sources import Source
-from trtfarm.errors import DataError, NotFoundError
+from trtfarm.errors import DataError, NotFoundError, ToolchainError
 from trtfarm.farm import Farm
 from trtfarm.intake import add_dataset, add_model, add_table, dataset_stored, known_as, model_stored
 from trtfarm.models.model import Model
@@ -31,6 +31,7 @@ from trtfarm.regular_files import is_file
 from trtfarm.submissions.reuse import described, reuse_of
 from trtfarm.targets import BuildTarget
 from trtfarm_worker.data_reader import DataReader, Tell
+from trtfarm_worker.elsewhere import toolchains_elsewhere
 from trtfarm_worker.order import Order, by_hand, check_for_targets, check_options, is_measured, takers
 from trtfarm_worker.sites import CalibrateWith, calibration_site
 from trtfarm_worker.toolchains.choice import choose, stands_in
@@ -59,7 +60,8 @@ def take(
     model = Model.read(order.model)
     if (name := known_as(farm, model)) not in (None, model.name):
         tell(f"{order.model} is the model that the farm lists as {name}; it is found by both names")
-    targets, in_float16 = _targets(farm, order, toolchains, model, tell)
+    elsewhere = toolchains_elsewhere(farm.database)
+    targets, in_float16 = _targets(farm, order, (toolchains, elsewhere), model, tell)
     check_for_targets(order, targets)
     check_named(model.summary, order.exclude_nodes, order.exclude_op_types)
     check_named(model.summary, order.float32_nodes, order.float32_op_types)
@@ -78,7 +80,7 @@ def take(
             table_id=_LATER if goods.table else None,
             test_dataset_id=_LATER if goods.test else None,
             max_drop=order.max_drop,
-            calibrate_on=_site(order, goods, targets, toolchains, tell),
+            calibrate_on=_site(order, goods, targets, [*toolchains, *elsewhere], tell),
             explicit=order.explicit or order.search,
             search=order.search,
             restamp=order.restamp,
@@ -217,22 +219,34 @@ def _profile(order: Order, model: Model, data_sets: Sequence[DataSet]) -> Optimi
 
 
 def _targets(
-    farm: Farm, order: Order, toolchains: Sequence[Toolchain], model: Model, tell: Tell
+    farm: Farm, order: Order, toolchains: tuple[Sequence[Toolchain], Sequence[Toolchain]], model: Model, tell: Tell
 ) -> tuple[tuple[BuildTarget, ...], tuple[str, ...]]:
-    """The best toolchain of this host for each target, and the targets where what stays beside INT8 is float16.
+    """The best toolchain for each target, and the targets where what stays beside INT8 is float16.
 
-    A target asked for twice is built once.
+    `toolchains` are those of this host and those of workers; the latter build what the former cannot. A target asked
+    for twice is built once.
     """
     products = any(operator.name in _PRODUCTS for operator in model.summary.operators)
     targets, in_float16 = [], []
     for wanted in dict.fromkeys(order.targets or farm.settings.targets):
-        best = choose(toolchains, target=wanted, precision=order.precision, version=order.tensorrt, products=products)
+        best = _best(toolchains, target=wanted, precision=order.precision, version=order.tensorrt, products=products)
         target = BuildTarget(compute_capability=str(wanted), toolchain=best.kind.value, tensorrt=best.version)
         targets.append(target)
         if reason := stands_in(best, wanted, order.precision, products=products):
             in_float16.append(str(target))
             tell(f"{wanted}: what stays beside INT8 is float16 there, for {best.name} says: {reason}")
     return tuple(targets), tuple(in_float16)
+
+
+def _best(toolchains: tuple[Sequence[Toolchain], Sequence[Toolchain]], **wanted: Any) -> Toolchain:
+    """Of this host, so that the same order finds the same results whichever workers are up; else of a worker."""
+    here, elsewhere = toolchains
+    try:
+        return choose(here, **wanted)
+    except ToolchainError:
+        if not elsewhere:
+            raise
+        return choose([*here, *elsewhere], **wanted)
 
 
 def _table(

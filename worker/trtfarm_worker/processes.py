@@ -41,11 +41,13 @@ def keep_running(
     *,
     environment: Mapping[str, str],
     tell: Callable[[str], None],
+    left_code: int | None = None,
     grace_seconds: float = GRACE_SECONDS,
 ) -> None:
     """Runs each program (name -> Python's arguments) and starts again what dies, with growing pauses.
 
-    Returns after SIGTERM or SIGINT, when all have ended; what does not end within `grace_seconds` of SIGTERM is killed.
+    One that ends with the exit code `left_code` was told to leave, and is not started again. Returns after SIGTERM or
+    SIGINT, when all have ended; what does not end within `grace_seconds` of SIGTERM is killed.
     """
     running = [_Program(name, arguments) for name, arguments in programs.items()]
     environment = {**environment, _MANAGER: str(os.getpid())}
@@ -56,9 +58,13 @@ def keep_running(
             seen = signal.sigtimedwait(_WATCHED, _until_next_start(running))
             if seen and seen.si_signo != signal.SIGCHLD:
                 break
-            for program in _reap(running):
-                tell(f"{program.name} ended, again in {program.pause:g} s")
-                _put_off(program)
+            for program, code in _reap(running):
+                if code == left_code:
+                    tell(f"{program.name} has left")
+                    program.start_at = math.inf
+                else:
+                    tell(f"{program.name} ended, again in {program.pause:g} s")
+                    _put_off(program)
     finally:
         _stop(running, grace_seconds)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -88,14 +94,17 @@ def _start_due(programs: Sequence[_Program], environment: Mapping[str, str], tel
 
 def _until_next_start(programs: Sequence[_Program]) -> float:
     waits = [program.start_at - time.monotonic() for program in programs if not program.pid]
-    return max(0.0, min(waits, default=_LONGEST_WAIT))
+    return max(0.0, min([*waits, _LONGEST_WAIT]))
 
 
-def _reap(programs: Sequence[_Program]) -> list[_Program]:
-    """The programs that have ended since the last look."""
-    ended = [program for program in programs if program.pid and os.waitpid(program.pid, os.WNOHANG)[0]]
-    for program in ended:
-        program.pid = 0
+def _reap(programs: Sequence[_Program]) -> list[tuple[_Program, int]]:
+    """The programs that have ended since the last look, with their exit codes; of a signal, its negative number."""
+    ended = []
+    for program in programs:
+        pid, status = os.waitpid(program.pid, os.WNOHANG) if program.pid else (0, 0)
+        if pid:
+            program.pid = 0
+            ended.append((program, os.waitstatus_to_exitcode(status)))
     return ended
 
 

@@ -42,8 +42,8 @@ _log = logger()
 _RECONCILE_SECONDS = 2.0
 
 
-def work(settings: Settings) -> None:
-    """Runs jobs until SIGTERM; those that run then go back to the queue."""
+def work(settings: Settings) -> bool:
+    """Runs jobs until SIGTERM; those that run then go back to the queue. True if it left because it was drained."""
     registry, keeper, standing = ToolchainRegistry(settings.home), keeper_of_host(settings.gpu_memory_bytes), Standing()
     try_toolchains(registry, keeper)
     places, slots = Places(settings.slots, lambda: keeper), settings.slots + len(keeper.gpus)
@@ -80,6 +80,7 @@ def work(settings: Settings) -> None:
                     f"--hostname={presence.owner}@%h",
                 ]
             )
+        return hands.drained
 
 
 def try_toolchains(registry: ToolchainRegistry, keeper: GpuKeeper) -> None:
@@ -144,10 +145,11 @@ def _put_right(farm: Farm, tell: CeleryPublisher) -> None:
         _log.info("reconciled", **{name: len(value) for name, value in asdict(repairs).items()})
 
 
-def up(settings: Settings, tell: Callable[[str], None], *, api: bool = False) -> None:
+def up(settings: Settings, tell: Callable[[str], None], *, drained_code: int, api: bool = False) -> None:
     """Keeps a worker and a reconciler, and perhaps the HTTP API, running on this machine until SIGTERM or Ctrl-C.
 
-    Raises what neither could begin with: a database or a broker that cannot be used.
+    A worker that ends with the exit code `drained_code` is not started again. Raises what neither could begin with: a
+    database or a broker that cannot be used.
     """
     Farm.open(settings).close()  # the database is made once, here, not by both at the same time
     make_app(settings)
@@ -156,6 +158,7 @@ def up(settings: Settings, tell: Callable[[str], None], *, api: bool = False) ->
         {name: [*program, name] for name in ("worker", "reconciler", *(["api"] if api else []))},
         environment={**os.environ, "TRTFARM_HOME": str(settings.home)},
         tell=tell,
+        left_code=drained_code,
     )
 
 

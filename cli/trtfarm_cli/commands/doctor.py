@@ -17,12 +17,15 @@ def register(app: typer.Typer) -> None:
 def doctor(*, json: Json = False) -> None:
     """Checks what this host has and what it lacks.
 
-    Python, disk, uv, driver, toolchains, keys, database. Exit code 1 when anything fails.
+    Python, disk, uv, driver, GPUs, toolchains, keys, database, and workers that took themselves out. Exit code 1 when
+    anything fails.
     """
     from trtfarm.farm import Farm
     from trtfarm.settings import Settings
     from trtfarm.signing.keyring import Keyring
+    from trtfarm.workers import Worker, list_workers
     from trtfarm_worker.doctor import CheckState, examine
+    from trtfarm_worker.gpus.keeper import keeper_of_host
     from trtfarm_worker.toolchains.registry import ToolchainRegistry
 
     settings = Settings.from_environment()
@@ -36,8 +39,18 @@ def doctor(*, json: Json = False) -> None:
         own = next((key.id for key in trusted if key.own), "a key of this farm's own comes with its first engine")
         return f"{own}; {sum(not key.own for key in trusted)} of others"
 
-    toolchains = ToolchainRegistry(settings.home).toolchains
-    checks = examine(settings.home, toolchains=toolchains, keys=keys, database=database)
+    def workers() -> list[Worker]:
+        with Farm.open(settings) as farm:
+            return list_workers(farm.database)
+
+    checks = examine(
+        settings.home,
+        toolchains=ToolchainRegistry(settings.home).toolchains,
+        keys=keys,
+        database=database,
+        gpus=lambda: keeper_of_host(settings.gpu_memory_bytes),
+        workers=workers,
+    )
     if json:
         output.emit_json([asdict(check) for check in checks])
     else:

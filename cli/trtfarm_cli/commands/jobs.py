@@ -51,9 +51,16 @@ def list_(
 
 @app.command()
 def show(job: JobId, *, json: Json = False) -> None:
-    """Shows all that is known of one job."""
+    """Shows all that is known of one job; of a queued one, why nobody does it."""
+    from trtfarm.workers import list_workers, why_waiting
+    from trtfarm_worker.presence import forget_dead
+
     with open_farm() as farm:
-        [found] = as_plain(farm.database, [farm.job(job)])
+        wanted = farm.job(job)
+        [found] = as_plain(farm.database, [wanted])
+        if wanted.state is JobState.QUEUED:
+            forget_dead(farm)
+            found["waits"] = why_waiting(wanted.capability, list_workers(farm.database)) or "for its turn"
     if json:
         output.emit_json(found)
         return

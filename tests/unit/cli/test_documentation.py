@@ -41,7 +41,7 @@ def test_every_command_has_a_section_that_names_its_options(command: str, option
 
 def test_the_exit_codes_are_those_of_the_program() -> None:
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", PAGE, re.MULTILINE)}
-    assert documented == {exits.OK, exits.INTERRUPTED, *exits.CODES.values()}
+    assert documented == {exits.OK, exits.DRAINED, exits.INTERRUPTED, *exits.CODES.values()}
 
 
 def test_every_error_has_a_code_and_deliberate_ones_differ_by_kind() -> None:

@@ -5,16 +5,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.posers import H200, posed_gpus
 from trtfarm.errors import SignatureError, StorageError, ToolchainError
 from trtfarm_worker.doctor import (
     CheckState,
     disk_check,
     driver_check,
     examine,
+    gpu_checks,
     home_check,
     python_check,
     toolchain_checks,
 )
+from trtfarm_worker.gpus.keeper import GpuKeeper, keeper_of_host
 from trtfarm_worker.toolchains.registry import ToolchainRegistry, reference_toolchain
 from trtfarm_worker.toolchains.toolchain import Capabilities, Toolchain, ToolchainKind
 
@@ -38,6 +41,7 @@ def test_this_host_is_examined_without_being_changed(tmp_path: Path) -> None:
         "home": CheckState.OK,
         "uv": CheckState.OK,
         "gpu driver": CheckState.OK,
+        "gpus": CheckState.OK,
         "toolchain reference": CheckState.OK,
         "toolchains": CheckState.WARN,
         "keys": CheckState.OK,
@@ -62,6 +66,22 @@ def test_what_cannot_be_asked_is_a_failed_check(tmp_path: Path) -> None:
     assert (checks["keys"].state, checks["keys"].remedy) == (CheckState.FAIL, "chmod 600 it")
     assert (checks["toolchains"].state, checks["toolchains"].remedy) == (CheckState.FAIL, "delete it")
     assert (checks["database"].state, checks["database"].detail) == (CheckState.FAIL, "no connection (refused)")
+
+
+def test_gpus_are_well_full_or_out_of_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = {**H200, "used": H200["total"] - (1 << 30), "holders": [[4711, 140 << 30]]}
+    posed_gpus(monkeypatch, tmp_path, H200, full, {**H200, "ecc": 1})
+    well, crowded, ill = gpu_checks(keeper_of_host(2 << 30), driver=True)
+    assert (well.state, crowded.state, ill.state) == (CheckState.OK, CheckState.WARN, CheckState.WARN)
+    assert "NVIDIA H200, sm_90, 140 GiB, driver 580.159.04, GPU-" in well.detail
+    assert "1024 MiB are free of the 2048 that a job needs; in use by process (4711) with 143360 MiB" in crowded.detail
+    assert "1 uncorrected memory error since the driver was loaded" in ill.detail
+
+
+def test_a_driver_that_shows_no_gpu_is_missed_where_there_is_one() -> None:
+    assert gpu_checks(GpuKeeper(reason="no library"), driver=False)[0].state is CheckState.OK
+    missed = gpu_checks(GpuKeeper(reason="the driver shows no GPU"), driver=True)[0]
+    assert (missed.state, missed.detail) == (CheckState.WARN, "none: the driver shows no GPU")
 
 
 def test_toolchains_that_work_lack_something_or_are_broken() -> None:

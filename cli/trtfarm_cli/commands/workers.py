@@ -1,0 +1,88 @@
+"""`trtfarm workers …`: who runs jobs, and whether they take more."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trtfarm_cli import output
+from trtfarm_cli.opening import open_farm
+from trtfarm_cli.options import Json
+
+if TYPE_CHECKING:
+    from trtfarm.workers import Worker, WorkerState
+
+app = typer.Typer(help="Workers: who runs jobs, on what, and whether they take more.", no_args_is_help=True)
+
+WorkerId = Annotated[str, typer.Argument(metavar="WORKER", help="Id of the worker, or its start.")]
+
+
+@app.command("list")
+def list_(*, json: Json = False) -> None:
+    """Lists the workers with their GPUs and what they offer."""
+    from trtfarm.workers import list_workers, running_jobs
+    from trtfarm_worker.presence import forget_dead
+
+    with open_farm() as farm:
+        forget_dead(farm)
+        workers, running = list_workers(farm.database), running_jobs(farm.database)
+    found = [asdict(worker) | {"jobs": running.get(worker.id, 0)} for worker in workers]
+    if json:
+        output.emit_json(found)
+        return
+    columns = {"id": None, "host": None, "state": None, "jobs": None, "slots": None, "offers": None}
+    output.emit_table([{**facts, **_words(facts)} for facts in found], columns)
+    for facts in found:
+        for gpu in facts["gpus"]:
+            output.emit(f"{facts['id']}  {_gpu(gpu)}")
+
+
+@app.command()
+def pause(worker: WorkerId, *, json: Json = False) -> None:
+    """Lets a worker end the jobs that it has, and take no more until it is told to."""
+    from trtfarm.workers import WorkerState
+
+    _change(worker, WorkerState.PAUSED, json=json)
+
+
+@app.command()
+def drain(worker: WorkerId, *, json: Json = False) -> None:
+    """Lets a worker end the jobs that it has, and then leave."""
+    from trtfarm.workers import WorkerState
+
+    _change(worker, WorkerState.DRAINING, json=json)
+
+
+@app.command()
+def resume(worker: WorkerId, *, json: Json = False) -> None:
+    """Lets a worker take jobs again that was paused, quarantined, or is draining."""
+    from trtfarm.workers import WorkerState
+
+    _change(worker, WorkerState.READY, json=json)
+
+
+def _change(text: str, state: WorkerState, *, json: bool) -> None:
+    from trtfarm.workers import set_state
+
+    with open_farm() as farm:
+        worker: Worker = set_state(farm.database, text, state)
+    if json:
+        output.emit_json(asdict(worker))
+    else:
+        output.emit(f"{worker.id} is {worker.state}")
+
+
+def _words(worker: dict[str, Any]) -> dict[str, str]:
+    from trtfarm import routing
+
+    state = worker["state"] if worker["alive"] else "silent"
+    return {"state": state, "offers": ", ".join(map(routing.described, worker["capabilities"]))}
+
+
+def _gpu(gpu: dict[str, Any]) -> str:
+    words = [gpu["name"], gpu["compute_capability"], output.size(gpu["memory_bytes"]), gpu["uuid"]]
+    words += [f"out of service: {gpu['out_of_service']}"] if gpu["out_of_service"] else []
+    words += [f"no room: {gpu['occupied']}"] if gpu["occupied"] else []
+    return ", ".join(words)
