@@ -12,41 +12,12 @@ from dataclasses import asdict, astuple, dataclass, field
 from typing import Any
 
 from trtfarm.actions import ActionKind
-from trtfarm.build_options import DYNAMIC_RANGES, NEUTRAL, check_options
+from trtfarm.build_options import NEUTRAL
 from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.candidates import trial_of
-from trtfarm.errors import UsageError
+from trtfarm.contradictions import check
+from trtfarm.precisions import PRECISIONS, REST_IN_FLOAT16, implicit
 from trtfarm.targets import BuildTarget
-
-
-@dataclass(frozen=True, kw_only=True)
-class Precision:
-    """What a precision takes: scales for INT8, and float16 where there was float32.
-
-    Where the target is strongly typed, the model is rewritten for it. `by_flag` is a precision that no rewriting gives.
-    """
-
-    quantized: bool = False
-    float16: bool = False
-    by_flag: bool = False
-
-
-#: Precisions that a submission can ask for. INT8 means the layers that can be; the word behind it is for the rest.
-PRECISIONS: Mapping[str, Precision] = {
-    "int8": Precision(quantized=True),
-    "int8+fp16": Precision(quantized=True, float16=True),
-    "fp16": Precision(float16=True),
-    "fp32": Precision(),
-    "bf16": Precision(by_flag=True),
-    "fp8": Precision(by_flag=True),
-}
-#: What stands in for a precision where a target has no float32 for what stays beside INT8.
-REST_IN_FLOAT16: Mapping[str, str] = {"int8": "int8+fp16"}
-
-
-def implicit(precision: str, target: BuildTarget, *, explicit: bool) -> bool:
-    """Whether a target takes its INT8 scales from a table; `explicit` asks for Q/DQ nodes instead."""
-    return PRECISIONS[precision].quantized and not target.strongly_typed and not explicit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,24 +55,7 @@ class SubmissionRequest:
     build_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS:
-            raise UsageError(f"no precision {self.precision!r}", remedy="use one of: " + ", ".join(PRECISIONS))
-        if not self.targets:
-            raise UsageError("no target to build for", remedy="name one with --target sm_89")
-        if len(set(self.targets)) < len(self.targets):
-            raise UsageError("a target is named twice", remedy="name each once")
-        self._check_types()
-        if PRECISIONS[self.precision].quantized:
-            self._check_scales()
-            self._check_calibration()
-        else:
-            self._check_unquantized()
-        if self.max_drop is not None:
-            self._check_gate(self.max_drop)
-        if self.search:
-            self._check_search()
-        for target in self.targets:
-            check_options(self.build_options, target.toolchain)
+        check(self)
 
     def implicit(self, target: BuildTarget) -> bool:
         """Whether the target takes its scales from a table, and not from Q/DQ nodes."""
@@ -131,81 +85,6 @@ class SubmissionRequest:
     def compares(self, step: str) -> bool:
         """Whether a step of this name is there only to compare a candidate with the others."""
         return any(step in astuple(trial_of(rule)) for rule in self.candidates)
-
-    def _check_types(self) -> None:
-        if PRECISIONS[self.precision].by_flag and any(target.strongly_typed for target in self.targets):
-            raise UsageError(
-                f"{self.precision} is something that TensorRT before 11 is allowed to use; other toolchains run the "
-                "types that the model has",
-                remedy="export the model in that type, or build it with an older TensorRT",
-            )
-        if self.explicit and not PRECISIONS[self.precision].quantized:
-            raise UsageError(f"{self.precision} has no Q/DQ nodes", remedy="leave --explicit out, or ask for int8")
-
-    def _check_scales(self) -> None:
-        calibrates = self.dataset_id is not None and bool(self.rules) and not (self.rule and self.candidates)
-        neither = not self.rules and (self.dataset_id is None or self.search)
-        by_hand = neither and bool(self.build_options.get(DYNAMIC_RANGES)) and all(map(self.implicit, self.targets))
-        from_table = neither and self.table_id is not None
-        if not ((calibrates and self.table_id is None) or from_table or by_hand):
-            raise UsageError(
-                f"{self.precision} needs scales, from one place",
-                remedy="hand in calibration data and a calibrator, or a table",
-            )
-
-    def _check_calibration(self) -> None:
-        """Raises UsageError for calibrations that nobody can do, and for tables that their targets could not take."""
-        for rule in self.rules:
-            self._check_rule(rule)
-        if self.candidates and self.test_dataset_id is None:
-            raise UsageError(
-                "calibrators are compared on data that was not used for calibration",
-                remedy="hand it in with --test-data, or put it into a folder test/ beside the calibration data",
-            )
-
-    def _check_rule(self, rule: CalibrationRule) -> None:
-        if self.calibrate_on is None and not rule.before_fusion:
-            raise UsageError(
-                "only TensorRT itself calibrates after fusion", remedy="use --calibrate-with tensorrt on a GPU"
-            )
-        if self.calibrate_on is not None and not rule.calibrator.native:
-            raise UsageError(f"TensorRT has no calibrator {rule.calibrator}", remedy="use --calibrate-with reference")
-        others = [target for target in self.targets if target != self.calibrate_on and self.implicit(target)]
-        if others and not rule.portable:
-            raise UsageError(
-                f"a table that is made after fusion is for the GPU that made it, not for {others[0]}",
-                remedy="calibrate before fusion, or submit for each target alone",
-            )
-
-    def _check_search(self) -> None:
-        if any(map(self.implicit, self.targets)) or not PRECISIONS[self.precision].quantized:
-            raise UsageError(
-                "a search finds nodes that get no Q/DQ nodes, and not every target takes those",
-                remedy="ask for explicit int8, or leave the search out",
-            )
-        if self.max_drop is None:
-            raise UsageError("--search needs to know how much may be lost", remedy="add --max-drop 1%")
-        if self.dataset_id is None:
-            raise UsageError("a search needs calibration data", remedy="hand it in with --data")
-
-    def _check_unquantized(self) -> None:
-        useless = {"calibration data": self.dataset_id, "a calibrator": self.rules or None, "a table": self.table_id}
-        if not PRECISIONS[self.precision].float16 and not any(target.on_gpu for target in self.targets):
-            useless["test data"] = self.test_dataset_id
-        given = [what for what, value in useless.items() if value is not None]
-        if given:
-            raise UsageError(
-                f"{self.precision} has no use for {', '.join(given)}", remedy="leave it out, or ask for int8"
-            )
-
-    def _check_gate(self, max_drop: float) -> None:
-        if self.test_dataset_id is None:
-            raise UsageError(
-                "an accuracy gate needs data that was not used for calibration",
-                remedy="hand it in with --test-data, or leave --max-drop out",
-            )
-        if not 0 <= max_drop <= 1:
-            raise UsageError(f"an accuracy gate of {max_drop:.2%} is not possible", remedy="use 0 to 100 percent")
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self) | {

@@ -12,7 +12,7 @@ from trtfarm.calibrators import AFTER_FUSION_BY_DEFAULT, CalibrationRule, Calibr
 from trtfarm.candidates import COMPARED
 from trtfarm.compute_capability import ComputeCapability
 from trtfarm.errors import UsageError
-from trtfarm.planning import PRECISIONS, implicit
+from trtfarm.precisions import PRECISIONS, implicit
 from trtfarm.targets import BuildTarget
 from trtfarm.versions import TensorRTVersion
 from trtfarm_worker.sites import CalibrateWith

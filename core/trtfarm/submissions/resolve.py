@@ -22,7 +22,8 @@ from trtfarm.database.schema import (
     VerificationRow,
 )
 from trtfarm.errors import NotFoundError
-from trtfarm.planning import PRECISIONS, Step, SubmissionRequest
+from trtfarm.planning import Step, SubmissionRequest
+from trtfarm.precisions import PRECISIONS
 from trtfarm.submissions.reuse import algorithm_of, described, reuse_of
 from trtfarm.targets import BuildTarget
 

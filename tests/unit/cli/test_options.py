@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from trtfarm.errors import UsageError
-from trtfarm.planning import PRECISIONS
+from trtfarm.precisions import PRECISIONS
 from trtfarm_cli.options import PrecisionName, percentage
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trtfarm.database.schema import ModelRow, QuantizationRow, TableRow
-from trtfarm.planning import PRECISIONS
+from trtfarm.precisions import PRECISIONS
 from trtfarm.submissions.resolve import row
 from trtfarm.targets import BuildTarget
 from trtfarm_worker.builder.request import BuilderAnswer

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from trtfarm.compute_capability import ComputeCapability
 from trtfarm.errors import ToolchainError
-from trtfarm.planning import REST_IN_FLOAT16
+from trtfarm.precisions import REST_IN_FLOAT16
 from trtfarm.versions import TensorRTVersion
 from trtfarm_worker.toolchains.toolchain import Toolchain, ToolchainKind
 

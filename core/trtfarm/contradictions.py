@@ -1,0 +1,123 @@
+"""Requests that contradict themselves, told at once instead of by a step that fails later."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trtfarm.build_options import DYNAMIC_RANGES, check_options
+from trtfarm.errors import UsageError
+from trtfarm.precisions import PRECISIONS
+
+if TYPE_CHECKING:
+    from trtfarm.calibrators import CalibrationRule
+    from trtfarm.planning import SubmissionRequest
+
+
+def check(request: SubmissionRequest) -> None:
+    """Raises UsageError for a request that contradicts itself, or that none of its targets could follow."""
+    if request.precision not in PRECISIONS:
+        raise UsageError(f"no precision {request.precision!r}", remedy="use one of: " + ", ".join(PRECISIONS))
+    if not request.targets:
+        raise UsageError("no target to build for", remedy="name one with --target sm_89")
+    if len(set(request.targets)) < len(request.targets):
+        raise UsageError("a target is named twice", remedy="name each once")
+    _check_types(request)
+    if PRECISIONS[request.precision].quantized:
+        _check_scales(request)
+        _check_calibration(request)
+    else:
+        _check_unquantized(request)
+    if request.max_drop is not None:
+        _check_gate(request, request.max_drop)
+    if request.search:
+        _check_search(request)
+    for target in request.targets:
+        check_options(request.build_options, target.toolchain)
+
+
+def _check_types(request: SubmissionRequest) -> None:
+    if PRECISIONS[request.precision].by_flag and any(target.strongly_typed for target in request.targets):
+        raise UsageError(
+            f"{request.precision} is something that TensorRT before 11 is allowed to use; other toolchains run the "
+            "types that the model has",
+            remedy="export the model in that type, or build it with an older TensorRT",
+        )
+    if request.explicit and not PRECISIONS[request.precision].quantized:
+        raise UsageError(f"{request.precision} has no Q/DQ nodes", remedy="leave --explicit out, or ask for int8")
+
+
+def _check_scales(request: SubmissionRequest) -> None:
+    calibrates = request.dataset_id is not None and bool(request.rules) and not (request.rule and request.candidates)
+    neither = not request.rules and (request.dataset_id is None or request.search)
+    by_hand = (
+        neither and bool(request.build_options.get(DYNAMIC_RANGES)) and all(map(request.implicit, request.targets))
+    )
+    from_table = neither and request.table_id is not None
+    if not ((calibrates and request.table_id is None) or from_table or by_hand):
+        raise UsageError(
+            f"{request.precision} needs scales, from one place",
+            remedy="hand in calibration data and a calibrator, or a table",
+        )
+
+
+def _check_calibration(request: SubmissionRequest) -> None:
+    """Raises UsageError for calibrations that nobody can do, and for tables that their targets could not take."""
+    for rule in request.rules:
+        _check_rule(request, rule)
+    if request.candidates and request.test_dataset_id is None:
+        raise UsageError(
+            "calibrators are compared on data that was not used for calibration",
+            remedy="hand it in with --test-data, or put it into a folder test/ beside the calibration data",
+        )
+
+
+def _check_rule(request: SubmissionRequest, rule: CalibrationRule) -> None:
+    if request.calibrate_on is None and not rule.before_fusion:
+        raise UsageError(
+            "only TensorRT itself calibrates after fusion", remedy="use --calibrate-with tensorrt on a GPU"
+        )
+    if request.calibrate_on is not None and not rule.calibrator.native:
+        raise UsageError(f"TensorRT has no calibrator {rule.calibrator}", remedy="use --calibrate-with reference")
+    others = [target for target in request.targets if target != request.calibrate_on and request.implicit(target)]
+    if others and not rule.portable:
+        raise UsageError(
+            f"a table that is made after fusion is for the GPU that made it, not for {others[0]}",
+            remedy="calibrate before fusion, or submit for each target alone",
+        )
+
+
+def _check_search(request: SubmissionRequest) -> None:
+    if any(map(request.implicit, request.targets)) or not PRECISIONS[request.precision].quantized:
+        raise UsageError(
+            "a search finds nodes that get no Q/DQ nodes, and not every target takes those",
+            remedy="ask for explicit int8, or leave the search out",
+        )
+    if request.max_drop is None:
+        raise UsageError("--search needs to know how much may be lost", remedy="add --max-drop 1%")
+    if request.dataset_id is None:
+        raise UsageError("a search needs calibration data", remedy="hand it in with --data")
+
+
+def _check_unquantized(request: SubmissionRequest) -> None:
+    useless = {
+        "calibration data": request.dataset_id,
+        "a calibrator": request.rules or None,
+        "a table": request.table_id,
+    }
+    if not PRECISIONS[request.precision].float16 and not any(target.on_gpu for target in request.targets):
+        useless["test data"] = request.test_dataset_id
+    given = [what for what, value in useless.items() if value is not None]
+    if given:
+        raise UsageError(
+            f"{request.precision} has no use for {', '.join(given)}", remedy="leave it out, or ask for int8"
+        )
+
+
+def _check_gate(request: SubmissionRequest, max_drop: float) -> None:
+    if request.test_dataset_id is None:
+        raise UsageError(
+            "an accuracy gate needs data that was not used for calibration",
+            remedy="hand it in with --test-data, or leave --max-drop out",
+        )
+    if not 0 <= max_drop <= 1:
+        raise UsageError(f"an accuracy gate of {max_drop:.2%} is not possible", remedy="use 0 to 100 percent")

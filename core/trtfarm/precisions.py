@@ -1,0 +1,38 @@
+"""What a submission can ask its engines to compute in, and what is done to a model for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from trtfarm.targets import BuildTarget
+
+
+@dataclass(frozen=True, kw_only=True)
+class Precision:
+    """What a precision takes: scales for INT8, and float16 where there was float32.
+
+    Where the target is strongly typed, the model is rewritten for it. `by_flag` is a precision that no rewriting gives.
+    """
+
+    quantized: bool = False
+    float16: bool = False
+    by_flag: bool = False
+
+
+#: Precisions that a submission can ask for. INT8 means the layers that can be; the word behind it is for the rest.
+PRECISIONS: Mapping[str, Precision] = {
+    "int8": Precision(quantized=True),
+    "int8+fp16": Precision(quantized=True, float16=True),
+    "fp16": Precision(float16=True),
+    "fp32": Precision(),
+    "bf16": Precision(by_flag=True),
+    "fp8": Precision(by_flag=True),
+}
+#: What stands in for a precision where a target has no float32 for what stays beside INT8.
+REST_IN_FLOAT16: Mapping[str, str] = {"int8": "int8+fp16"}
+
+
+def implicit(precision: str, target: BuildTarget, *, explicit: bool) -> bool:
+    """Whether a target takes its INT8 scales from a table; `explicit` asks for Q/DQ nodes instead."""
+    return PRECISIONS[precision].quantized and not target.strongly_typed and not explicit
