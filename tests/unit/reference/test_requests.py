@@ -28,7 +28,6 @@ def model() -> onnx.ModelProto:
     ("rule", "message"),
     [
         ({"calibrator": "entropy", "before_fusion": False}, "after layer fusion"),
-        ({"calibrator": "legacy", "cutoff": 0.5}, "regression cutoff of 1"),
         ({"calibrator": "kmeans"}, "unknown calibrator 'kmeans'"),
     ],
 )

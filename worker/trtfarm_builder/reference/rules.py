@@ -31,20 +31,20 @@ class Rule:
     amax: Callable[[Any], float]
 
 
-_WITH_QUANTILE: Dict[str, Callable[[float], AmaxRule]] = {"legacy": Legacy, "percentile": Percentile}
 _PLAIN: Dict[str, Callable[[], AmaxRule]] = {
     "minmax": MinMax,
     "entropy2": Entropy,
     "entropy": Entropy,
     "mse": MeanSquaredError,
 }
+_WITH_QUANTILE = ("legacy", "percentile")
 
 
 def rule_from(request: Mapping[str, Any]) -> Rule:
     """The rule of a request's `rule`. Raises BadRequestError for what the reference cannot compute."""
     name = request["calibrator"]
     if name not in _PLAIN and name not in _WITH_QUANTILE:
-        known = sorted({**_PLAIN, **_WITH_QUANTILE})
+        known = sorted([*_PLAIN, *_WITH_QUANTILE])
         raise BadRequestError("unknown calibrator {!r}".format(name), remedy="use one of: " + ", ".join(known))
     if not request.get("before_fusion", True):
         raise BadRequestError(
@@ -52,25 +52,25 @@ def rule_from(request: Mapping[str, Any]) -> Rule:
             cause="fusion depends on the device and on TensorRT, and the reference runs the model unfused",
             remedy="calibrate before fusion, or with a TensorRT toolchain on a GPU",
         )
-    if name == "legacy" and _number(request.get("cutoff"), 1.0) < 1.0:
-        raise BadRequestError(
-            "the reference knows the legacy calibrator only with a regression cutoff of 1",
-            cause="NVIDIA does not say how the regression works, only that the cutoff is a share of the maximum",
-            remedy="use a cutoff of 1, the percentile calibrator, or a TensorRT toolchain on a GPU",
-        )
     return Rule(
         calibrator=name,
         batch_size=int(request["batch_size"]),
         statistic="range" if name == "minmax" else "histogram",
-        amax=_amax_rule(name, _number(request.get("quantile"), _DEFAULT_QUANTILE)).amax,
+        amax=_amax_rule(name, request).amax,
     )
 
 
 _DEFAULT_QUANTILE = 0.9999
+_DEFAULT_CUTOFF = 1.0
 
 
-def _amax_rule(name: str, quantile: float) -> AmaxRule:
-    return _WITH_QUANTILE[name](quantile) if name in _WITH_QUANTILE else _PLAIN[name]()
+def _amax_rule(name: str, request: Mapping[str, Any]) -> AmaxRule:
+    if name in _PLAIN:
+        return _PLAIN[name]()
+    quantile = _number(request.get("quantile"), _DEFAULT_QUANTILE)
+    if name == "legacy":
+        return Legacy(quantile, _number(request.get("cutoff"), _DEFAULT_CUTOFF))
+    return Percentile(quantile)
 
 
 def _number(value: Optional[float], default: float) -> float:

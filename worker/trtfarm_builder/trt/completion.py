@@ -97,7 +97,8 @@ def _derived(view: NetworkView, table: CacheText, constants: Constants) -> List[
 
 def _scale_of_output(layer: Layer, known: Mapping[str, str], table: CacheText, constants: Constants) -> Any:
     """Scale and reason, or None and "" where it does not follow from what comes before."""
-    if layer.kind == "CONSTANT" and layer.outputs[0].is_float:
+    # With a cutoff, the range of a constant depends on how many batches it was seen in, which a table does not say.
+    if layer.kind == "CONSTANT" and layer.outputs[0].is_float and table.cutoff == 1:
         return _constant_scale(table, constants(layer.index)), "is a constant"
     source = layer.inputs[0] if layer.inputs else ""
     if layer.kind == "POOLING" and source in known:
