@@ -25,7 +25,8 @@ from trtfarm.models.model import Model
 from trtfarm.models.named_nodes import check_named
 from trtfarm.models.shapes import OptimizationProfile, profile_of
 from trtfarm.origins import TableOrigin
-from trtfarm.planning import PRECISIONS, SubmissionRequest
+from trtfarm.planning import SubmissionRequest
+from trtfarm.precisions import PRECISIONS
 from trtfarm.recognition import recognised
 from trtfarm.regular_files import is_file
 from trtfarm.submissions.reuse import described, reuse_of
