@@ -58,6 +58,6 @@ def searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Search:
         with silent_channel() as channel:
             result = search.run(args, channel)
         written = scratch / result["model"]
-        return Rewritten(model=onnx.load(str(written)), path=written, result=result)
+        return Rewritten(model=onnx.load(str(written), load_external_data=False), path=written, result=result)
 
     return run

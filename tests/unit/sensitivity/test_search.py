@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from trtfarm_builder.failures import AccuracyError, BadDataError, BadRequestErro
 from trtfarm_builder.quantization.graph import label
 
 _CHANNELS = 16
-LENET = Path(__file__).resolve().parents[3] / "calib_data" / "mnist"
+DATA = Path(__file__).resolve().parents[3] / "calib_data"
+LENET, MINILM = DATA / "mnist", DATA / "minilm"
 
 
 def chain(outliers: dict[int, float], *, layers: int = 6, batch: int | str = "N") -> onnx.ModelProto:
@@ -130,6 +132,16 @@ def test_without_samples(searched: Search) -> None:
         searched(model, minmax_table(model, values(1)), values(1, 0), allowed=0.1)
 
 
+def test_weights_beside_the_model_stay_there(searched: Search, tmp_path: Path) -> None:
+    model = chain({1: 200.0})
+    table = minmax_table(model, values(1))
+    path = tmp_path / "apart.onnx"
+    onnx.save_model(model, path, save_as_external_data=True, location="apart.weights", size_threshold=0)
+    result = searched(path, table, values(1), allowed=0.002)
+    assert found(result.result) == ["m1_node"]
+    assert result.result["external"] == ["apart.weights"]
+
+
 def test_names_with_the_characters_of_patterns_mean_themselves(searched: Search) -> None:
     model = chain({1: 200.0})
     names = {"m1_node": "layer[1]", "m3_node": "layer1"}
@@ -178,3 +190,15 @@ def test_lenet_with_a_range_that_is_far_too_small(searched: Search, golden: Path
     result = searched(LENET / "lenet.onnx", clipped, data, allowed=0.01, measure="top1")
     assert found(result.result) == [label(victim)]
     assert result.result["search"]["before"]["loss"] > 0.5
+
+
+@pytest.mark.skipif("TRTFARM_MINILM" not in os.environ, reason="MiniLM takes a minute: set TRTFARM_MINILM to its file")
+def test_minilm_is_near_to_fp32_with_a_few_nodes_left_out(searched: Search) -> None:
+    model = Path(os.environ["TRTFARM_MINILM"])
+    data = {name: np.load(MINILM / f"{name}.npy") for name in ("input_ids", "attention_mask")}
+    test = {name: np.load(MINILM / "test" / f"{name}.npy") for name in data}
+    table = minmax_table(onnx.load(model), data)
+    result = searched(model, table, data, allowed=0.01)
+    assert cosine(run(model, test)["embedding"], run(result.path, test)["embedding"]) >= 0.99
+    assert len(found(result.result)) <= 4
+    assert len(result.result["quantized"]) >= 44
