@@ -3,43 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trtfarm.build_options import DYNAMIC_RANGES
-from trtfarm.calibrators import CalibrationRule, Calibrator
-from trtfarm.candidates import candidate_rules
-from trtfarm.catalog.lookup import find_one
-from trtfarm.database.schema import TableRow
 from trtfarm.datasets.dataset import DataSet
 from trtfarm.datasets.fit import check_profile
-from trtfarm.datasets.held_out import held_out
-from trtfarm.datasets.locate import locate
-from trtfarm.datasets.sources import Source
-from trtfarm.errors import DataError, NotFoundError, ToolchainError
+from trtfarm.errors import ToolchainError
 from trtfarm.farm import Farm
-from trtfarm.intake import add_dataset, add_model, add_table, dataset_stored, known_as, model_stored
+from trtfarm.intake import add_dataset, add_model, add_table, known_as, model_stored
 from trtfarm.models.model import Model
 from trtfarm.models.named_nodes import check_named
 from trtfarm.models.shapes import OptimizationProfile, profile_of
-from trtfarm.origins import TableOrigin
 from trtfarm.planning import SubmissionRequest
-from trtfarm.precisions import PRECISIONS
 from trtfarm.recognition import recognised
-from trtfarm.regular_files import is_file
-from trtfarm.submissions.reuse import described, reuse_of
 from trtfarm.targets import BuildTarget
 from trtfarm_worker.data_reader import DataReader, Tell
 from trtfarm_worker.elsewhere import toolchains_elsewhere
-from trtfarm_worker.order import Order, by_hand, check_for_targets, check_options, is_measured, takers
+from trtfarm_worker.goods import Goods, goods_of
+from trtfarm_worker.order import Order, check_for_targets, check_options, takers
 from trtfarm_worker.sites import CalibrateWith, calibration_site
 from trtfarm_worker.toolchains.choice import choose, stands_in
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
 if TYPE_CHECKING:
-    from trtfarm.tables.table import CalibrationTable
     from trtfarm_worker.builder.supervisor import Listener
 
 #: Operators that are matrix products, or are made of them. What else is may be in a model's own functions, of which the
@@ -70,7 +58,7 @@ def take(
         copy = () if model_stored(farm, model) else _inspected_copy(farm, model, folder, listener)
         recognise = partial(recognised, farm)
         reader = DataReader(farm.settings, model, folder, tell=tell, listener=listener, recognise=recognise)
-        goods = _goods(farm, order, reader, targets)
+        goods = goods_of(farm, order, reader, targets)
         request = SubmissionRequest(
             model_id=_LATER,
             precision=order.precision,
@@ -101,57 +89,8 @@ def _inspected_copy(farm: Farm, model: Model, folder: Path, listener: Listener) 
     return inspected_copy(farm.settings, model, folder, listener)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Goods:
-    """What an order names beside its model, read and found fit; `table` is an id for a table of the farm."""
-
-    data: DataSet | None = None
-    rule: CalibrationRule | None = None
-    candidates: tuple[CalibrationRule, ...] = ()
-    table: CalibrationTable | str | None = None
-    test: DataSet | None = None
-
-
-def _goods(farm: Farm, order: Order, reader: DataReader, targets: Sequence[BuildTarget]) -> _Goods:
-    if not is_measured(order, targets):
-        return _Goods()
-    table = _table(farm, order, reader, targets)
-    source = _calibration_source(order, reader.model)
-    if not PRECISIONS[order.precision].quantized:
-        return _Goods(test=_test_data(farm, order, reader, source, None))
-    if table is None and by_hand(order, targets):
-        reader.tell_all(["the ranges are those given by hand: nothing is calibrated"])
-        return _Goods(test=_test_data(farm, order, reader, source, None))
-    if order.search and table is not None and source is not None:
-        data = reader.read(source)
-        return _Goods(data=data, table=table, test=_test_data(farm, order, reader, source, data))
-    if table is not None or source is None:
-        if order.data:
-            reader.tell_all(["the ranges are those of the table: the calibration data is not read"])
-        return _Goods(table=table, test=_test_data(farm, order, reader, source, None))
-    data = reader.read(source)
-    return replace(_calibration(order, reader, data), test=_test_data(farm, order, reader, source, data))
-
-
-def _calibration(order: Order, reader: DataReader, data: DataSet) -> _Goods:
-    """The rule to calibrate by, or the ones to compare."""
-    batch_size = reader.batch_size(order.batch_size, data)
-    if order.compare:
-        native = order.calibrate_with is CalibrateWith.TENSORRT
-        rules = candidate_rules(batch_size=batch_size, quantile=order.quantile, native=native)
-        return _Goods(data=data, candidates=rules)
-    rule = CalibrationRule.of(
-        order.calibrator or Calibrator.MINMAX,
-        batch_size=batch_size,
-        before_fusion=not order.after_fusion,
-        quantile=order.quantile,
-        cutoff=order.cutoff,
-    )
-    return _Goods(data=data, rule=rule)
-
-
 def _site(
-    order: Order, goods: _Goods, targets: Sequence[BuildTarget], toolchains: Sequence[Toolchain], tell: Tell
+    order: Order, goods: Goods, targets: Sequence[BuildTarget], toolchains: Sequence[Toolchain], tell: Tell
 ) -> BuildTarget | None:
     rule = goods.rule or next(iter(goods.candidates), None)
     if rule is None:
@@ -172,7 +111,7 @@ def _site(
 
 
 def _stored(
-    farm: Farm, request: SubmissionRequest, model: Model, copy: Sequence[Path], goods: _Goods
+    farm: Farm, request: SubmissionRequest, model: Model, copy: Sequence[Path], goods: Goods
 ) -> SubmissionRequest:
     """The request with the ids of its rows."""
     model_id = add_model(farm, model, copy)
@@ -183,32 +122,6 @@ def _stored(
         table_id=goods.table if isinstance(goods.table, str | None) else add_table(farm, goods.table, model_id),
         test_dataset_id=add_dataset(farm, goods.test) if goods.test else None,
     )
-
-
-def _calibration_source(order: Order, model: Model) -> Source | None:
-    """Where the calibration data is; where it is not needed it is only a place to look for test data beside it."""
-    try:
-        return locate(order.data, model)
-    except DataError:
-        needless = order.table or order.build_options.get(DYNAMIC_RANGES) or not PRECISIONS[order.precision].quantized
-        if not order.data and needless:
-            return None
-        raise
-
-
-def _test_data(
-    farm: Farm, order: Order, reader: DataReader, source: Source | None, data: DataSet | None
-) -> DataSet | None:
-    found = held_out(source, reader.model, test_data=order.test_data, labels=order.labels)
-    if found is None:
-        reader.tell_all(["no verification: no data beside the calibration data (test/) and none named (--test-data)"])
-        return None
-    test = reader.read(found, labels=True)
-    if data is not None and not (dataset_stored(farm, data) and dataset_stored(farm, test)):
-        from trtfarm.datasets.overlap import check_held_out  # noqa: PLC0415 - NumPy, which known data does not need
-
-        reader.tell_all(check_held_out(data, test))
-    return test
 
 
 def _profile(order: Order, model: Model, data_sets: Sequence[DataSet]) -> OptimizationProfile:
@@ -248,38 +161,3 @@ def _best(toolchains: tuple[Sequence[Toolchain], Sequence[Toolchain]], **wanted:
         if not elsewhere:
             raise
         return choose([*here, *elsewhere], **wanted)
-
-
-def _table(
-    farm: Farm, order: Order, reader: DataReader, targets: Sequence[BuildTarget]
-) -> CalibrationTable | str | None:
-    """The table that the order names: one of a file, or the id of one of the farm.
-
-    It must fit model and calibrator, and each target that is handed it.
-    """
-    if not order.table:
-        return None
-    from trtfarm.tables.reading import bytes_of_file  # noqa: PLC0415 - most orders name no table
-    from trtfarm.tables.validation import load  # noqa: PLC0415
-
-    tensors = reader.model.summary.tensors
-    if is_file(order.table):
-        table = load(bytes_of_file(Path(order.table)), name=order.table, expected=order.calibrator, tensors=tensors)
-        version = str(table.version) if table.version else None
-        handed = TableRow(id=order.table, origin=TableOrigin.IMPORTED, portable=True, tensorrt=version, rule={})
-        _tell_reuse(order, handed, targets, reader)
-        return table
-    if "/" in order.table:
-        raise NotFoundError(f"there is no file {order.table}", remedy="name a table's file, or its id in the farm")
-    with farm.database.read() as session:
-        row = find_one(session, TableRow, order.table)
-    load(farm.blobs.read(row.blob), name=row.id, expected=order.calibrator, tensors=tensors)
-    _tell_reuse(order, row, targets, reader)
-    return row.id
-
-
-def _tell_reuse(order: Order, table: TableRow, targets: Sequence[BuildTarget], reader: DataReader) -> None:
-    """Says what using the table for each target amounts to; raises TableError for one that it does not hold for."""
-    for target in takers(order, targets):
-        reuse = reuse_of(table, target, restamp=order.restamp)
-        reader.tell_all([f"table {table.id} for {target}: {described(reuse, table)}"])
