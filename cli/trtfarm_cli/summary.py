@@ -11,65 +11,7 @@ from trtfarm_cli import accuracy, findings, output
 _SHOWN = 5
 
 if TYPE_CHECKING:
-    from trtfarm.database.schema import TableRow
     from trtfarm.errors import TrtfarmError
-    from trtfarm.farm import Farm
-    from trtfarm.submissions.submission import Submission
-
-
-def facts_of(farm: Farm, submission: Submission, *, seconds: float) -> dict[str, Any]:
-    """Everything the summary tells, as data for `--json`."""
-    from trtfarm.catalog.search import engine_entry, table_entry
-    from trtfarm.database.schema import EngineRow, ModelRow, TableRow, VerificationRow
-    from trtfarm.planning import plan, verified_precisions
-    from trtfarm.submissions.resolve import row
-
-    with farm.database.read() as session:
-        model = row(session, ModelRow, submission.request.model_id)
-        table = session.get(TableRow, submission.table_id or "")
-        engines = [row(session, EngineRow, engine_id) for engine_id in submission.result_ids("engine_id")]
-        verified = verified_precisions(submission.request)
-        targets = {step.name: step.target for step in plan(submission.request)}
-        results = {step.name: step.result or {} for step in submission.steps}
-        checks = [
-            {
-                "precision": verified[step.name],
-                "engine": results.get(f"build {targets[step.name]}", {}).get("engine_id"),
-                "compute_capability": target.compute_capability if (target := targets[step.name]) else None,
-                **row(session, VerificationRow, step.result["verification_id"]).metrics,
-            }
-            for step in submission.steps
-            if step.name in verified and step.result
-        ]
-        reuses = _reuses(submission, table) if table else {}
-        return {
-            "submission": submission.id,
-            "state": submission.state.value,
-            "hit": submission.hit,
-            "seconds": round(seconds, 3),
-            "precision": submission.request.precision,
-            "model": {"id": model.id, "name": model.name, "digest": model.digest},
-            "table": table_entry(table, model).as_dict() if table else None,
-            "calibrators": findings.comparison_facts(session, submission),
-            "search": findings.search_facts(session, submission),
-            "engines": [
-                engine_entry(session, engine).as_dict() | _inside(engine.facts) | {"table_reuse": reuses.get(engine.id)}
-                for engine in engines
-            ],
-            "verification": checks[0] if checks else None,
-            "verifications": checks,
-            "steps": [
-                {
-                    "name": step.name,
-                    "state": step.state.value,
-                    "job": step.job_id,
-                    "result": step.result,
-                    "error": step.error,
-                }
-                for step in submission.steps
-            ],
-            "home": str(farm.settings.home),
-        }
 
 
 def lines(facts: Mapping[str, Any]) -> Iterator[str]:
@@ -95,51 +37,28 @@ def lines(facts: Mapping[str, Any]) -> Iterator[str]:
     for check in facts["verifications"]:
         place = f"{check['compute_capability']} " if check["compute_capability"] else ""
         yield from (f"accuracy  {place}{line}" for line in accuracy.lines(check, check["precision"]))
-    yield f"kept in   {facts['home']}"
+    yield f"kept in   {facts['kept_in']}"
 
 
-def failure(submission: Submission) -> TrtfarmError | None:
+def failure(facts: Mapping[str, Any]) -> TrtfarmError | None:
     """What a submission failed of: the error of its first failed step, so that it decides the exit code."""
     from trtfarm.errors import JobFailedError, error_from_dict
 
-    if submission.state in {SubmissionState.DONE, SubmissionState.ACTIVE}:
+    if facts["state"] in {SubmissionState.DONE, SubmissionState.ACTIVE}:
         return None
-    failed = [step for step in submission.steps if step.error]
+    steps: list[dict[str, Any]] = facts["steps"]
+    failed = [step for step in steps if step["error"]]
     if not failed:
         return JobFailedError(
-            f"{submission.id} was {submission.state}", remedy="submit again, which goes on where it was stopped"
+            f"{facts['submission']} was {facts['state']}", remedy="submit again, which goes on where it was stopped"
         )
-    error = error_from_dict(dict(failed[0].error or {}))
-    error.message = f"{failed[0].name}: {error.message}"
+    error = error_from_dict(dict(failed[0]["error"]))
+    error.message = f"{failed[0]['name']}: {error.message}"
     for other in failed[1:]:
-        error.message += f"\n{other.name}: {(other.error or {})['message']}"
-    if skipped := [step.name for step in submission.steps if step.state is StepState.SKIPPED]:
+        error.message += f"\n{other['name']}: {other['error']['message']}"
+    if skipped := [step["name"] for step in steps if step["state"] == StepState.SKIPPED]:
         error.message += f"\nnot done because of it: {', '.join(skipped)}"
     return error
-
-
-def _reuses(submission: Submission, table: TableRow) -> dict[str, str]:
-    """Engine -> how the submission's table is used for it; an engine that was found may be from an equal table."""
-    from trtfarm.planning import plan
-    from trtfarm.submissions.reuse import described, reuse_of
-
-    request = submission.request
-    targets = {step.name: step.target for step in plan(request)}
-    return {
-        str(step.result["engine_id"]): described(reuse_of(table, target, restamp=request.restamp), table)
-        for step in submission.steps
-        if step.result and "engine_id" in step.result and (target := targets[step.name]) and request.implicit(target)
-    }
-
-
-def _inside(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """How much of an engine is INT8, and what its build said of the table."""
-    told = ("coverage", "int8_share", "int8_time_share", "warning", "timing_cache_used", "build_seconds")
-    return {
-        "int8_layers": facts["int8_layers"],
-        "layer_count": len(facts["layers"]),
-        **{name: facts.get(name) for name in told},
-    }
 
 
 def _remarks(engine: Mapping[str, Any]) -> Iterator[str]:

@@ -149,6 +149,7 @@ def submit(
 
 
 def _submit(farm: Farm, order: Order, *, fresh: bool, detach: bool, json: bool) -> None:
+    from trtfarm.submissions.facts import facts_of
     from trtfarm_cli import summary
     from trtfarm_cli.failures import SubmissionFailedError
 
@@ -165,8 +166,10 @@ def _submit(farm: Farm, order: Order, *, fresh: bool, detach: bool, json: bool) 
             _say_detached(farm)
         else:
             submission = _see_through(farm, submission_id, toolchains)
-    facts = summary.facts_of(farm, submission, seconds=time.monotonic() - begun)
-    error = summary.failure(submission)
+    with farm.database.read() as session:
+        told = {"seconds": round(time.monotonic() - begun, 3), "kept_in": str(farm.settings.home)}
+        facts = facts_of(session, submission) | told
+    error = summary.failure(facts)
     if not json:
         write = output.say if error else output.emit
         for line in summary.lines(facts):
