@@ -23,7 +23,17 @@ from scripts.gpu_checks.host import Host, kit_toolchain
 from scripts.gpu_checks.report import write_report
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
-_MODULES = ("calibration", "builds", "reuse", "bad_input", "engine_commands", "submissions", "speed", "transformer")
+_MODULES = (
+    "calibration",
+    "builds",
+    "reuse",
+    "bad_input",
+    "gpus",
+    "engine_commands",
+    "submissions",
+    "speed",
+    "transformer",
+)
 
 
 def main() -> int:

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,26 @@ class Ended:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Running:
+    """A command that stays; what it says on stderr can be waited for."""
+
+    process: subprocess.Popen[str]
+
+    def until(self, words: str) -> None:
+        said = ""
+        for line in self.process.stderr or ():
+            said += line
+            if words in line:
+                return
+        raise CheckFailedError(f"it ended before it said {words!r}: {said}")
+
+    def ended(self) -> int:
+        """Its exit code, when it has ended by itself."""
+        self.process.communicate(timeout=_STUCK_SECONDS)
+        return self.process.returncode
+
+
+@dataclass(frozen=True, kw_only=True)
 class HostFarm:
     """`trtfarm` as a process of its own; `folder` is for files that commands write."""
 
@@ -45,6 +67,22 @@ class HostFarm:
             check=False,
         )
         return Ended(code=ran.returncode, out=ran.stdout, err=ran.stderr)
+
+    @contextmanager
+    def started(self, *arguments: str) -> Iterator[Running]:
+        """A command that stays; killed when the block ends, if it is still there."""
+        with subprocess.Popen(
+            [sys.executable, "-m", "trtfarm_cli", *arguments],
+            env={**os.environ, "TRTFARM_HOME": str(self.home)},
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                yield Running(process=process)
+            finally:
+                if process.poll() is None:
+                    process.kill()
 
     def json(self, *arguments: str | Path, **environment: str) -> Any:
         """The JSON document that a command gives, which has to succeed."""

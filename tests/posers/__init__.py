@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+
+from tests.posers import pynvml
+from trtfarm_worker.gpus.turns import shared_folder
 
 #: As NVML told it of the GPU in docs/gpu-report.md.
 H200: Mapping[str, Any] = {
@@ -55,6 +59,13 @@ def posed_gpus(monkeypatch: pytest.MonkeyPatch, folder: Path, *gpus: Mapping[str
     environment = {"NVML_SAYS": str(path), "PYTHONPATH": posers}
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.syspath_prepend(posers)
-    monkeypatch.delitem(sys.modules, "pynvml", raising=False)
-    return PosedGpus(path=path, uuids=tuple(str(gpu["uuid"]) for gpu in said), environment=environment)
+    monkeypatch.setitem(sys.modules, "pynvml", pynvml)
+    uuids = tuple(str(gpu["uuid"]) for gpu in said)
+    atexit.register(_remove_locks, uuids)
+    return PosedGpus(path=path, uuids=uuids, environment=environment)
+
+
+def _remove_locks(uuids: Iterable[str]) -> None:
+    """The locks of real GPUs stay for ever, but these GPUs never come again."""
+    for uuid in uuids:
+        (shared_folder() / f"trtfarm-{uuid}.lock").unlink(missing_ok=True)
