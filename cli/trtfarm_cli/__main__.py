@@ -1,11 +1,13 @@
 """`python -m trtfarm_cli` is `trtfarm`."""
 
 from trtfarm_cli.interrupts import die_of_interrupts
+from trtfarm_cli.standard import fill_in
 
 
 def run() -> None:
     """The program: nothing is imported, and nothing can be lost, before Ctrl-C is taken care of."""
     die_of_interrupts()
+    fill_in()
     from trtfarm_cli.main import main
 
     main()

@@ -75,6 +75,7 @@ def main() -> None:
     raise_first_interrupt()
     output.prepare()
     code = _run()
+    output.end()
     # Or else the interpreter looks for garbage once more before it ends, among all that was imported.
     gc.freeze()
     sys.exit(code)

@@ -42,14 +42,14 @@ def console() -> Console:
 
 
 def say(text: str) -> None:
-    """A line on stderr, without markup; work goes on when nobody reads it any more."""
-    with suppress(BrokenPipeError):
+    """A line on stderr, without markup; work goes on when nobody reads it any more, or it has no room."""
+    with suppress(OSError):
         sys.stderr.write(text.translate(_CONTROL) + "\n")
 
 
 def say_json(value: Any) -> None:
     """A JSON document on one line of stderr."""
-    with suppress(BrokenPipeError):
+    with suppress(OSError):
         sys.stderr.write(json.dumps(value, ensure_ascii=False, default=_plain) + "\n")
 
 
@@ -92,6 +92,14 @@ def flush() -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         raise _reader_gone() from None
+
+
+def end() -> None:
+    """To be called last: Python flushes stderr once more, and would make an exit code of its own of an error."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def _write(text: str) -> None:

@@ -73,6 +73,20 @@ def test_what_is_asked_for_can_be_cut_off(stocked: Stocked) -> None:
     assert (process.returncode, err) == (0, b"")
 
 
+@pytest.mark.parametrize("streams", [">&-", "2>&-", "<&- >&- 2>&-", "2>/dev/full"])
+def test_standard_streams_may_be_missing_and_have_no_room_for_words(stocked: Stocked, streams: str) -> None:
+    """A file that is opened must not get the number of one: what is printed would be written into the database."""
+    environment = {"PATH": os.environ["PATH"], "TRTFARM_HOME": str(stocked.program.home)}
+
+    def code(*arguments: str) -> int:
+        command = ["sh", "-c", f'exec "$@" {streams}', "sh", sys.executable, "-m", "trtfarm_cli", *arguments]
+        return subprocess.run(command, env=environment, check=False, stdout=subprocess.DEVNULL).returncode
+
+    assert code("engines", "list") == 0
+    assert code("engines", "show", "eng_gone") == 8
+    assert stocked.program.rows()["engines"] == 2
+
+
 def test_doctor_tells_what_there_is_and_what_lacks(builder: Program, rtx_toolchain: Toolchain) -> None:
     checks = {check["name"]: check for check in builder.json("doctor")}
     assert {"python", "home", "disk", "uv", "gpu driver", "database", "toolchain reference"} <= checks.keys()
