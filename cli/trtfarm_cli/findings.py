@@ -30,7 +30,8 @@ def search_lines(facts: Mapping[str, Any]) -> Iterator[str]:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     yield f"{len(names)} node{'s' if len(names) > 1 else ''} in float, {', '.join(names[:_SHOWN])}{more}"
     yield (
-        f"loss on the calibration data: {_lost(facts['before'])} with all nodes in INT8, {_lost(facts['after'])} with these left"
+        f"loss on the calibration data: {_lost(facts['before'])} with all nodes in INT8, "
+        f"{_lost(facts['after'])} with these left"
     )
 
 

@@ -33,5 +33,12 @@ def test_within_counts_the_standard_error() -> None:
     assert not loss.within(0.0119)
 
 
+@pytest.mark.parametrize(("samples", "beyond"), [(16, False), (64, True)])
+def test_a_loss_is_beyond_doubt_only_on_enough_samples(samples: int, beyond: bool) -> None:  # noqa: FBT001 - a parameter
+    loss = loss_from({"y": {"cosine_mean": 0.95, "cosine_deviation": 0.01}}, None, samples)
+    assert loss.beyond(0.01) is beyond
+    assert not loss.beyond(0.0476)
+
+
 def test_no_loss_is_within_none() -> None:
     assert loss_from({"y": {"cosine_mean": 1.0 + 1e-16, "cosine_deviation": 0.0}}, None, 4).within(0.0)

@@ -177,7 +177,7 @@ def test_lenet_needs_nothing_left_out_to_keep_its_classes(searched: Search, gold
     data = {"data": np.load(LENET / "data.npy")}
     result = searched(LENET / "lenet.onnx", table, data, allowed=0.01, measure=measure)
     assert found(result.result) == []
-    assert result.result["search"]["samples"] == 256
+    assert result.result["search"]["before"]["samples"] == 256
     assert result.result["search"]["before"]["loss"] < 0.01
 
 

@@ -6,11 +6,14 @@ from typing import Any, Dict, Mapping, Optional
 
 #: By what the loss is told: the mean cosine similarity to FP32's outputs, or whether the highest score is the same.
 MEASURES = ("cosine", "top1")
+#: Samples before a loss can be beyond doubt, and how many standard errors away from the limit it then is.
+_ENOUGH = 32
+_CERTAIN = 4
 
 
 @dataclass(frozen=True)
 class Loss:
-    """`share` is what is lost, 0.01 being one percent, and `error` its standard error, for the samples are but some.
+    """`share` is what is lost, 0.01 being one percent, on so many `samples`, and `error` its standard error.
 
     `outputs` has the loss of each output by itself: one less the mean cosine, or the share of integers that differ.
     """
@@ -18,10 +21,18 @@ class Loss:
     share: float
     error: float
     outputs: Mapping[str, float]
+    samples: int
 
     def within(self, allowed: float) -> bool:
         """Whether it is small enough, its standard error included."""
         return self.share + self.error <= allowed
+
+    def beyond(self, allowed: float) -> bool:
+        """Whether it is too large with so little doubt that more samples would change nothing."""
+        return self.samples >= _ENOUGH and self.share - _CERTAIN * self.error > allowed
+
+    def as_dict(self) -> Dict[str, Any]:
+        return {"loss": self.share, "error": self.error, "samples": self.samples}
 
 
 def loss_from(outputs: Mapping[str, Mapping[str, Any]], agreeing: Optional[float], samples: int) -> Loss:
@@ -40,9 +51,9 @@ def loss_from(outputs: Mapping[str, Mapping[str, Any]], agreeing: Optional[float
             losses[name] = 1 - measured["equal_share"]
             errors[name] = _binomial_error(losses[name], samples)
     if agreeing is not None:
-        return Loss(1 - agreeing, _binomial_error(1 - agreeing, samples), losses)
+        return Loss(1 - agreeing, _binomial_error(1 - agreeing, samples), losses, samples)
     worst = max(losses, key=lambda name: losses[name])
-    return Loss(losses[worst], errors[worst], losses)
+    return Loss(losses[worst], errors[worst], losses, samples)
 
 
 def _binomial_error(share: float, samples: int) -> float:

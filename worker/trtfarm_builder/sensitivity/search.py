@@ -1,5 +1,6 @@
 """The step `search`: quantises a model but for the fewest nodes that its accuracy needs in floating point."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Dict, FrozenSet, Mapping, Sequence, Tuple
 
@@ -28,9 +29,9 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     `args`: those of `quantize`, and inputs {name: array spec}, batch_size, allowed (the share that may be lost) and
     measure: `cosine`, 1 - the mean cosine similarity to FP32 of the worst output, or `top1`, the share of samples whose
     highest score moves to another class.
-    Returns what `quantize` does, and search: {revision, measure, allowed, samples, before and after ({loss, error}: all
-    nodes quantised, and as written), trials, found [{node, op_type, loss}] and ranking [{nodes, loss}]}, a node's loss
-    being what it costs quantised by itself.
+    Returns what `quantize` does, and search: {revision, measure, allowed, before and after ({loss, error, samples}: all
+    nodes quantised, on fewer samples where these leave no doubt, and as written), trials, found [{node, op_type, loss}]
+    and ranking [{nodes, loss}]}, a node's loss being what it costs quantised by itself.
 
     Scales come from the caller's data too, so what is written should be verified on other data. Raises what `quantize`
     does, BadDataError, and AccuracyError where INT8 is not that accurate with any node.
@@ -72,14 +73,14 @@ class _Search:
         self._count = 0
 
     def outcome(self) -> _Outcome:
-        before = self._loss(_edges(self._plan), self._many)
+        before = self._loss(_edges(self._plan), self._many, self._allowed)
         if before.within(self._allowed):
             return self._told(before, before, (), ())
         ordered = self._ranked()
         losses: Dict[int, Loss] = {}
 
         def fits(count: int) -> bool:
-            losses[count] = self._loss(self._edges_without(ordered[:count]), self._many)
+            losses[count] = self._loss(self._edges_without(ordered[:count]), self._many, self._allowed)
             self._channel.progress("selection", len(losses), None, "choices")
             return losses[count].within(self._allowed)
 
@@ -110,9 +111,9 @@ class _Search:
         fitting = (n for n, share in enumerate(shares) if (before.share + before.error) * share <= self._allowed)
         return next(fitting, len(ordered))
 
-    def _loss(self, on: FrozenSet[Edge], samples: Tuple[int, ...]) -> Loss:
+    def _loss(self, on: FrozenSet[Edge], samples: Tuple[int, ...], allowed: float = math.inf) -> Loss:
         self._count += 1
-        return self._trials.loss(on, samples)
+        return self._trials.loss(on, samples, allowed)
 
     def _edges_of(self, names: Sequence[str]) -> FrozenSet[Edge]:
         wanted = set(names)
@@ -129,9 +130,8 @@ class _Search:
             {"node": name, "op_type": op_types[name], "loss": group.worst} for group in left for name in group.nodes
         ]
         facts = {
-            "samples": len(self._many),
-            "before": {"loss": before.share, "error": before.error},
-            "after": {"loss": after.share, "error": after.error},
+            "before": before.as_dict(),
+            "after": after.as_dict(),
             "trials": self._count,
             "found": found,
             "ranking": [{"nodes": list(group.nodes), "loss": group.worst} for group in ordered],

@@ -1,7 +1,8 @@
 """Tries choices of quantised inputs on samples, and measures what each loses against FP32."""
 
+import math
 from pathlib import Path
-from typing import AbstractSet, Any, Iterator, Mapping, Tuple
+from typing import AbstractSet, Any, Dict, Iterator, Mapping, Tuple
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from trtfarm_builder.quantization.graph import Edge
 from trtfarm_builder.reference.samples import Samples, open_samples
 from trtfarm_builder.sensitivity.loss import Loss, loss_from
 from trtfarm_builder.sensitivity.switches import SwitchedModel
+
+#: How often a sample of the data goes through all of it.
+_PASSES = 8
 
 
 class Trials:
@@ -35,29 +39,45 @@ class Trials:
             raise BadDataError("there are no samples to search with")
         self._batch_size = self._model.fixed_batch or batch_size
         self._by_class = by_class
+        self._kept: Dict[Tuple[int, ...], Path] = {}
         self._names = (*self._model.floating, *self._model.integer)
         if not self._names:
             raise BadModelError("no output of the model can be compared, so nothing tells what INT8 loses")
 
     def sample(self, count: int) -> Tuple[int, ...]:
-        """Numbers of `count` samples, evenly spaced; of all where there are fewer."""
-        count = min(count, self._samples.count)
-        return tuple(position * self._samples.count // count for position in range(count))
+        """Numbers of `count` samples, evenly spaced; of all where there are fewer.
 
-    def loss(self, on: AbstractSet[Edge], samples: Tuple[int, ...]) -> Loss:
-        """What is lost on these samples where the inputs `on` are quantised and no others."""
+        In an order of which the first ones, too, are from all over the data, which may be sorted.
+        """
+        count = min(count, self._samples.count)
+        numbers = [position * self._samples.count // count for position in range(count)]
+        return tuple(number for first in range(_PASSES) for number in numbers[first::_PASSES])
+
+    def loss(self, on: AbstractSet[Edge], samples: Tuple[int, ...], allowed: float = math.inf) -> Loss:
+        """What is lost on these samples where the inputs `on` are quantised and no others.
+
+        On the first of them alone where these show, beyond doubt, that it is more than `allowed`.
+        """
+        *_, loss = self._growing(on, samples, allowed)
+        return loss
+
+    def _growing(self, on: AbstractSet[Edge], samples: Tuple[int, ...], allowed: float) -> Iterator[Loss]:
+        """The loss on the samples so far, batch after batch."""
         comparison = Comparison(self._model.floating, self._model.integer, None)
-        scalars = self._positions(on)
-        agreeing = 0
+        positions = self._positions(on)
+        agreeing = done = 0
         for batch in self._batches(samples):
             feeds, count = self._feeds(batch), len(batch)
             reference = self._reference(batch, feeds)
-            candidate = self._model.run(feeds, self._names, scalars)
+            candidate = self._model.run(feeds, self._names, positions)
             comparison.add(reference, candidate, count, None)
+            done += count
             if self._by_class:
                 agreeing += self._agreeing(reference, candidate, count)
-        share = agreeing / len(samples) if self._by_class else None
-        return loss_from(comparison.outputs(), share, len(samples))
+            loss = loss_from(comparison.outputs(), agreeing / done if self._by_class else None, done)
+            yield loss
+            if loss.beyond(allowed):
+                return
 
     def _agreeing(self, reference: Arrays, candidate: Arrays, count: int) -> int:
         """How many samples have their highest score where FP32 has it; none of those with a NaN among the scores."""
@@ -79,8 +99,9 @@ class Trials:
 
     def _reference(self, batch: Tuple[int, ...], feeds: Arrays) -> Arrays:
         """FP32's outputs; those of large models would not fit into memory for all samples."""
-        path = Path("reference-{}-{}-{}.npz".format(batch[0], batch[-1], len(batch)))
-        if not path.exists():
+        path = self._kept.get(batch)
+        if path is None:
+            path = self._kept[batch] = Path("reference-{}.npz".format(len(self._kept)))
             outputs = self._model.run(feeds, self._names, self._positions(frozenset()))
             # By number: names of outputs may hold slashes.
             np.savez(str(path), *(outputs[name] for name in self._names))
