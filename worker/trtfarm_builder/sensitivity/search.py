@@ -121,6 +121,8 @@ class _Search:
         return frozenset(edge for edge in _edges(self._plan) if label(nodes[edge.node]) in wanted)
 
     def _edges_without(self, groups: Sequence[Group]) -> FrozenSet[Edge]:
+        # Planned anew: a residual addition may lose its pair with its convolution, or get one at its other input. That
+        # one has no switch, so its little error is first seen by the verification.
         return _edges(self._original.plan(_reasons(groups)))
 
     def _told(self, before: Loss, after: Loss, ordered: Sequence[Group], left: Sequence[Group]) -> _Outcome:
