@@ -6,9 +6,10 @@ checked when it was stored; only whether it fits another model, which its type a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from sqlalchemy import select
 
@@ -22,14 +23,50 @@ from trtfarm.farm import Farm
 from trtfarm.models.summary import TensorType
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlainFiles:
+    """The `.npy` files of a source that is stored as it is, by input."""
+
+    inputs: Mapping[str, DataFile]
+    labels: DataFile | None
+
+    @property
+    def all(self) -> list[DataFile]:
+        return [*self.inputs.values(), *([self.labels] if self.labels else [])]
+
+    def digest(self) -> str:
+        """That of the data set which they are; every file is read."""
+        inputs = {name: file.digest() for name, file in self.inputs.items()}
+        return digest_of_data(inputs, self.labels.digest() if self.labels else None, {})
+
+
+class StoredData(Protocol):
+    """What is known of a data set that is there whole: arrays as {blob, dtype, shape}."""
+
+    @property
+    def inputs(self) -> Mapping[str, Mapping[str, Any]]: ...
+
+    @property
+    def labels(self) -> Mapping[str, Any] | None: ...
+
+
+#: Looks for the data set which some files are.
+FindData = Callable[[PlainFiles], StoredData | None]
+
+
 def recognised(farm: Farm, source: Source, inputs: Sequence[TensorType], *, labels: bool) -> DataSet | None:
     """The data set that `prepare` would make of a source, if the farm holds it whole, without NumPy; else None.
 
     Its arrays are the source's files: nobody may change them while it is in use. Raises DataError when they do not fit
     the inputs or cannot be read.
     """
+    return recognised_by(partial(_row_of, farm), source, inputs, labels=labels)
+
+
+def recognised_by(find: FindData, source: Source, inputs: Sequence[TensorType], *, labels: bool) -> DataSet | None:
+    """The same with other ways to find what is stored."""
     files = _plain_files(source, inputs, labels=labels)
-    row = _row_of(farm, files) if files else None
+    row = find(files) if files else None
     if files is None or row is None:
         return None
     arrays = {name: _array(file, row.inputs[name]) for name, file in files.inputs.items()}
@@ -47,41 +84,35 @@ def recognised(farm: Farm, source: Source, inputs: Sequence[TensorType], *, labe
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Files:
-    inputs: Mapping[str, DataFile]
-    labels: DataFile | None
-
-
-def _plain_files(source: Source, inputs: Sequence[TensorType], *, labels: bool) -> _Files | None:
-    """The files of a source that is stored as it is, if it consists of such."""
+def _plain_files(source: Source, inputs: Sequence[TensorType], *, labels: bool) -> PlainFiles | None:
     label_source = source.labels if labels else None
     sources = {tensor.name: source.inputs[tensor.name] for tensor in inputs}
     if not all(_is_plain(entry) for entry in (*sources.values(), *([label_source] if label_source else []))):
         return None
     files = {name: entry.file for name, entry in sources.items()}
-    return _Files(inputs=files, labels=label_source.file if label_source else None)
+    return PlainFiles(inputs=files, labels=label_source.file if label_source else None)
 
 
 def _is_plain(entry: InputSource) -> bool:
     return entry.kind is SourceKind.NPY and not (entry.preprocessing and entry.preprocessing.as_dict())
 
 
-def _row_of(farm: Farm, files: _Files) -> DatasetRow | None:
+def _row_of(farm: Farm, files: PlainFiles) -> DatasetRow | None:
     """The row of the data set that the files are, if all of it is stored."""
-    all_files = [*files.inputs.values(), *([files.labels] if files.labels else [])]
-    sizes = {file.size() for file in all_files}
+    sizes = {file.size() for file in files.all}
     with farm.database.read() as session:
         # Large data that is new need not be read an extra time to know that it is.
         if set(session.scalars(select(BlobRow.size).where(BlobRow.size.in_(sizes)))) != sizes:
             return None
-    inputs = {name: file.digest() for name, file in files.inputs.items()}
-    labels = files.labels.digest() if files.labels else None
+    digest = files.digest()
     with farm.database.read() as session:
-        wanted = select(DatasetRow).where(DatasetRow.digest == digest_of_data(inputs, labels, {}))
-        row = session.scalars(wanted).one_or_none()
-        blobs = [*inputs.values(), *([labels] if labels else [])]
+        row = session.scalars(select(DatasetRow).where(DatasetRow.digest == digest)).one_or_none()
+        blobs = [facts["blob"] for facts in _facts(row)] if row is not None else []
         return row if row is not None and farm.complete(session, blobs) else None
+
+
+def _facts(row: DatasetRow) -> list[Mapping[str, Any]]:
+    return [*row.inputs.values(), *([row.labels] if row.labels else [])]
 
 
 def _array(file: DataFile, facts: Mapping[str, Any]) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,11 +15,13 @@ from trtfarm_worker.toolchains.toolchain import Toolchain, ToolchainKind
 
 def toolchains_elsewhere(database: Database) -> list[Toolchain]:
     """Those that workers offer now, each for the compute capabilities that it would build for there."""
+    return toolchains_of(ready_workers(database))
+
+
+def toolchains_of(workers: Iterable[Worker]) -> list[Toolchain]:
+    """The same of these workers."""
     found = [
-        offered
-        for worker in ready_workers(database)
-        for data in worker.toolchains
-        if (offered := _offered(worker, data)) is not None
+        offered for worker in workers for data in worker.toolchains if (offered := _offered(worker, data)) is not None
     ]
     return [toolchain for toolchain in found if toolchain.capabilities.compute_capabilities]
 

@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING
 from trtfarm.build_options import DYNAMIC_RANGES
 from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.candidates import candidate_rules
-from trtfarm.catalog.lookup import find_one
 from trtfarm.database.schema import TableRow
 from trtfarm.datasets.dataset import DataSet
 from trtfarm.datasets.held_out import held_out
 from trtfarm.datasets.locate import locate
 from trtfarm.datasets.sources import Source
 from trtfarm.errors import DataError, NotFoundError
-from trtfarm.farm import Farm
-from trtfarm.intake import dataset_stored
 from trtfarm.models.model import Model
 from trtfarm.origins import TableOrigin
 from trtfarm.precisions import PRECISIONS
@@ -28,6 +25,7 @@ from trtfarm.targets import BuildTarget
 from trtfarm_worker.data_reader import DataReader
 from trtfarm_worker.order import Order, by_hand, is_measured, takers
 from trtfarm_worker.sites import CalibrateWith
+from trtfarm_worker.stock import Stock
 
 if TYPE_CHECKING:
     from trtfarm.tables.table import CalibrationTable
@@ -44,25 +42,25 @@ class Goods:
     test: DataSet | None = None
 
 
-def goods_of(farm: Farm, order: Order, reader: DataReader, targets: Sequence[BuildTarget]) -> Goods:
+def goods_of(stock: Stock, order: Order, reader: DataReader, targets: Sequence[BuildTarget]) -> Goods:
     if not is_measured(order, targets):
         return Goods()
-    table = _table(farm, order, reader, targets)
+    table = _table(stock, order, reader, targets)
     source = _calibration_source(order, reader.model)
     if not PRECISIONS[order.precision].quantized:
-        return Goods(test=_test_data(farm, order, reader, source, None))
+        return Goods(test=_test_data(stock, order, reader, source, None))
     if table is None and by_hand(order, targets):
         reader.tell_all(["the ranges are those given by hand: nothing is calibrated"])
-        return Goods(test=_test_data(farm, order, reader, source, None))
+        return Goods(test=_test_data(stock, order, reader, source, None))
     if order.search and table is not None and source is not None:
         data = reader.read(source)
-        return Goods(data=data, table=table, test=_test_data(farm, order, reader, source, data))
+        return Goods(data=data, table=table, test=_test_data(stock, order, reader, source, data))
     if table is not None or source is None:
         if order.data:
             reader.tell_all(["the ranges are those of the table: the calibration data is not read"])
-        return Goods(table=table, test=_test_data(farm, order, reader, source, None))
+        return Goods(table=table, test=_test_data(stock, order, reader, source, None))
     data = reader.read(source)
-    return replace(_calibration(order, reader, data), test=_test_data(farm, order, reader, source, data))
+    return replace(_calibration(order, reader, data), test=_test_data(stock, order, reader, source, data))
 
 
 def _calibration(order: Order, reader: DataReader, data: DataSet) -> Goods:
@@ -94,14 +92,14 @@ def _calibration_source(order: Order, model: Model) -> Source | None:
 
 
 def _test_data(
-    farm: Farm, order: Order, reader: DataReader, source: Source | None, data: DataSet | None
+    stock: Stock, order: Order, reader: DataReader, source: Source | None, data: DataSet | None
 ) -> DataSet | None:
     found = held_out(source, reader.model, test_data=order.test_data, labels=order.labels)
     if found is None:
         reader.tell_all(["no verification: no data beside the calibration data (test/) and none named (--test-data)"])
         return None
     test = reader.read(found, labels=True)
-    if data is not None and not (dataset_stored(farm, data) and dataset_stored(farm, test)):
+    if data is not None and not (stock.has_data(data) and stock.has_data(test)):
         from trtfarm.datasets.overlap import check_held_out  # noqa: PLC0415 - NumPy, which known data does not need
 
         reader.tell_all(check_held_out(data, test))
@@ -109,7 +107,7 @@ def _test_data(
 
 
 def _table(
-    farm: Farm, order: Order, reader: DataReader, targets: Sequence[BuildTarget]
+    stock: Stock, order: Order, reader: DataReader, targets: Sequence[BuildTarget]
 ) -> CalibrationTable | str | None:
     """The table that the order names: one of a file, or the id of one of the farm.
 
@@ -129,9 +127,8 @@ def _table(
         return table
     if "/" in order.table:
         raise NotFoundError(f"there is no file {order.table}", remedy="name a table's file, or its id in the farm")
-    with farm.database.read() as session:
-        row = find_one(session, TableRow, order.table)
-    load(farm.blobs.read(row.blob), name=row.id, expected=order.calibrator, tensors=tensors)
+    row, text = stock.table(order.table)
+    load(text, name=row.id, expected=order.calibrator, tensors=tensors)
     _tell_reuse(order, row, targets, reader)
     return row.id
 

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trtfarm.datasets.dataset import DataSet
 from trtfarm.datasets.fit import check_profile
 from trtfarm.errors import ToolchainError
-from trtfarm.farm import Farm
-from trtfarm.intake import add_dataset, add_model, add_table, known_as, model_stored
 from trtfarm.models.model import Model
 from trtfarm.models.named_nodes import check_named
 from trtfarm.models.shapes import OptimizationProfile, profile_of
 from trtfarm.planning import SubmissionRequest
-from trtfarm.recognition import recognised
 from trtfarm.targets import BuildTarget
 from trtfarm_worker.data_reader import DataReader, Tell
-from trtfarm_worker.elsewhere import toolchains_elsewhere
 from trtfarm_worker.goods import Goods, goods_of
 from trtfarm_worker.order import Order, check_for_targets, check_options, takers
 from trtfarm_worker.sites import CalibrateWith, calibration_site
+from trtfarm_worker.stock import Stock
 from trtfarm_worker.toolchains.choice import choose, stands_in
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
@@ -38,27 +34,27 @@ _LATER = ""
 
 
 def take(
-    farm: Farm, order: Order, toolchains: Sequence[Toolchain], *, tell: Tell, listener: Listener
+    stock: Stock, order: Order, toolchains: Sequence[Toolchain], *, tell: Tell, listener: Listener
 ) -> SubmissionRequest:
     """Reads and checks all that an order names, stores it, and returns the request.
 
-    `tell` hears what was decided, `listener` the builders that look into a new model and decode images. Nothing is
-    stored before everything has been found fit. Raises ModelError, DataError, TableError, UsageError, ToolchainError.
+    `toolchains` are those of this host. `tell` hears what was decided, `listener` the builders that look into a new
+    model and decode images. Nothing is stored before everything has been found fit. Raises ModelError, DataError,
+    TableError, UsageError, ToolchainError.
     """
     check_options(order)
     model = Model.read(order.model)
-    if (name := known_as(farm, model)) not in (None, model.name):
+    if (name := stock.known_as(model)) not in (None, model.name):
         tell(f"{order.model} is the model that the farm lists as {name}; it is found by both names")
-    elsewhere = toolchains_elsewhere(farm.database)
-    targets, in_float16 = _targets(farm, order, (toolchains, elsewhere), model, tell)
+    elsewhere = stock.toolchains()
+    targets, in_float16 = _targets(stock, order, (toolchains, elsewhere), model, tell)
     check_for_targets(order, targets)
     check_named(model.summary, order.exclude_nodes, order.exclude_op_types)
     check_named(model.summary, order.float32_nodes, order.float32_op_types)
-    with farm.scratch("order") as folder:
-        copy = () if model_stored(farm, model) else _inspected_copy(farm, model, folder, listener)
-        recognise = partial(recognised, farm)
-        reader = DataReader(farm.settings, model, folder, tell=tell, listener=listener, recognise=recognise)
-        goods = goods_of(farm, order, reader, targets)
+    with stock.scratch("order") as folder:
+        copy = () if stock.has_model(model) else _inspected_copy(stock, model, folder, listener)
+        reader = DataReader(stock.settings, model, folder, tell=tell, listener=listener, recognise=stock.recognised)
+        goods = goods_of(stock, order, reader, targets)
         request = SubmissionRequest(
             model_id=_LATER,
             precision=order.precision,
@@ -80,13 +76,13 @@ def take(
             converter_options=order.converter_options(),
             build_options=order.build_options,
         )
-        return _stored(farm, request, model, copy, goods)
+        return _stored(stock, request, model, copy, goods)
 
 
-def _inspected_copy(farm: Farm, model: Model, folder: Path, listener: Listener) -> Sequence[Path]:
+def _inspected_copy(stock: Stock, model: Model, folder: Path, listener: Listener) -> Sequence[Path]:
     from trtfarm_worker.inspection import inspected_copy  # noqa: PLC0415 - builders, which a known model does not need
 
-    return inspected_copy(farm.settings, model, folder, listener)
+    return inspected_copy(stock.settings, model, folder, listener)
 
 
 def _site(
@@ -111,16 +107,16 @@ def _site(
 
 
 def _stored(
-    farm: Farm, request: SubmissionRequest, model: Model, copy: Sequence[Path], goods: Goods
+    stock: Stock, request: SubmissionRequest, model: Model, copy: Sequence[Path], goods: Goods
 ) -> SubmissionRequest:
     """The request with the ids of its rows."""
-    model_id = add_model(farm, model, copy)
+    model_id = stock.add_model(model, copy)
     return replace(
         request,
         model_id=model_id,
-        dataset_id=add_dataset(farm, goods.data) if goods.data else None,
-        table_id=goods.table if isinstance(goods.table, str | None) else add_table(farm, goods.table, model_id),
-        test_dataset_id=add_dataset(farm, goods.test) if goods.test else None,
+        dataset_id=stock.add_dataset(goods.data) if goods.data else None,
+        table_id=goods.table if isinstance(goods.table, str | None) else stock.add_table(goods.table, model_id),
+        test_dataset_id=stock.add_dataset(goods.test) if goods.test else None,
     )
 
 
@@ -133,7 +129,7 @@ def _profile(order: Order, model: Model, data_sets: Sequence[DataSet]) -> Optimi
 
 
 def _targets(
-    farm: Farm, order: Order, toolchains: tuple[Sequence[Toolchain], Sequence[Toolchain]], model: Model, tell: Tell
+    stock: Stock, order: Order, toolchains: tuple[Sequence[Toolchain], Sequence[Toolchain]], model: Model, tell: Tell
 ) -> tuple[tuple[BuildTarget, ...], tuple[str, ...]]:
     """The best toolchain for each target, and the targets where what stays beside INT8 is float16.
 
@@ -142,7 +138,7 @@ def _targets(
     """
     products = any(operator.name in _PRODUCTS for operator in model.summary.operators)
     targets, in_float16 = [], []
-    for wanted in dict.fromkeys(order.targets or farm.settings.targets):
+    for wanted in dict.fromkeys(order.targets or stock.settings.targets):
         best = _best(toolchains, target=wanted, precision=order.precision, version=order.tensorrt, products=products)
         target = BuildTarget(compute_capability=str(wanted), toolchain=best.kind.value, tensorrt=best.version)
         targets.append(target)

@@ -211,9 +211,10 @@ def _see_through(farm: Farm, submission_id: str, toolchains: list[Toolchain]) ->
 
 def _request(farm: Farm, order: Order, toolchains: list[Toolchain]) -> SubmissionRequest:
     from trtfarm_worker.orders import take
+    from trtfarm_worker.stock import FarmStock
 
     with view() as shown:
-        return take(farm, order, toolchains, tell=output.say, listener=listener(shown, "reading"))
+        return take(FarmStock(farm), order, toolchains, tell=output.say, listener=listener(shown, "reading"))
 
 
 def _toolchains(farm: Farm) -> list[Toolchain]:

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from tests.conftest import REPOSITORY
 from tests.contracts.rows import engine_row
-from tests.unit.api.conftest import ClientOf
+from tests.unit.api.conftest import ClientOf, served
 from tests.unit.api.problems import problem
 from tests.unit.api.test_handing_in import blob
 from trtfarm.blobs.location import store_at
@@ -29,10 +29,11 @@ from trtfarm.settings import Settings
 from trtfarm.submissions.explain import explain
 from trtfarm.targets import BuildTarget
 from trtfarm.tokens import Scope
-from trtfarm_api.app import make_app
 from trtfarm_api.asking import Chosen, Wanted
+from trtfarm_api.service import Service
 from trtfarm_worker.order import Order
 from trtfarm_worker.orders import take
+from trtfarm_worker.stock import FarmStock
 from trtfarm_worker.toolchains.toolchain import Capabilities, Toolchain, ToolchainKind
 
 DIGITS = REPOSITORY / "calib_data" / "mnist"
@@ -75,7 +76,7 @@ def keys_on_this_machine(folder: Path, order: Order) -> list[tuple[str, str | No
     prepare(database)
     with Farm(settings, database, store_at(settings.blob_url)) as farm:
         add_model(farm, Model.read(order.model))  # or it would be looked at by a builder first
-        request = take(farm, order, [TOOLCHAIN], tell=lambda _line: None, listener=lambda _event: None)
+        request = take(FarmStock(farm), order, [TOOLCHAIN], tell=lambda _line: None, listener=lambda _event: None)
         with database.read() as session:
             return [(step.step, step.key) for step in explain(session, request, farm.complete)]
 
@@ -177,7 +178,7 @@ def test_a_toolchain_is_chosen_where_none_is_named(farm: Farm, asked: dict[str, 
         heard.append(wanted)
         return Chosen(target=BuildTarget(compute_capability=str(wanted.compute_capability), **RTX))
 
-    app = make_app(farm, choose=lambda _farm: choose)
+    app = served(Service(farm=farm, choose=choose))
     with TestClient(app, "http://127.0.0.1") as client:
         target = {"compute_capability": "8.9", "tensorrt": "1.7"}
         made = client.post("/v1/submissions", json={**asked, "targets": [target]}).json()
