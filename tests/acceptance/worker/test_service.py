@@ -20,6 +20,7 @@ from trtfarm.jobs.queries import list_jobs
 from trtfarm.jobs.watching import until_ended
 from trtfarm.planning import SubmissionRequest
 from trtfarm.submissions.submission import Submission
+from trtfarm.workers import WorkerState, list_workers, set_state, why_waiting
 from trtfarm_worker.builder.events import LogLine, Progress
 from trtfarm_worker.inline import announce, see_through
 from trtfarm_worker.presence import WORKER
@@ -102,6 +103,31 @@ def test_up_restarts_a_killed_worker_and_its_job_is_committed_once(
     moves = [event.data["to"] for event in events_since(lenet.farm.database, job.id) if event.kind == "state"]
     assert moves == ["queued", "running", "queued", "running", "done"]
     assert (lenet.count(WorkerRow), list((home / "alive").iterdir())) == (0, [])
+
+
+def test_a_worker_pauses_goes_on_and_leaves(lenet: LeNetFarm, home: Path, tmp_path: Path) -> None:
+    ToolchainRegistry(home).put(posing_as_rtx(tmp_path, ENGINE))
+    database = lenet.farm.database
+    with program([*CLI, "up"], home) as up:
+        up.line(lambda line: "worker is up" in line)
+        (worker,) = list_workers(database)
+        assert worker.capabilities == ("cpu", "tensorrt-rtx-1.7.1.116")
+        set_state(database, worker.id, WorkerState.PAUSED)
+        submission_id = submitted(lenet, lenet.plain())
+        job = lenet.only_job()
+        assert why_waiting(job.capability, list_workers(database)) == (
+            f"needs tensorrt-rtx-1.7.1.116; {worker.id} offers it but is paused"
+        )
+        assert set_state(database, worker.id, WorkerState.READY).ready
+        assert until_ended(database, lenet.farm.jobs, job.id, lambda _: None).owner == worker.id
+        assert watched(lenet, submission_id, []).state == "done"
+        assert lenet.only_job().attempt == 1
+        set_state(database, worker.id, WorkerState.DRAINING)
+        up.starts("worker has left")
+        assert list_workers(database) == []
+        up.process.terminate()
+        assert up.ended() == 0
+    assert not any(line.startswith("worker ended") for line in up.lines)
 
 
 def _stopped_in_mid_job(lenet: LeNetFarm, worker: Program, hangs: Toolchain) -> Job:
