@@ -16,6 +16,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from trtfarm.errors import AccessError, ForbiddenError
 from trtfarm.farm import Farm
 from trtfarm.tokens import DEFAULT_PROJECT, Scope, Token, any_token, token_of
+from trtfarm_api.service import service_of
 
 LOCAL = "local"
 _THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -41,8 +42,7 @@ class Actor:
 
 
 def farm_of(request: Request) -> Farm:
-    farm: Farm = request.app.state.farm
-    return farm
+    return service_of(request).farm
 
 
 def needs(scope: Scope) -> Callable[..., Actor]:
@@ -72,7 +72,7 @@ def _actor(request: Request, credentials: HTTPAuthorizationCredentials | None) -
                     remedy="have another one made: trtfarm tokens create",
                 )
             return Actor(token=token)
-        if not request.app.state.public and not any_token(session):
+        if not service_of(request).public and not any_token(session):
             _check_not_a_web_page(request)
             return Actor()
     raise AccessError("a token is needed here", remedy="send it as Authorization: Bearer TOKEN")

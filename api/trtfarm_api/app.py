@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
@@ -14,9 +14,10 @@ import trtfarm
 from trtfarm.errors import TrtfarmError
 from trtfarm.farm import Farm
 from trtfarm_api import problems
-from trtfarm_api.asking import Choose, nothing_chosen
 from trtfarm_api.auditing import Auditing
+from trtfarm_api.changes import Changes
 from trtfarm_api.routes import blobs, datasets, engines, health, jobs, models, submissions, tables, workers
+from trtfarm_api.service import Service
 from trtfarm_api.tracing import Tracing
 
 _log = logging.getLogger(__name__)
@@ -36,20 +37,9 @@ _ROUTERS = (
     workers.router,
 )
 
-#: Tells the broker of jobs that are committed; a hint, so that it may do nothing.
-Announce = Callable[[Farm, Sequence[str]], None]
-#: Gives who chooses toolchains for a farm.
-ChooseOf = Callable[[Farm], Choose]
 
-
-def make_app(
-    farm: Farm,
-    *,
-    public: bool = False,
-    announce: Announce = lambda _farm, _job_ids: None,
-    choose: ChooseOf = lambda _farm: nothing_chosen,
-) -> FastAPI:
-    """The app of a farm, which stays the caller's to close. `public` demands a token of everybody."""
+def make_app(service: Service) -> FastAPI:
+    """The app of a service, whose farm stays the caller's to close."""
     app = FastAPI(
         title="trtfarm",
         version=trtfarm.__version__,
@@ -60,12 +50,11 @@ def make_app(
         responses=problems.RESPONSES,
         lifespan=_life,
     )
-    app.state.farm, app.state.public, app.state.announce = farm, public, announce
-    app.state.choose = choose(farm)
+    app.state.service = service
     problems.install(app)
     for router in _ROUTERS:
         app.include_router(router)
-    app.add_middleware(Auditing, farm=farm)
+    app.add_middleware(Auditing)
     app.add_middleware(Tracing)
     return app
 
@@ -73,8 +62,11 @@ def make_app(
 @asynccontextmanager
 async def _life(app: FastAPI) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
+    farm = app.state.service.farm
+    app.state.changes = Changes(farm.database)
     async with anyio.create_task_group() as group:
-        group.start_soon(_forget_abandoned, app.state.farm)
+        group.start_soon(_forget_abandoned, farm)
+        group.start_soon(app.state.changes.look)
         yield
         group.cancel_scope.cancel()
 

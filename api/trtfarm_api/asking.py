@@ -5,7 +5,7 @@ Rows are named by id or digest, or the start of one. What is left out is filled 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -89,6 +89,10 @@ class Asked(_Form):
     restamp: bool = False
     timing_cache: bool = True
     search: bool = False
+    rest_in_float16: Annotated[
+        list[Word],
+        Field(max_length=_MOST_TARGETS, description="Targets as `sm_75 tensorrt-rtx-1.7.1.116` that lack float32."),
+    ] = []
     shapes: Annotated[
         list[NodeName], Field(max_length=100, description="INPUT=MIN:OPT:MAX, such as x=1x3x32x32:8x3x32x32:32x3x32x32")
     ] = []
@@ -154,7 +158,7 @@ def request_of(session: Session, asked: Asked, choose: Choose) -> SubmissionRequ
         explicit=asked.explicit or asked.search,
         restamp=asked.restamp,
         timing_cache=asked.timing_cache,
-        rest_in_float16=tuple(str(one.target) for one in chosen if one.rest_in_float16),
+        rest_in_float16=_in_float16(asked, chosen),
         search=asked.search,
         profiles=profile.as_dict(),
         quantizer_options=asked.quantizer_options.model_dump(),
@@ -163,6 +167,14 @@ def request_of(session: Session, asked: Asked, choose: Choose) -> SubmissionRequ
     )
     check_fit(session, request, profile)
     return request
+
+
+def _in_float16(asked: Asked, chosen: Sequence[Chosen]) -> tuple[str, ...]:
+    """Of the request's targets, in their order. Raises UsageError for one that is none of them."""
+    targets = [str(one.target) for one in chosen]
+    if strangers := sorted(set(asked.rest_in_float16) - set(targets)):
+        raise UsageError(f"rest_in_float16 names {', '.join(strangers)}", remedy="name targets of this submission")
+    return tuple(str(one.target) for one in chosen if one.rest_in_float16 or str(one.target) in asked.rest_in_float16)
 
 
 def _rule(asked: AskedRule | None, samples: int | None, inputs: tuple[TensorType, ...]) -> CalibrationRule | None:

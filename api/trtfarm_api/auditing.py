@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from trtfarm.database.clock import now
 from trtfarm.database.schema import AuditRow
 from trtfarm.errors import TrtfarmError
-from trtfarm.farm import Farm
+from trtfarm_api.service import service_of
 from trtfarm_api.tracing import request_id_of
 
 _log = logging.getLogger(__name__)
@@ -33,9 +33,8 @@ def note(request: Request, **facts: str) -> None:
 class Auditing:
     """Middleware that writes the log after the answer has begun; what cannot be written stands in the server's log."""
 
-    def __init__(self, app: ASGIApp, farm: Farm) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._farm = farm
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] not in _CHANGES or scope["path"] in _QUESTIONS:
@@ -54,20 +53,21 @@ class Auditing:
         finally:
             connection = HTTPConnection(scope)
             if hasattr(connection.state, "actor"):
-                await run_in_threadpool(self._write, connection, scope["method"], status)
+                await run_in_threadpool(_write, connection, scope["method"], status)
 
-    def _write(self, connection: HTTPConnection, method: str, status: int) -> None:
-        actor, facts = connection.state.actor, getattr(connection.state, "facts", {})
-        values: dict[str, Any] = {
-            "actor": actor.id,
-            "project": actor.project,
-            "action": f"{method} {connection.url.path}"[:_LONGEST],
-            "status": status,
-            "request_id": request_id_of(connection),
-            "facts": facts,
-        }
-        try:
-            with self._farm.database.write() as session:
-                session.add(AuditRow(at=now(), **values))
-        except TrtfarmError as error:
-            _log.error("not in the audit log: %s (%s)", values, error)
+
+def _write(connection: HTTPConnection, method: str, status: int) -> None:
+    actor, facts = connection.state.actor, getattr(connection.state, "facts", {})
+    values: dict[str, Any] = {
+        "actor": actor.id,
+        "project": actor.project,
+        "action": f"{method} {connection.url.path}"[:_LONGEST],
+        "status": status,
+        "request_id": request_id_of(connection),
+        "facts": facts,
+    }
+    try:
+        with service_of(connection).farm.database.write() as session:
+            session.add(AuditRow(at=now(), **values))
+    except TrtfarmError as error:
+        _log.error("not in the audit log: %s (%s)", values, error)

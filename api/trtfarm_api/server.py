@@ -14,7 +14,9 @@ from trtfarm.errors import UsageError
 from trtfarm.farm import Farm
 from trtfarm.settings import Settings
 from trtfarm.tokens import any_token
-from trtfarm_api.app import Announce, ChooseOf, make_app
+from trtfarm_api.app import make_app
+from trtfarm_api.asking import Choose
+from trtfarm_api.service import Announce, Service
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8470
@@ -25,7 +27,13 @@ _GRACE_SECONDS = 10
 
 
 def serve(
-    settings: Settings, *, host: str, port: int, announce: Announce, choose: ChooseOf, tell: Callable[[str], None]
+    settings: Settings,
+    *,
+    host: str,
+    port: int,
+    announce: Announce,
+    choose: Callable[[Farm], Choose],
+    tell: Callable[[str], None],
 ) -> None:
     """Answers requests until SIGTERM or Ctrl-C.
 
@@ -37,7 +45,7 @@ def serve(
         if public:
             _check_tokens(farm, host)
         listening = _listen(host, port)
-        app = make_app(farm, public=public, announce=announce, choose=choose)
+        app = make_app(Service(farm=farm, public=public, announce=announce, choose=choose(farm)))
         tell(f"listening on http://{_shown(host)}:{listening.getsockname()[1]}")
         config = uvicorn.Config(
             app,

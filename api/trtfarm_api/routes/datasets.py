@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, status
@@ -20,6 +21,13 @@ from trtfarm_api.pages import InPages, Page, Text
 router = APIRouter(prefix="/v1/datasets", tags=["data sets"])
 
 _MOST_INPUTS = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSetDetails(DataSetEntry):
+    """A data set, and whether its arrays are there whole; else they are to be handed in again."""
+
+    whole: bool
 
 
 class NewDataSet(BaseModel):
@@ -47,10 +55,12 @@ def datasets(
 
 
 @router.get("/{dataset}")
-def dataset(farm: FarmHere, _actor: Reader, dataset: Name) -> DataSetEntry:
-    """A data set: its arrays by input, and what was done to them."""
+def dataset(farm: FarmHere, _actor: Reader, dataset: Name) -> DataSetDetails:
+    """A data set: its arrays by input, what was done to them, and whether they are there whole."""
     with farm.database.read() as session:
-        return DataSetEntry.of(find_one(session, DatasetRow, dataset))
+        entry = DataSetEntry.of(find_one(session, DatasetRow, dataset))
+        arrays = [*entry.inputs.values(), *([entry.labels] if entry.labels else [])]
+        return DataSetDetails(**vars(entry), whole=farm.complete(session, [array["blob"] for array in arrays]))
 
 
 @router.post("", status_code=status.HTTP_201_CREATED)

@@ -82,6 +82,17 @@ def signature(farm: FarmHere, _actor: Reader, engine: Name) -> Response:
     return Response(signature_text(EngineStatement.of_row(row), seal), media_type="application/json")
 
 
+@router.head("/{engine}/log", include_in_schema=False)
+@router.get("/{engine}/log", response_class=Response)
+def log(farm: FarmHere, _actor: Reader, engine: Name, request: Request) -> Response:
+    """What the builder said."""
+    with farm.database.read() as session:
+        row = find_one(session, EngineRow, engine)
+    if row.log_blob is None:
+        raise NotFoundError(f"engine {row.id} has no log", remedy="see the history of its job")
+    return download(request, farm.blobs, row.log_blob, name=f"{row.id}.log", media_type="text/plain; charset=utf-8")
+
+
 @router.put("/{engine}/pin", status_code=status.HTTP_204_NO_CONTENT)
 def pin(farm: FarmHere, _actor: Submitter, engine: Name, request: Request) -> None:
     """Every clean-up keeps the engine from now on."""

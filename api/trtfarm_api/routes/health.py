@@ -1,4 +1,4 @@
-"""Whether the server runs, and whether it can work. Both are open to everybody: load balancers have no token."""
+"""Whether the server runs, whether it can work, and who asks. The first two are open: load balancers have no token."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from sqlalchemy import text
 
 import trtfarm
 from trtfarm.errors import TrtfarmError
-from trtfarm_api.access import FarmHere
+from trtfarm.tokens import Scope
+from trtfarm_api.access import FarmHere, Reader
 
 _log = logging.getLogger(__name__)
 
@@ -19,6 +20,15 @@ router = APIRouter(prefix="/v1", tags=["health"])
 #: A digest that no blob has in practice: asking for it tells whether the store answers.
 _NOTHING = "sha256:" + 64 * "0"
 _UNAVAILABLE = 503
+
+
+class Who(BaseModel):
+    """Whoever asks: a token's id and name, or `local` where none is needed; and what it opens."""
+
+    id: str
+    name: str | None
+    project: str
+    scopes: list[Scope]
 
 
 class Health(BaseModel):
@@ -48,6 +58,14 @@ def ready(farm: FarmHere, response: Response) -> Readiness:
     if not is_ready:
         response.status_code = _UNAVAILABLE
     return Readiness(ready=is_ready, database=database, blobs=blobs)
+
+
+@router.get("/whoami")
+def whoami(actor: Reader) -> Who:
+    """Who asks, as the farm sees it."""
+    name = actor.token.name if actor.token else None
+    scopes = [scope for scope in Scope if actor.allows(scope)]
+    return Who(id=actor.id, name=name, project=actor.project, scopes=scopes)
 
 
 def _database(farm: FarmHere) -> str:

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, BackgroundTasks, Request
+from fastapi import APIRouter, BackgroundTasks, Header, Query, Request
 from pydantic import BaseModel, Field
+from sse_starlette import EventSourceResponse
 
-from trtfarm.actions import ActionKind
+from trtfarm.actions import Action, ActionKind
 from trtfarm.errors import ForbiddenError
 from trtfarm.farm import Farm
-from trtfarm.jobs.job import Job
+from trtfarm.jobs.history import events_since
+from trtfarm.jobs.job import Event, Job
 from trtfarm.jobs.queries import list_jobs
 from trtfarm.jobs.state import JobState
+from trtfarm.submissions.explain import Nearest, nearest
 from trtfarm.tokens import Scope
 from trtfarm.workers import list_workers, why_waiting
 from trtfarm_api.access import Actor, FarmHere, Reader, Submitter
 from trtfarm_api.auditing import note
 from trtfarm_api.names import Name
 from trtfarm_api.pages import InPages, Page, Text
+from trtfarm_api.service import service_of
+from trtfarm_api.streams import job_stream, seen_of_job, stream
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+_STREAM = "text/event-stream"
 
 
 class Retried(BaseModel):
@@ -35,6 +42,23 @@ class JobDetails(BaseModel):
 
     job: Job
     waiting: Annotated[str | None, Field(description="Why no worker takes it.")]
+
+
+class Events(BaseModel):
+    """Part of a job's history, oldest first."""
+
+    items: list[Event]
+
+
+class Explained(BaseModel):
+    """Why a job ran: the stored result that is most alike, and the fields that differ as (asked for, stored)."""
+
+    job: str
+    kind: str
+    state: JobState
+    key: str
+    fields: dict[str, Any]
+    nearest: Nearest | None
 
 
 @router.get("")
@@ -71,6 +95,44 @@ def details(farm: Farm, job: Job) -> JobDetails:
     return JobDetails(job=job, waiting=why_waiting(job.capability, list_workers(farm.database)) if waits else None)
 
 
+@router.get(
+    "/{job}/events",
+    response_model=Events,
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+)
+def events(
+    *,
+    farm: FarmHere,
+    _actor: Reader,
+    job: Name,
+    request: Request,
+    after: Annotated[int, Query(ge=0, le=1 << 62, description="Only events with greater ids.")] = 0,
+    accept: Annotated[str, Header()] = "",
+    last_event_id: Annotated[str | None, Header(max_length=100)] = None,
+) -> Events | EventSourceResponse:
+    """A job's history: states, progress and what its builder said.
+
+    With `Accept: text/event-stream` as server-sent events until its end, `job` for each event and `end` with the job,
+    to be gone on with by Last-Event-ID; else as JSON, up to 1,000 events.
+    """
+    found, seen = farm.job(job), seen_of_job(last_event_id, after)
+    if _STREAM in accept:
+        return stream(job_stream(farm, request.app.state.changes, found.id, seen))
+    return Events(items=events_since(farm.database, found.id, seen))
+
+
+@router.get("/{job}/explanation")
+def explanation(farm: FarmHere, _actor: Reader, job: Name) -> Explained:
+    """Which fields of a job's key differ from the nearest result that was stored, so that it was no hit."""
+    found = farm.job(job)
+    action = Action(ActionKind(found.kind), found.request["fields"])
+    with farm.database.read() as session:
+        alike = nearest(session, action, before=found)
+    return Explained(
+        job=found.id, kind=found.kind, state=found.state, key=found.key, fields=dict(action.fields), nearest=alike
+    )
+
+
 @router.post("/{job}/cancel")
 def cancel(farm: FarmHere, actor: Submitter, job: Name, request: Request) -> JobDetails:
     """Ends a queued job, and asks the worker of a running one to stop; an ended one stays as it is."""
@@ -85,7 +147,7 @@ def retry(farm: FarmHere, actor: Submitter, job: Name, request: Request, later: 
     found = _own(farm, actor, job)
     note(request, job=found.id)
     queued, submissions = farm.retry(found.id)
-    later.add_task(request.app.state.announce, farm, [queued.id])
+    later.add_task(service_of(request).announce, farm, [queued.id])
     return Retried(job=queued, submissions=submissions)
 
 

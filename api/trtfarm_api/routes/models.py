@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Request, status
@@ -23,6 +24,13 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 _MOST_FILES = 10_000
 
 
+@dataclass(frozen=True, kw_only=True)
+class ModelDetails(ModelEntry):
+    """A model, and whether its files are there whole; else they are to be handed in again."""
+
+    whole: bool
+
+
 class NewModel(BaseModel):
     """A model whose blobs were uploaded; `weights` are those that it names beside itself, by where it says they are."""
 
@@ -42,10 +50,12 @@ def models(farm: FarmHere, _actor: Reader, paging: InPages, name: Text = None, d
 
 
 @router.get("/{model}")
-def model(farm: FarmHere, _actor: Reader, model: Name) -> ModelEntry:
-    """A model: its digests, inputs and outputs."""
+def model(farm: FarmHere, _actor: Reader, model: Name) -> ModelDetails:
+    """A model: its digests, inputs and outputs, and whether its files are there whole."""
     with farm.database.read() as session:
-        return ModelEntry.of(find_one(session, ModelRow, model))
+        row = find_one(session, ModelRow, model)
+        whole = farm.complete(session, [blob for blob in (row.blob, row.weights_blob) if blob])
+        return ModelDetails(**vars(ModelEntry.of(row)), whole=whole)
 
 
 @router.post("", status_code=status.HTTP_201_CREATED)

@@ -2,54 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, BackgroundTasks, Header, Request, Response, status
 from pydantic import BaseModel
+from sse_starlette import EventSourceResponse
 
 from trtfarm.catalog.lookup import find_one
 from trtfarm.database.schema import SubmissionRow
 from trtfarm.digests import digest_of_json
 from trtfarm.jobs.state import SubmissionState
 from trtfarm.submissions.explain import explain
+from trtfarm.submissions.facts import facts_of
 from trtfarm.submissions.listing import SubmissionEntry, find_submissions
-from trtfarm.submissions.submission import Sender, StepStatus, Submission
+from trtfarm.submissions.submission import Sender
 from trtfarm_api.access import Actor, FarmHere, Reader, Submitter
 from trtfarm_api.asking import Asked, request_of
 from trtfarm_api.auditing import note
 from trtfarm_api.names import Name
 from trtfarm_api.pages import InPages, Page, Text
+from trtfarm_api.service import service_of
+from trtfarm_api.streams import seen_of_submission, stream, submission_stream
+from trtfarm_api.views import SubmissionView
 
 router = APIRouter(prefix="/v1/submissions", tags=["submissions"])
-
-
-class SubmissionView(BaseModel):
-    """A submission; `request` is all that was asked for, with every default filled in."""
-
-    id: str
-    project: str
-    created_by: str | None
-    state: SubmissionState
-    created: datetime
-    finished: datetime | None
-    hit: bool
-    steps: list[StepStatus]
-    request: dict[str, Any]
-
-    @classmethod
-    def of(cls, submission: Submission) -> SubmissionView:
-        return cls(
-            id=submission.id,
-            project=submission.project,
-            created_by=submission.created_by,
-            state=submission.state,
-            created=submission.created,
-            finished=submission.finished,
-            hit=submission.hit,
-            steps=list(submission.steps),
-            request=submission.request.as_dict(),
-        )
 
 
 class Plan(BaseModel):
@@ -78,11 +54,37 @@ def submission(farm: FarmHere, _actor: Reader, submission: Name) -> SubmissionVi
     return SubmissionView.of(farm.submissions.get(submission_id))
 
 
+@router.get("/{submission}/facts")
+def facts(farm: FarmHere, _actor: Reader, submission: Name) -> dict[str, Any]:
+    """What became of a submission: its table, engines and accuracy, as `trtfarm submit --json` tells it."""
+    with farm.database.read() as session:
+        found = farm.submissions.get(find_one(session, SubmissionRow, submission).id)
+        return facts_of(session, found)
+
+
+@router.get("/{submission}/events", response_class=EventSourceResponse)
+def events(
+    farm: FarmHere,
+    _actor: Reader,
+    submission: Name,
+    request: Request,
+    last_event_id: Annotated[str | None, Header(max_length=60_000)] = None,
+) -> EventSourceResponse:
+    """What happens to a submission, as server-sent events, to be gone on with by Last-Event-ID.
+
+    `submission` with all of it, at first and with each change; `job` for each event of its jobs; `end`, the last.
+    """
+    seen = seen_of_submission(last_event_id)
+    with farm.database.read() as session:
+        submission_id = find_one(session, SubmissionRow, submission).id
+    return stream(submission_stream(farm, request.app.state.changes, submission_id, seen))
+
+
 @router.post("/plan")
 def plan(farm: FarmHere, _actor: Submitter, request: Request, asked: Asked) -> Plan:
     """What would happen, without doing anything: what is stored already, and what differs where it is not."""
     with farm.database.read() as session:
-        found = explain(session, request_of(session, asked, request.app.state.choose), farm.complete)
+        found = explain(session, request_of(session, asked, service_of(request).choose), farm.complete)
     return Plan(steps=[explanation.as_dict() for explanation in found])
 
 
@@ -105,9 +107,9 @@ def submit(
     known = farm.sent_before(sender)
     if known is None:
         with farm.database.read() as session:
-            wanted = request_of(session, asked, request.app.state.choose)
+            wanted = request_of(session, asked, service_of(request).choose)
         submission_id, queued = farm.submit(wanted, fresh=asked.fresh, sender=sender)
-        later.add_task(request.app.state.announce, farm, queued)
+        later.add_task(service_of(request).announce, farm, queued)
     else:
         submission_id, response.status_code = known, status.HTTP_200_OK
     note(request, submission=submission_id)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+from typing import cast
 
 import pytest
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from trtfarm.blobs.location import store_at
@@ -14,6 +17,7 @@ from trtfarm.farm import Farm
 from trtfarm.settings import Settings
 from trtfarm.tokens import Scope, create_token
 from trtfarm_api.app import make_app
+from trtfarm_api.service import Service
 
 #: What a client gives as its token; None gives none.
 ClientOf = Callable[[str | None], TestClient]
@@ -31,9 +35,21 @@ def announced() -> list[str]:
     return []
 
 
+@cache
+def the_app() -> FastAPI:
+    """One for all tests, each of which gives it its own service: an app is slow to answer for the first time."""
+    return make_app(cast(Service, None))
+
+
+def served(service: Service) -> FastAPI:
+    app = the_app()
+    app.state.service = service
+    return app
+
+
 @pytest.fixture
 def client_of(farm: Farm, announced: list[str]) -> ClientOf:
-    app = make_app(farm, announce=lambda _farm, job_ids: announced.extend(job_ids))
+    app = served(Service(farm=farm, announce=lambda _farm, job_ids: announced.extend(job_ids)))
 
     def client_with(token: str | None) -> TestClient:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}

@@ -9,14 +9,14 @@ import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from tests.unit.api.conftest import ClientOf
+from tests.unit.api.conftest import ClientOf, served
 from tests.unit.api.problems import problem
 from trtfarm.database.schema import TokenRow
 from trtfarm.errors import NotFoundError, UsageError
 from trtfarm.farm import Farm
 from trtfarm.tokens import Scope, create_token, list_tokens, revoke_token
-from trtfarm_api.app import make_app
 from trtfarm_api.server import is_loopback
+from trtfarm_api.service import Service
 
 
 def test_users_of_this_machine_need_no_token_while_there_is_none(client: TestClient) -> None:
@@ -47,7 +47,7 @@ def test_from_the_first_token_on_everybody_needs_one(
 
 
 def test_a_public_server_needs_one_in_any_case(farm: Farm) -> None:
-    with TestClient(make_app(farm, public=True), "http://127.0.0.1") as client:
+    with TestClient(served(Service(farm=farm, public=True)), "http://127.0.0.1") as client:
         problem(client.get("/v1/jobs"), 401, "unauthenticated")
 
 
