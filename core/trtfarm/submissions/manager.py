@@ -19,7 +19,7 @@ from trtfarm.jobs.state import JobState, StepState, SubmissionState
 from trtfarm.planning import Step, SubmissionRequest, plan
 from trtfarm.submissions.gates import gate_error
 from trtfarm.submissions.resolve import Work, resolve
-from trtfarm.submissions.results import Completeness, find, whole
+from trtfarm.submissions.results import ALSO, Completeness, find, whole
 from trtfarm.submissions.submission import LOCAL, Sender, StepStatus, Submission
 
 _MET = frozenset({StepState.HIT, StepState.DONE})
@@ -201,15 +201,13 @@ class SubmissionManager:
             row.state, row.error = StepState.FAILED, error.as_dict()
             return None
         row.key = work.action.key
-        # What this submission itself has done is fresh.
-        again = fresh and not any(other.key == row.key and other.state is StepState.DONE for other in rows.values())
+        again = fresh and row.key not in _done_by(rows.values())
         result = dict(work.result) if work.result else (None if again else find(session, work.action, self._complete))
         if result is not None:
             row.state, row.result = StepState.HIT, result
             self._apply_gate(session, request, row)
             return None
-        # All is done again: then the build would be, too, and need not have been done in the same go.
-        return work.alone() if fresh else work
+        return work
 
     def _submit(self, session: Session, submission: SubmissionRow, row: StepRow, work: Work) -> str | None:
         """Gets the step's job on its way; the job's id if it was made now."""
@@ -243,6 +241,12 @@ def _request(row: SubmissionRow) -> tuple[SubmissionRequest, bool]:
             cause=f"{type(error).__name__}: {error}; another release of trtfarm made it",
             remedy="use that release, or submit again",
         ) from error
+
+
+def _done_by(steps: Iterable[StepRow]) -> set[str | None]:
+    """Keys of what a submission itself has done, which is fresh."""
+    done = [step for step in steps if step.state is StepState.DONE]
+    return {key for step in done for key in (step.key, (step.result or {}).get(ALSO))}
 
 
 def _blob_lost(job: JobRow) -> bool:

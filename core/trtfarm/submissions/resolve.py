@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
@@ -30,8 +30,6 @@ from trtfarm.targets import BuildTarget
 Row = TypeVar("Row")
 #: Results of a submission's steps by step name: ids of rows, as `results.py` names them.
 Results = Mapping[str, Mapping[str, Any]]
-#: Where a calibration's request names the build that its job does as well.
-_ALONG = "along"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +42,6 @@ class Work:
     action: Action
     request: Mapping[str, Any]
     result: Mapping[str, Any] | None = None
-
-    def alone(self) -> Work:
-        """Without what its job would do besides, which is another step's."""
-        return replace(self, request={name: value for name, value in self.request.items() if name != _ALONG})
 
 
 def resolve(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:
@@ -80,7 +74,7 @@ def _along(request: SubmissionRequest, model: ModelRow) -> dict[str, Any]:
         return {}
     wanted = _wanted(request, target)
     fields = actions.build(**_content(model, None), **wanted).fields
-    return {_ALONG: {"fields": dict(fields), "request": {"model_id": model.id, "quantization_id": None, **wanted}}}
+    return {"along": {"fields": dict(fields), "request": {"model_id": model.id, "quantization_id": None, **wanted}}}
 
 
 def _choose(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:  # noqa: ARG001

@@ -22,6 +22,8 @@ RESULT_ID = {
     ActionKind.RECORD: "recording_id",
     ActionKind.MEASURE: "verification_id",
 }
+#: The word under which a job's result names the key of another action whose result it stored in the same go.
+ALSO = "also"
 _ROWS: dict[ActionKind, Any] = {
     ActionKind.CALIBRATE: TableRow,
     ActionKind.QUANTIZE: QuantizationRow,

@@ -72,8 +72,9 @@ def calibrated(task: Task, table: str = TABLE, **facts: Any) -> BuilderAnswer:
     return answer_of(task, {**answer, **facts})
 
 
-def test_a_table_is_kept_as_tensorrt_wrote_it_and_the_engine_under_its_builds_key(bench: Bench) -> None:
-    submission = bench.submit(bench.request(**NATIVE, test_dataset_id=None))
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_table_is_kept_as_tensorrt_wrote_it_and_the_engine_under_its_builds_key(bench: Bench, *, fresh: bool) -> None:
+    submission = bench.submit(bench.request(**NATIVE, test_dataset_id=None), fresh=fresh)
     job = bench.queued_of("calibrate")
     claim = bench.farm.jobs.claim(job.id, "worker")
     assert claim is not None

@@ -16,6 +16,7 @@ from trtfarm.errors import BuilderCrashError
 from trtfarm.ids import new_id
 from trtfarm.origins import TableOrigin
 from trtfarm.submissions.resolve import row
+from trtfarm.submissions.results import ALSO
 from trtfarm.submissions.reuse import Reuse, algorithm_of
 from trtfarm.tables.table import CalibrationTable
 from trtfarm.tables.validation import load
@@ -72,13 +73,15 @@ def keep(task: Task, answer: BuilderAnswer) -> Commit:
         "scales": dict(made.table.scales),
         "tensors": len(made.table.scales),
     }
-    keep_along = _keep_along(task, answer, values)
+    build = _build_along(task, values)
+    keep_build = keep_engine(task, answer, answer.result["build"], *build) if build else None
 
     def commit(session: Session) -> dict[str, str]:
         stored = put(session, task, TableRow, [blob], **values)
-        if keep_along is not None:
-            keep_along(session)
-        return {"table_id": stored}
+        if build is None or keep_build is None:
+            return {"table_id": stored}
+        keep_build(session)
+        return {"table_id": stored, ALSO: build[1]}
 
     return commit
 
@@ -127,15 +130,15 @@ def _native(task: Task, answer: BuilderAnswer, rule: CalibrationRule) -> _Made:
     )
 
 
-def _keep_along(task: Task, answer: BuilderAnswer, table: Mapping[str, Any]) -> Commit | None:
-    """The engine that was built in the same go, under the key that its build has now that the table is known."""
+def _build_along(task: Task, table: Mapping[str, Any]) -> tuple[dict[str, Any], str] | None:
+    """Request and key of the build that was done in the same go, as they are now that the table is known."""
     along = task.job.request.get("along")
     if along is None:
         return None
     scales = {"scales": table["scales_digest"], "algorithm": algorithm_of(TableRow(**table))}
     origin = {"table_id": table["id"], "calibrator": table["calibrator"], "reuse": Reuse.EXACT.value}
     key = Action(ActionKind.BUILD, {**along["fields"], **scales}).key
-    return keep_engine(task, answer, answer.result["build"], {**along["request"], **origin}, key)
+    return {**along["request"], **origin}, key
 
 
 def _table_id(task: Task) -> str:
