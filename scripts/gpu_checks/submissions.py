@@ -202,7 +202,11 @@ def submit_timings(host: Host) -> Numbers:
     for name, options in {"without": ("--no-timing-cache",), "with": ()}.items():
         facts = submit_lenet(host, "--calibrator", "entropy2", "--fresh", *options)
         numbers[name] = _told(facts)
+    builds = {
+        told["steps"][f"build {target_of(host)[1]} tensorrt-{host.toolchain.version}"] for told in numbers.values()
+    }
     numbers["times faster"] = numbers["without"]["build_seconds"] / numbers["with"]["build_seconds"]
+    expect(builds == {"hit"}, "the engine was not built in the same go as it was calibrated", numbers)
     used = (numbers["without"]["timing_cache_used"], numbers["with"]["timing_cache_used"])
     expect(used == (False, True), "the timings were not used as asked for", numbers)
     expect(numbers["times faster"] > 2, "earlier timings save little", numbers)
