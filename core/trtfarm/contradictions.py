@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from trtfarm.build_options import DYNAMIC_RANGES, check_options
 from trtfarm.errors import UsageError
 from trtfarm.precisions import PRECISIONS
+from trtfarm.routing import MOST_URGENT
 
 if TYPE_CHECKING:
     from trtfarm.calibrators import CalibrationRule
@@ -17,6 +18,8 @@ def check(request: SubmissionRequest) -> None:
     """Raises UsageError for a request that contradicts itself, or that none of its targets could follow."""
     if request.precision not in PRECISIONS:
         raise UsageError(f"no precision {request.precision!r}", remedy="use one of: " + ", ".join(PRECISIONS))
+    if not -MOST_URGENT <= request.priority <= MOST_URGENT:
+        raise UsageError(f"no priority {request.priority}", remedy=f"use -{MOST_URGENT} to {MOST_URGENT}")
     if not request.targets:
         raise UsageError("no target to build for", remedy="name one with --target sm_89")
     if len(set(request.targets)) < len(request.targets):

@@ -32,6 +32,7 @@ class SubmissionRequest:
     `restamp` takes tables of other release lines of TensorRT. Without `timing_cache` kernels are timed anew.
     `rest_in_float16` names targets whose toolchain lacks the float32 that int8 leaves the rest of a model in.
     With `search`, the nodes that lose too much for `max_drop` are looked for on the data of `dataset_id`, and left out.
+    Jobs of a higher `priority` go first.
     """
 
     model_id: str
@@ -49,6 +50,7 @@ class SubmissionRequest:
     timing_cache: bool = True
     rest_in_float16: tuple[str, ...] = ()
     search: bool = False
+    priority: int = 0
     profiles: Mapping[str, Any] = field(default_factory=dict)
     quantizer_options: Mapping[str, Any] = field(default_factory=dict)
     converter_options: Mapping[str, Any] = field(default_factory=dict)

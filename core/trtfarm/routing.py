@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+#: Priorities of jobs go from its negative to this.
+MOST_URGENT = 100
 #: The worker's own interpreter, with ONNX Runtime.
 CPU = "cpu"
 #: The kind of toolchain that works on a GPU; for others, a compute capability only says what they build for.

@@ -48,6 +48,12 @@ class SubmissionContract:
         yield bench
         assert bench.waiting_without_reason() == []
 
+    def test_the_jobs_of_an_urgent_submission_go_first(self, bench: Bench) -> None:
+        usual, urgent = (bench.submit(bench.request(priority=priority)) for priority in (0, 7))
+        assert [bench.job_of(each, "calibrate").priority for each in (usual, urgent)] == [0, 7]
+        with pytest.raises(UsageError, match="no priority 101"):
+            bench.request(priority=101)
+
     def test_a_miss_runs_each_step_when_its_needs_are_done(self, bench: Bench) -> None:
         submission = bench.submit(bench.request())
         assert bench.states(submission) == {**dict.fromkeys(ALL, "pending"), "calibrate": "active"}

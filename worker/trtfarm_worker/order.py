@@ -50,6 +50,7 @@ class Order:
     search: bool = False
     restamp: bool = False
     timing_cache: bool = True
+    priority: int = 0
     build_options: Mapping[str, Any] = field(default_factory=dict)
 
     def quantizer_options(self) -> dict[str, list[str]]:

@@ -216,6 +216,7 @@ class SubmissionManager:
             kind=work.action.kind.value,
             key=work.action.key,
             request={**work.request, "fields": dict(work.action.fields)},
+            priority=submission.request.get("priority", 0),
             project=submission.project,
         )
         row.state, row.job_id = StepState.ACTIVE, job.id
