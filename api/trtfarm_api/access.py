@@ -72,6 +72,8 @@ def _actor(request: Request, credentials: HTTPAuthorizationCredentials | None) -
                     remedy="have another one made: trtfarm tokens create",
                 )
             return Actor(token=token)
+        if request.headers.get("authorization") is not None:
+            raise AccessError("this is no token", remedy="send one as Authorization: Bearer TOKEN")
         if not service_of(request).public and not any_token(session):
             _check_not_a_web_page(request)
             return Actor()

@@ -16,6 +16,8 @@ from trtfarm.farm import Farm
 from trtfarm_api import problems
 from trtfarm_api.auditing import Auditing
 from trtfarm_api.changes import Changes
+from trtfarm_api.limits import Limiting
+from trtfarm_api.metrics import Measuring, Requests
 from trtfarm_api.routes import blobs, datasets, engines, health, jobs, models, submissions, tables, workers
 from trtfarm_api.service import Service
 from trtfarm_api.tracing import Tracing
@@ -27,6 +29,7 @@ _SWEEP_SECONDS = 600.0
 _THREADS = 12
 _ROUTERS = (
     health.router,
+    health.metrics_router,
     engines.router,
     tables.router,
     models.router,
@@ -50,11 +53,13 @@ def make_app(service: Service) -> FastAPI:
         responses=problems.RESPONSES,
         lifespan=_life,
     )
-    app.state.service = service
+    app.state.service, app.state.requests = service, (requests := Requests())
     problems.install(app)
     for router in _ROUTERS:
         app.include_router(router)
     app.add_middleware(Auditing)
+    app.add_middleware(Limiting)
+    app.add_middleware(Measuring, requests=requests)
     app.add_middleware(Tracing)
     return app
 

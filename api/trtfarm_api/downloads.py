@@ -102,4 +102,4 @@ def _names(header: str | None, digest: str) -> bool:
 
 def _unsatisfiable(request: Request, size: int) -> JSONResponse:
     told = UsageError(f"there is no such range in {size} bytes", remedy="ask for what is missing, or for all")
-    return answer(told, request_id_of(request), _NOT_SATISFIABLE, **{"Content-Range": f"bytes */{size}"})
+    return answer(told, request_id_of(request), _NOT_SATISFIABLE, {"Content-Range": f"bytes */{size}"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Request
@@ -66,14 +67,16 @@ def status_of(error: TrtfarmError) -> int:
     return next(STATUS[cls] for cls in type(error).__mro__ if cls in STATUS)
 
 
-def answer(error: TrtfarmError, request_id: str, status: int | None = None, **headers: str) -> JSONResponse:
+def answer(
+    error: TrtfarmError, request_id: str, status: int | None = None, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
     """The response for an error, in the one form."""
-    status = status or status_of(error)
+    status, told = status or status_of(error), dict(headers or {})
     if isinstance(error, errors.AccessError) and not isinstance(error, errors.ForbiddenError):
-        headers["WWW-Authenticate"] = "Bearer"
+        told["WWW-Authenticate"] = "Bearer"
     if isinstance(error, BusyError | StorageError) and error.retryable:
-        headers.setdefault("Retry-After", _RETRY_SECONDS)
-    return JSONResponse({**error.as_dict(), "request_id": request_id}, status, headers)
+        told.setdefault("Retry-After", _RETRY_SECONDS)
+    return JSONResponse({**error.as_dict(), "request_id": request_id}, status, told)
 
 
 def install(app: FastAPI) -> None:
@@ -92,9 +95,11 @@ def install(app: FastAPI) -> None:
         told: TrtfarmError = NotFoundError(f"there is nothing at {request.url.path}", remedy="see /v1/openapi.json")
         if error.status_code == _METHOD_NOT_ALLOWED:
             told = UsageError(f"{request.url.path} does not take {request.method}", remedy="see /v1/openapi.json")
+        elif error.status_code == STATUS[errors.TooLargeError]:
+            told = too_large()
         elif error.status_code != STATUS[NotFoundError]:
             told = UsageError(str(error.detail))
-        return answer(told, request_id_of(request), error.status_code, **(error.headers or {}))
+        return answer(told, request_id_of(request), error.status_code, error.headers)
 
     @app.exception_handler(ClientDisconnect)
     def gone(request: Request, _error: ClientDisconnect) -> JSONResponse:
@@ -110,6 +115,13 @@ def install(app: FastAPI) -> None:
         _log.error("request %s failed", request_id_of(request), exc_info=error)
         told = TrtfarmError("something went wrong here", remedy="look for the request's id in the server's log")
         return answer(told, request_id_of(request), _INTERNAL)
+
+
+def too_large() -> errors.TooLargeError:
+    """For a body that is not an upload's."""
+    return errors.TooLargeError(
+        "the request has too many bytes", remedy="upload files as blobs, and name their digests"
+    )
 
 
 def _told(error: RequestValidationError) -> UsageError:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 from sqlalchemy import text
 
@@ -13,10 +14,12 @@ import trtfarm
 from trtfarm.errors import TrtfarmError
 from trtfarm.tokens import Scope
 from trtfarm_api.access import FarmHere, Reader
+from trtfarm_api.metrics import text_of
 
 _log = logging.getLogger(__name__)
 
 router = APIRouter(prefix="/v1", tags=["health"])
+metrics_router = APIRouter(tags=["health"])
 #: A digest that no blob has in practice: asking for it tells whether the store answers.
 _NOTHING = "sha256:" + 64 * "0"
 _UNAVAILABLE = 503
@@ -66,6 +69,12 @@ def whoami(actor: Reader) -> Who:
     name = actor.token.name if actor.token else None
     scopes = [scope for scope in Scope if actor.allows(scope)]
     return Who(id=actor.id, name=name, project=actor.project, scopes=scopes)
+
+
+@metrics_router.get("/metrics", response_class=Response)
+def metrics(farm: FarmHere, _actor: Reader, request: Request) -> Response:
+    """Figures for Prometheus."""
+    return Response(text_of(farm.database, request.app.state.requests), media_type=CONTENT_TYPE_LATEST)
 
 
 def _database(farm: FarmHere) -> str:

@@ -12,6 +12,7 @@ from trtfarm.catalog.lookup import find_one
 from trtfarm.compute_capability import ComputeCapability
 from trtfarm.database.schema import WorkerRow
 from trtfarm.errors import NotFoundError
+from trtfarm.jobs.demand import Demand, demand
 from trtfarm.versions import TensorRTVersion
 from trtfarm.workers import Worker, list_workers
 from trtfarm_api.access import FarmHere, Reader
@@ -41,6 +42,10 @@ class WorkerView(BaseModel):
 
 class Workers(BaseModel):
     items: list[WorkerView]
+
+
+class Demands(BaseModel):
+    items: list[Demand]
 
 
 class Toolchains(BaseModel):
@@ -80,6 +85,12 @@ def toolchains(
                 entry = found.setdefault(repr(sorted(toolchain.items(), key=str)), {**toolchain, "workers": []})
                 entry["workers"].append(one.id)
     return Toolchains(items=sorted(found.values(), key=lambda toolchain: str(toolchain.get("name"))))
+
+
+@router.get("/demand")
+def demand_now(farm: FarmHere, _actor: Reader) -> Demands:
+    """What waits for which kind of worker, and how many there are: what to add workers by."""
+    return Demands(items=demand(farm.database))
 
 
 def _fits(

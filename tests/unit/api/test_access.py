@@ -56,6 +56,11 @@ def test_a_token_that_nobody_made_opens_nothing(client_of: ClientOf, secret: str
     problem(client_of(secret).get("/v1/jobs"), 401, "unauthenticated")
 
 
+@pytest.mark.parametrize("authorization", ["Basic YTpi", "Bearer", "", "trtfarm_x"])
+def test_what_is_no_token_opens_nothing_either(client: TestClient, authorization: str) -> None:
+    problem(client.get("/v1/jobs", headers={"Authorization": authorization}), 401, "unauthenticated")
+
+
 def test_a_token_ends_when_it_is_revoked_and_when_its_days_are_over(farm: Farm, client_of: ClientOf) -> None:
     kept = create_token(farm.database, name="kept", scopes=[Scope.READ])[0]
     secret, token = create_token(farm.database, name="ci", scopes=[Scope.READ])
