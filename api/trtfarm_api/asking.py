@@ -20,6 +20,7 @@ from trtfarm.errors import DataError, ToolchainError, UsageError
 from trtfarm.models.shapes import profile_of
 from trtfarm.models.summary import TensorType
 from trtfarm.planning import SubmissionRequest
+from trtfarm.routing import MOST_URGENT
 from trtfarm.submissions.fitting import check_fit, data_of, found, tensor_types
 from trtfarm.targets import BuildTarget
 from trtfarm.versions import TensorRTVersion
@@ -99,6 +100,7 @@ class Asked(_Form):
     quantizer_options: Left = Left()
     converter_options: Left = Left()
     build_options: dict[str, Any] = {}
+    priority: Annotated[int, Field(ge=-MOST_URGENT, le=MOST_URGENT, description="Jobs of a higher one go first.")] = 0
     fresh: Annotated[bool, Field(description="Do every step again, whatever is stored.")] = False
 
 
@@ -160,6 +162,7 @@ def request_of(session: Session, asked: Asked, choose: Choose) -> SubmissionRequ
         timing_cache=asked.timing_cache,
         rest_in_float16=_in_float16(asked, chosen),
         search=asked.search,
+        priority=asked.priority,
         profiles=profile.as_dict(),
         quantizer_options=asked.quantizer_options.model_dump(),
         converter_options=asked.converter_options.model_dump(),

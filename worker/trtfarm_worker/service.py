@@ -145,7 +145,7 @@ def _put_right(farm: Farm, tell: CeleryPublisher) -> None:
         _log.info("reconciled", **{name: len(value) for name, value in asdict(repairs).items()})
 
 
-def up(settings: Settings, tell: Callable[[str], None], *, drained_code: int, api: bool = False) -> None:
+def up(settings: Settings, tell: Callable[[str], None], *, drained_code: int, api_port: int | None = None) -> None:
     """Keeps a worker and a reconciler, and perhaps the HTTP API, running on this machine until SIGTERM or Ctrl-C.
 
     A worker that ends with the exit code `drained_code` is not started again. Raises what neither could begin with: a
@@ -154,8 +154,9 @@ def up(settings: Settings, tell: Callable[[str], None], *, drained_code: int, ap
     Farm.open(settings).close()  # the database is made once, here, not by both at the same time
     make_app(settings)
     program = ["-m", "trtfarm_cli"]
+    programs = {"worker": [], "reconciler": [], **({} if api_port is None else {"api": ["--port", str(api_port)]})}
     keep_running(
-        {name: [*program, name] for name in ("worker", "reconciler", *(["api"] if api else []))},
+        {name: [*program, name, *more] for name, more in programs.items()},
         environment={**os.environ, "TRTFARM_HOME": str(settings.home)},
         tell=tell,
         left_code=drained_code,

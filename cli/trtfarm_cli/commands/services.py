@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from trtfarm_api.asking import Choose, Chosen, Wanted
 
 
+_API_PORT = 8470
+_LARGEST_PORT = 65535
+ApiPort = Annotated[int, typer.Option(min=0, max=_LARGEST_PORT, help="Port of the API; 0 takes any.")]
+
+
 def register(app: typer.Typer) -> None:
     app.command()(up)
     app.command()(worker)
@@ -24,7 +29,9 @@ def register(app: typer.Typer) -> None:
 
 
 def up(
-    *, with_api: Annotated[bool, typer.Option("--api", help="Keep the HTTP API running, too, on 127.0.0.1.")] = False
+    *,
+    with_api: Annotated[bool, typer.Option("--api", help="Keep the HTTP API running, too, on 127.0.0.1.")] = False,
+    api_port: ApiPort = _API_PORT,
 ) -> None:
     """Keeps a worker and the reconciler running here.
 
@@ -34,7 +41,9 @@ def up(
     from trtfarm_worker import service
 
     service.settle()
-    service.up(Settings.from_environment(), output.say, drained_code=exits.DRAINED, api=with_api)
+    service.up(
+        Settings.from_environment(), output.say, drained_code=exits.DRAINED, api_port=api_port if with_api else None
+    )
 
 
 def worker() -> None:
@@ -65,7 +74,7 @@ def reconciler() -> None:
 def api(
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any.")] = 8470,
+    port: Annotated[int, typer.Option(min=0, max=_LARGEST_PORT, help="Port to listen on; 0 takes any.")] = _API_PORT,
 ) -> None:
     """Answers HTTP requests.
 
