@@ -287,7 +287,9 @@ def test_every_plan_can_be_followed_and_survives_being_data(
 ) -> None:
     if "search" in check:
         scales = {**scales, "dataset_id": "dat_1"}
-    wanted = request(**{**scales, **check}, precision=precision, profiles=profiles, build_options={"workspace_bytes": 1})
+    wanted = request(
+        **{**scales, **check}, precision=precision, profiles=profiles, build_options={"workspace_bytes": 1}
+    )
     assert SubmissionRequest.from_dict(json.loads(json.dumps(wanted.as_dict()))) == wanted
     steps = plan(wanted)
     names = [step.name for step in steps]
