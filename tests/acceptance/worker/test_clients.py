@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sqlite3
 import subprocess
+import time
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -126,5 +127,6 @@ def _stop_between_transactions(process: subprocess.Popen[str], database: Path) -
                 rival.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError:
                 process.send_signal(signal.SIGCONT)
+                time.sleep(0.01)  # the time that a transaction takes
             else:
                 return
