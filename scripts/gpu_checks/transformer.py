@@ -135,7 +135,8 @@ def _searched(host: Host, calibrator: str) -> BuilderAnswer:
         "options": {},
         "inputs": _data(host),
         "batch_size": 32,
-        "allowed": _ALLOWED,
+        # The engine's float16 costs something too, which the search does not see.
+        "allowed": 0.8 * _ALLOWED,
         "measure": "cosine",
     }
     return host.reference_step("search", args)
