@@ -22,7 +22,7 @@ from tests.acceptance.cli.stuck import put_to_death
 from trtfarm.blobs.objects import Objects
 from trtfarm.blobs.store import BlobStore
 
-#: What takes so long is stuck: the longest command here takes 5 s alone, and 20 s on a machine that ten others keep busy.
+#: What takes so long is stuck: the longest command takes 5 s alone, and 20 s on a machine that ten others keep busy.
 _STUCK_SECONDS = 180.0
 #: What every command has in its environment; one that gets stuck tells where when it is aborted.
 _SETTINGS = {"TZ": "UTC", "PYTHONFAULTHANDLER": "1"}
