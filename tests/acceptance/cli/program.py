@@ -82,10 +82,12 @@ class Program:
     home: Path
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    #: What commands read on standard input.
+    stdin: Path = Path(os.devnull)
     #: Seconds after which a command is taken for stuck.
     patience: float = _STUCK_SECONDS
 
-    def run(self, *arguments: str | Path, stdin: Path | None = None, **environment: str) -> Ended:
+    def run(self, *arguments: str | Path, stdin: str | Path | None = None, **environment: str) -> Ended:
         with self.started(*arguments, stdin=stdin, **environment) as running:
             return running.end()
 
@@ -110,15 +112,15 @@ class Program:
         return error
 
     @contextmanager
-    def started(self, *arguments: str | Path, stdin: Path | None = None, **environment: str) -> Iterator[Running]:
+    def started(self, *arguments: str | Path, stdin: str | Path | None = None, **environment: str) -> Iterator[Running]:
         """A command while it runs, with a file on standard input; killed when the block ends before it does."""
         passed = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        with (stdin or Path(os.devnull)).open() as source:
+        with Path(stdin or os.devnull).open() as source:
             process = subprocess.Popen(
                 [sys.executable, "-m", "trtfarm_cli", *map(str, arguments)],
                 cwd=self.folder,
                 env={**passed, **_SETTINGS, "TRTFARM_HOME": str(self.home), **self.environment, **environment},
-                stdin=source,
+                stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,7 +15,7 @@ from tests.acceptance.cli.conftest import share
 from tests.acceptance.cli.program import Program
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
-_DISK_FULL = 10
+_DISK_FULL = _STORAGE = 10
 
 
 class Disk:
@@ -77,3 +78,14 @@ def test_a_toolchain_that_has_no_room_leaves_nothing(disk: Disk, program: Progra
     error = replace(program, home=disk.path).fails(_DISK_FULL, "toolchain", "install", "tensorrt-rtx")
     assert (error["code"], error["message"]) == ("disk_full", "no space left for the toolchain")
     assert [path.name for path in (disk.path / "toolchains").iterdir() if path.name != ".lock"] == []
+
+
+def test_a_home_that_can_only_be_read_is_told(disk: Disk, program: Program, migrated: Path) -> None:
+    disk.mount("remount,size=8m")
+    shutil.copy(migrated, disk.path / "farm.db")
+    disk.mount("remount,ro")
+    read_only = replace(program, home=disk.path)
+    for command in (("engines", "list"), ("jobs", "cancel", "job_any")):
+        error = read_only.fails(_STORAGE, *command)
+        assert error["code"] == "storage"
+        assert error["remedy"] == "check that the folder exists and can be written"
