@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select, union_all, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -73,9 +73,8 @@ class JobManager:
         """
         if not capabilities:
             return []
-        heads = union_all(*(select(queue.head(word).subquery()) for word in sorted(set(capabilities)))).subquery()
         with self._database.read() as session:
-            return list(session.scalars(select(heads.c.capability).order_by(*queue.order(heads.c))))
+            return list(session.scalars(queue.waiting(tuple(sorted(set(capabilities))))))
 
     def claim_next(self, owner: str, capability: str) -> Claim | None:
         """The right to run the most urgent queued job that needs a capability; None if none is left.
