@@ -25,6 +25,8 @@ CODES: dict[type[BaseException], int] = {
     errors.BuilderError: 9,
     errors.StorageError: 10,
     errors.SignatureError: 11,
+    errors.ServerError: 12,
+    errors.AccessError: 13,
 }
 
 

@@ -9,8 +9,10 @@ from trtfarm_cli import output
 from trtfarm_cli.progress import View
 
 if TYPE_CHECKING:
-    from trtfarm.jobs.job import Job
-    from trtfarm.submissions.submission import Submission
+    from collections.abc import Sequence
+
+    from trtfarm.jobs.job import Event, Job
+    from trtfarm.submissions.submission import StepStatus
     from trtfarm_worker.builder.events import LogLine, Progress
 
 _WORDS = {
@@ -34,25 +36,45 @@ class Following:
         self._states: dict[str, StepState] = {}
         self._attempts: set[tuple[str, int]] = set()
 
-    def watch(self, submission: Submission) -> None:
-        for step in submission.steps:
+    def watch(self, steps: Sequence[StepStatus]) -> set[str]:
+        """A look at all steps of the submission; returns the names of those whose state is another one now."""
+        new = set()
+        for step in steps:
             if step.job_id:
                 self._names[step.job_id] = step.name
             if self._states.get(step.name) is not step.state:
                 self._states[step.name] = step.state
                 self._view.state(step.name, _WORDS[step.state], ended=step.state not in _GOING_ON)
+                new.add(step.name)
+        return new
+
+    def knows(self, job_id: str) -> bool:
+        """Whether it is known of which step a job is."""
+        return job_id in self._names
 
     def excuse(self, job: Job, reason: str) -> None:
         """Nobody does the job now, for this reason."""
         self._view.state(self._names.get(job.id, job.kind), f"queued: {reason}")
 
     def hear(self, job: Job, event: Progress | LogLine) -> None:
+        self._hear(self._names.get(job.id, job.kind), job.id, job.attempt, event)
+
+    def replay(self, event: Event) -> None:
+        """What a job's history says of its builder."""
+        from trtfarm_worker.builder.events import LogLine, Progress
+
+        name = self._names.get(event.job_id, event.job_id)
+        if event.kind == "progress":
+            self._hear(name, event.job_id, event.attempt, Progress(**event.data))
+        elif event.kind == "log":
+            self._hear(name, event.job_id, event.attempt, LogLine(**event.data))
+
+    def _hear(self, name: str, job_id: str, attempt: int, event: Progress | LogLine) -> None:
         from trtfarm_worker.builder.events import Progress
 
-        name = self._names.get(job.id, job.kind)
-        if (job.id, job.attempt) not in self._attempts:
-            self._attempts.add((job.id, job.attempt))
-            self._view.state(name, "running" if job.attempt == 1 else f"running, attempt {job.attempt}")
+        if (job_id, attempt) not in self._attempts:
+            self._attempts.add((job_id, attempt))
+            self._view.state(name, "running" if attempt == 1 else f"running, attempt {attempt}")
         if isinstance(event, Progress):
             self._view.progress(name, event.stage, event.done, event.total, event.unit)
         elif event.level in {"warning", "error"}:

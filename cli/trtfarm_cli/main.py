@@ -21,6 +21,8 @@ from trtfarm_cli.commands import (
     extract,
     jobs,
     keys,
+    login,
+    profile,
     quantize,
     run,
     services,
@@ -56,12 +58,13 @@ def trtfarm(
     """Calibrate an ONNX model once, build INT8 engines for every GPU, keep and find them again."""
 
 
-for command in (submit, calibrate, quantize, run, bench, verify, explain, doctor, version, services):
+for command in (submit, calibrate, quantize, run, bench, verify, explain, doctor, version, login, services):
     command.register(app)
 extract.register(tables.app)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(engines.app, name="engines")
 app.add_typer(keys.app, name="keys")
+app.add_typer(profile.app, name="profile")
 app.add_typer(tables.app, name="tables")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(toolchain.app, name="toolchain")

@@ -1,4 +1,4 @@
-"""Opening the farm that the environment names."""
+"""Opening the farm that commands speak to."""
 
 from __future__ import annotations
 
@@ -6,14 +6,47 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from trtfarm.errors import UsageError
+
 if TYPE_CHECKING:
     from trtfarm.farm import Farm
+    from trtfarm_cli.farms.any_farm import AnyFarm
+
+
+@contextmanager
+def open_any() -> Iterator[AnyFarm]:
+    """The farm that TRTFARM_URL or a profile names, else the embedded one."""
+    from trtfarm.settings import Settings
+    from trtfarm_cli.profiles import link_of, profile_in_use
+
+    settings = Settings.from_environment()
+    profile = profile_in_use(settings.home)
+    if profile is not None:
+        from trtfarm_cli.farms.remote import RemoteFarm
+        from trtfarm_client import Client
+
+        with Client(link_of(profile)) as client:
+            yield RemoteFarm(client, settings)
+        return
+    from trtfarm.farm import Farm
+    from trtfarm_cli.farms.here import FarmHere
+
+    with Farm.open(settings) as farm:
+        yield FarmHere(farm)
 
 
 @contextmanager
 def open_farm() -> Iterator[Farm]:
+    """The embedded farm, for what is done only on the host of its files. Raises UsageError while another is in use."""
     from trtfarm.farm import Farm
     from trtfarm.settings import Settings
+    from trtfarm_cli.profiles import profile_in_use
 
-    with Farm.open(Settings.from_environment()) as farm:
+    settings = Settings.from_environment()
+    if (profile := profile_in_use(settings.home)) is not None:
+        raise UsageError(
+            f"this is done on the farm's own host, and {profile.url} is in use",
+            remedy="run it there, or go back to the farm of this host: trtfarm profile use embedded",
+        )
+    with Farm.open(settings) as farm:
         yield farm

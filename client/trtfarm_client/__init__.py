@@ -1,9 +1,10 @@
 """A farm's HTTP API from Python: `Client`, and `AsyncClient` with the same methods to be awaited."""
 
+from trtfarm_client.ask import Ask, AskedRule, AskedTarget
 from trtfarm_client.async_client import AsyncClient
 from trtfarm_client.client import Client
+from trtfarm_client.flows import Transferred
 from trtfarm_client.link import Link
-from trtfarm_client.pages import Page
 from trtfarm_client.sse import ServerEvent
 
-__all__ = ["AsyncClient", "Client", "Link", "Page", "ServerEvent"]
+__all__ = ["Ask", "AskedRule", "AskedTarget", "AsyncClient", "Client", "Link", "ServerEvent", "Transferred"]

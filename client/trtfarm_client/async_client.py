@@ -15,15 +15,15 @@ import httpx2
 from trtfarm.catalog.entries import DataSetEntry, EngineEntry, ModelEntry, TableEntry
 from trtfarm.errors import TrtfarmError
 from trtfarm.jobs.job import Event, Job
-from trtfarm.planning import SubmissionRequest
 from trtfarm_client import calls, flows
+from trtfarm_client.ask import Ask
 from trtfarm_client.call import Call, Fetch, Pause, Span, Step, Work
 from trtfarm_client.client import LAST, SENT_BYTES, unreported
 from trtfarm_client.downloads import receiving
 from trtfarm_client.flows import Flow, Report, Transferred
 from trtfarm_client.link import Link
 from trtfarm_client.patience import Patience
-from trtfarm_client.records import JobRecord, Retried, SubmissionRecord, Who
+from trtfarm_client.records import DataSetRecord, JobRecord, ModelRecord, Retried, SubmissionRecord, Who
 from trtfarm_client.sse import EventReader, ServerEvent
 
 Result = TypeVar("Result")
@@ -37,6 +37,8 @@ class AsyncClient:
     def __init__(self, link: Link) -> None:
         self.link = link
         self._http = httpx2.AsyncClient(**link.client_options())
+        #: Whether anybody has answered yet: an address that never did is more likely wrong than a server gone.
+        self._reached = False
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -72,8 +74,8 @@ class AsyncClient:
     async def download_engine(self, engine: str, destination: Path, *, report: Report = unreported) -> str:
         return await self._download(calls.engine(engine).path + "/plan", destination, None, report)
 
-    async def engine_signature(self, engine: str, destination: Path) -> None:
-        await self._download(calls.engine(engine).path + "/signature", destination, None, unreported)
+    async def engine_signature(self, engine: str) -> bytes:
+        return await self._send(calls.engine_signature(engine))
 
     async def remove_engine(self, engine: str) -> None:
         await self._send(calls.remove_engine(engine))
@@ -99,26 +101,26 @@ class AsyncClient:
     async def download_table(self, table: str, destination: Path) -> str:
         return await self._download(calls.table(table).path + "/text", destination, None, unreported)
 
-    async def add_table(self, model_id: str, blob: str) -> TableEntry:
-        return await self._send(calls.add_table(model_id, blob))
+    async def add_table(self, model: str, blob: str) -> Facts:
+        return await self._send(calls.add_table(model, blob))
 
     async def models(
         self, *, name: str | None = None, digest: str | None = None, limit: int | None = None
     ) -> list[ModelEntry]:
         return await self._listed(calls.models, {"name": name, "digest": digest}, None, None, limit)
 
-    async def model(self, model: str) -> ModelEntry:
+    async def model(self, model: str) -> ModelRecord:
         return await self._send(calls.model(model))
 
-    async def add_model(self, name: str, blob: str, weights: str | None = None) -> ModelEntry:
-        return await self._send(calls.add_model(name, blob, weights))
+    async def add_model(self, name: str, blob: str, weights: Mapping[str, str] | None = None) -> ModelEntry:
+        return await self._send(calls.add_model(name, blob, weights or {}))
 
     async def datasets(
         self, *, name: str | None = None, digest: str | None = None, limit: int | None = None
     ) -> list[DataSetEntry]:
         return await self._listed(calls.datasets, {"name": name, "digest": digest}, None, None, limit)
 
-    async def dataset(self, dataset: str) -> DataSetEntry:
+    async def dataset(self, dataset: str) -> DataSetRecord:
         return await self._send(calls.dataset(dataset))
 
     async def add_dataset(
@@ -134,13 +136,11 @@ class AsyncClient:
     async def upload(self, paths: Sequence[Path], *, report: Report = unreported) -> dict[Path, str]:
         return await self._run(flows.uploading(paths, self._patience(), report))
 
-    async def submit(
-        self, request: SubmissionRequest, *, fresh: bool = False, idempotency_key: str | None = None
-    ) -> SubmissionRecord:
-        return await self._send(calls.submit(request, fresh=fresh, key=idempotency_key or str(uuid.uuid4())))
+    async def submit(self, ask: Ask, *, idempotency_key: str | None = None) -> SubmissionRecord:
+        return await self._send(calls.submit(ask, key=idempotency_key or str(uuid.uuid4())))
 
-    async def dry_run(self, request: SubmissionRequest) -> list[Facts]:
-        return await self._send(calls.dry_run(request))
+    async def dry_run(self, ask: Ask) -> list[Facts]:
+        return await self._send(calls.dry_run(ask))
 
     async def submissions(
         self, *, state: str | None = None, project: str | None = None, limit: int | None = None
@@ -193,7 +193,7 @@ class AsyncClient:
         return await self._send(calls.toolchains())
 
     def _patience(self) -> Patience:
-        return Patience(self.link.patience)
+        return self.link.patience_of(reached=self._reached)
 
     async def _send(self, call: Call[Result]) -> Result:
         return await self._run(flows.sending(call, self._patience()))
@@ -249,6 +249,7 @@ class AsyncClient:
                 json=step.body,
                 content=None if step.span is None else _pieces(step.span),
             )
+        self._reached = True
         return self.link.read(step, response.status_code, response.content)
 
     async def _fetch(self, fetch: Fetch) -> None:

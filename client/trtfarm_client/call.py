@@ -27,7 +27,7 @@ class Span:
 
 @dataclass(frozen=True, kw_only=True)
 class Call(Generic[Answer]):
-    """`parse` gets the JSON of the answer, None where it has no body.
+    """`parse` gets the JSON of the answer, None where it has no body; with `raw` the bytes as they came.
 
     `repeatable` says that it may be sent again when nobody knows what became of it.
     """
@@ -40,6 +40,7 @@ class Call(Generic[Answer]):
     body: Any = None
     span: Span | None = None
     repeatable: bool = True
+    raw: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

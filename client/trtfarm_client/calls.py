@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 from trtfarm.catalog.entries import DataSetEntry, EngineEntry, ModelEntry, TableEntry
 from trtfarm.errors import ServerError
 from trtfarm.jobs.job import Event, Job
-from trtfarm.planning import SubmissionRequest
+from trtfarm_client.ask import Ask
 from trtfarm_client.call import Call, Span, named
 from trtfarm_client.link import compact
 from trtfarm_client.pages import Page, items_of, page_of
-from trtfarm_client.records import JobRecord, Retried, SubmissionRecord, Upload, Who
+from trtfarm_client.records import DataSetRecord, JobRecord, ModelRecord, Retried, SubmissionRecord, Upload, Who
 from trtfarm_client.values import value_of
 
 Item = TypeVar("Item")
@@ -35,6 +35,10 @@ def engine(text: str) -> Call[Facts]:
     return Call(method="GET", path=named("engines", "engine", text), parse=facts)
 
 
+def engine_signature(text: str) -> Call[bytes]:
+    return Call(method="GET", path=named("engines", "engine", text) + "/signature", parse=bytes, raw=True)
+
+
 def remove_engine(text: str) -> Call[None]:
     return Call(method="DELETE", path=named("engines", "engine", text), parse=lambda _: None, repeatable=False)
 
@@ -47,28 +51,29 @@ def table(text: str) -> Call[Facts]:
     return Call(method="GET", path=named("tables", "table", text), parse=facts)
 
 
-def add_table(model_id: str, blob: str) -> Call[TableEntry]:
-    return _post("/v1/tables", {"model": model_id, "blob": blob}, partial(value_of, TableEntry))
+def add_table(model: str, blob: str) -> Call[Facts]:
+    return _post("/v1/tables", {"model": model, "blob": blob}, facts)
 
 
 def models(filters: Mapping[str, Any], *, limit: int, cursor: str | None) -> Call[Page[ModelEntry]]:
     return _list("/v1/models", ModelEntry, filters, limit, cursor)
 
 
-def model(text: str) -> Call[ModelEntry]:
-    return _get(named("models", "model", text), ModelEntry)
+def model(text: str) -> Call[ModelRecord]:
+    return _get(named("models", "model", text), ModelRecord)
 
 
-def add_model(name: str, blob: str, weights: str | None) -> Call[ModelEntry]:
-    return _post("/v1/models", {"name": name, "model": blob, "weights": weights}, partial(value_of, ModelEntry))
+def add_model(name: str, blob: str, weights: Mapping[str, str]) -> Call[ModelEntry]:
+    body = {"name": name, "blob": blob, "weights": dict(weights)}
+    return _post("/v1/models", body, partial(value_of, ModelEntry))
 
 
 def datasets(filters: Mapping[str, Any], *, limit: int, cursor: str | None) -> Call[Page[DataSetEntry]]:
     return _list("/v1/datasets", DataSetEntry, filters, limit, cursor)
 
 
-def dataset(text: str) -> Call[DataSetEntry]:
-    return _get(named("datasets", "data set", text), DataSetEntry)
+def dataset(text: str) -> Call[DataSetRecord]:
+    return _get(named("datasets", "data set", text), DataSetRecord)
 
 
 def add_dataset(
@@ -95,19 +100,22 @@ def submission_events(text: str) -> str:
     return named("submissions", "submission", text) + "/events"
 
 
-def submit(request: SubmissionRequest, *, fresh: bool, key: str) -> Call[SubmissionRecord]:
+def submit(ask: Ask, *, key: str) -> Call[SubmissionRecord]:
     """`key` stands for this wish: sent again under it, the submission is made once."""
     return Call(
         method="POST",
         path="/v1/submissions",
         parse=partial(value_of, SubmissionRecord),
         headers={"Idempotency-Key": key},
-        body={"request": request.as_dict(), "fresh": fresh},
+        body=ask.as_dict(),
     )
 
 
-def dry_run(request: SubmissionRequest) -> Call[list[Facts]]:
-    return _post("/v1/plans", {"request": request.as_dict()}, items_of(facts))
+def dry_run(ask: Ask) -> Call[list[Facts]]:
+    def read(data: Any) -> list[Facts]:
+        return [facts(step) for step in facts(data).get("steps", [])]
+
+    return _post("/v1/submissions/plan", ask.as_dict(), read)
 
 
 def jobs(filters: Mapping[str, Any], *, limit: int, cursor: str | None) -> Call[Page[Job]]:

@@ -14,14 +14,14 @@ import httpx2
 from trtfarm.catalog.entries import DataSetEntry, EngineEntry, ModelEntry, TableEntry
 from trtfarm.errors import TrtfarmError
 from trtfarm.jobs.job import Event, Job
-from trtfarm.planning import SubmissionRequest
 from trtfarm_client import calls, flows
+from trtfarm_client.ask import Ask
 from trtfarm_client.call import Call, Fetch, Pause, Span, Step, Work
 from trtfarm_client.downloads import receiving
 from trtfarm_client.flows import Flow, Report, Transferred
 from trtfarm_client.link import Link
 from trtfarm_client.patience import Patience
-from trtfarm_client.records import JobRecord, Retried, SubmissionRecord, Who
+from trtfarm_client.records import DataSetRecord, JobRecord, ModelRecord, Retried, SubmissionRecord, Who
 from trtfarm_client.sse import EventReader, ServerEvent
 
 Result = TypeVar("Result")
@@ -47,6 +47,8 @@ class Client:
     def __init__(self, link: Link) -> None:
         self.link = link
         self._http = httpx2.Client(**link.client_options())
+        #: Whether anybody has answered yet: an address that never did is more likely wrong than a server gone.
+        self._reached = False
 
     def close(self) -> None:
         self._http.close()
@@ -84,9 +86,9 @@ class Client:
         """Writes the plan, verified, and returns its digest; `destination` appears whole or not at all."""
         return self._download(calls.engine(engine).path + "/plan", destination, None, report)
 
-    def engine_signature(self, engine: str, destination: Path) -> None:
-        """Writes what stands in the engine's `.sig` file. Raises NotFoundError for an engine that nobody signed."""
-        self._download(calls.engine(engine).path + "/signature", destination, None, unreported)
+    def engine_signature(self, engine: str) -> bytes:
+        """What stands in the engine's `.sig` file. Raises NotFoundError for an engine that nobody signed."""
+        return self._send(calls.engine_signature(engine))
 
     def remove_engine(self, engine: str) -> None:
         self._send(calls.remove_engine(engine))
@@ -114,28 +116,28 @@ class Client:
         """Writes the text that TensorRT reads, verified, and returns its digest."""
         return self._download(calls.table(table).path + "/text", destination, None, unreported)
 
-    def add_table(self, model_id: str, blob: str) -> TableEntry:
+    def add_table(self, model: str, blob: str) -> Facts:
         """Takes a table whose text was uploaded. Raises TableError."""
-        return self._send(calls.add_table(model_id, blob))
+        return self._send(calls.add_table(model, blob))
 
     def models(
         self, *, name: str | None = None, digest: str | None = None, limit: int | None = None
     ) -> list[ModelEntry]:
         return self._listed(calls.models, {"name": name, "digest": digest}, None, None, limit)
 
-    def model(self, model: str) -> ModelEntry:
+    def model(self, model: str) -> ModelRecord:
         return self._send(calls.model(model))
 
-    def add_model(self, name: str, blob: str, weights: str | None = None) -> ModelEntry:
-        """Takes a model whose farm's copy (`Model.copy_to`) was uploaded. Raises ModelError."""
-        return self._send(calls.add_model(name, blob, weights))
+    def add_model(self, name: str, blob: str, weights: Mapping[str, str] | None = None) -> ModelEntry:
+        """Takes a model whose file was uploaded, and its weights by where it says they are. Raises ModelError."""
+        return self._send(calls.add_model(name, blob, weights or {}))
 
     def datasets(
         self, *, name: str | None = None, digest: str | None = None, limit: int | None = None
     ) -> list[DataSetEntry]:
         return self._listed(calls.datasets, {"name": name, "digest": digest}, None, None, limit)
 
-    def dataset(self, dataset: str) -> DataSetEntry:
+    def dataset(self, dataset: str) -> DataSetRecord:
         return self._send(calls.dataset(dataset))
 
     def add_dataset(
@@ -153,15 +155,13 @@ class Client:
         """Uploads those files that the farm does not hold, from where an earlier try broke off; their digests."""
         return self._run(flows.uploading(paths, self._patience(), report))
 
-    def submit(
-        self, request: SubmissionRequest, *, fresh: bool = False, idempotency_key: str | None = None
-    ) -> SubmissionRecord:
+    def submit(self, ask: Ask, *, idempotency_key: str | None = None) -> SubmissionRecord:
         """Hands in a submission, once, however often it has to be sent. A key of one's own does so across processes."""
-        return self._send(calls.submit(request, fresh=fresh, key=idempotency_key or str(uuid.uuid4())))
+        return self._send(calls.submit(ask, key=idempotency_key or str(uuid.uuid4())))
 
-    def dry_run(self, request: SubmissionRequest) -> list[Facts]:
+    def dry_run(self, ask: Ask) -> list[Facts]:
         """What each step of a submission would be, as `Explanation.as_dict` gives it."""
-        return self._send(calls.dry_run(request))
+        return self._send(calls.dry_run(ask))
 
     def submissions(
         self, *, state: str | None = None, project: str | None = None, limit: int | None = None
@@ -220,7 +220,7 @@ class Client:
         return self._send(calls.toolchains())
 
     def _patience(self) -> Patience:
-        return Patience(self.link.patience)
+        return self.link.patience_of(reached=self._reached)
 
     def _send(self, call: Call[Result]) -> Result:
         return self._run(flows.sending(call, self._patience()))
@@ -276,6 +276,7 @@ class Client:
                 json=step.body,
                 content=None if step.span is None else _pieces(step.span),
             )
+        self._reached = True
         return self.link.read(step, response.status_code, response.content)
 
     def _fetch(self, fetch: Fetch) -> None:

@@ -14,10 +14,14 @@ import httpx2
 import trtfarm
 from trtfarm.errors import ServerError, TrtfarmError, UnreachableError, UsageError, error_from_dict
 from trtfarm_client.call import Call
+from trtfarm_client.patience import Patience
 
 Answer = TypeVar("Answer")
 
+_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 _TIMEOUT = httpx2.Timeout(60.0, connect=10.0)
+#: Seconds; a server that is being started takes as long.
+_FIRST_PATIENCE = 3.0
 _NO_CONTENT = 204
 _FIRST_ERROR = 400
 #: What a proxy in front of a server that is gone says.
@@ -47,6 +51,16 @@ class Link:
             raise UsageError("the token has characters that no token has", remedy="copy it again, whole")
         object.__setattr__(self, "url", self.url.rstrip("/"))
 
+    @property
+    def private(self) -> bool:
+        """Whether nobody on the way can read along: by encryption, or because there is no way."""
+        parts = urlsplit(self.url)
+        return parts.scheme == "https" or parts.hostname in _THIS_MACHINE
+
+    def patience_of(self, *, reached: bool) -> Patience:
+        """Less for a server that has never answered."""
+        return Patience(self.patience if reached else min(self.patience, _FIRST_PATIENCE))
+
     def client_options(self) -> dict[str, Any]:
         """Arguments of httpx2's clients; redirects are not followed, so that no token goes elsewhere."""
         headers = {"User-Agent": f"trtfarm/{trtfarm.__version__}"}
@@ -57,6 +71,8 @@ class Link:
     def read(self, call: Call[Answer], status: int, body: bytes) -> Answer:
         """The answer to a call. Raises the server's own error, or ServerError for what no farm would say."""
         self.check(status, body)
+        if call.raw:
+            return call.parse(body)
         return call.parse(None if status == _NO_CONTENT or not body else self._json(status, body))
 
     def check(self, status: int, body: bytes) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from trtfarm.catalog.entries import DataSetEntry, ModelEntry
 from trtfarm.jobs.job import Job
 from trtfarm.jobs.state import SubmissionState
 from trtfarm.submissions.submission import StepStatus
@@ -19,6 +20,20 @@ class Who:
     name: str | None
     project: str
     scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRecord(ModelEntry):
+    """A model; unless its files are there `whole`, they are to be handed in again."""
+
+    whole: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSetRecord(DataSetEntry):
+    """A data set; unless its arrays are there `whole`, they are to be handed in again."""
+
+    whole: bool
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from trtfarm_cli import accuracy, output
-from trtfarm_cli.files import writable
-from trtfarm_cli.opening import open_farm
+from trtfarm_cli.opening import open_any, open_farm
 from trtfarm_cli.options import CalibratorName, Json, Model, Precision, Target, Tensorrt
 
 app = typer.Typer(help="Engines: which there are, and getting them out.", no_args_is_help=True)
@@ -35,14 +34,9 @@ def list_(
 
     `--tensorrt 10.13 --target sm_89` answers which there are for those.
     """
-    from trtfarm.catalog.filters import Filter
-    from trtfarm.catalog.search import find_engines
-
-    wanted = Filter(
-        tensorrt=tensorrt, compute_capability=target, precision=precision, model=model, calibrator=calibrator
-    )
-    with open_farm() as farm, farm.database.read() as session:
-        engines = find_engines(session, wanted, limit=limit)
+    words = {"tensorrt": tensorrt, "target": target, "precision": precision, "model": model, "calibrator": calibrator}
+    with open_any() as farm:
+        engines = farm.engines(words, limit=limit)
     if json:
         output.emit_json([engine.as_dict() for engine in engines])
         return
@@ -65,10 +59,8 @@ def list_(
 @app.command()
 def show(engine: EngineId, *, json: Json = False) -> None:
     """Shows one engine: inputs and outputs, layers, accuracy, origin."""
-    from trtfarm.catalog.details import engine_details
-
-    with open_farm() as farm, farm.database.read() as session:
-        details = engine_details(session, engine)
+    with open_any() as farm:
+        details = farm.engine(engine)
     if json:
         output.emit_json(details)
         return
@@ -96,29 +88,15 @@ def pull(
     Both are checked first. The signature is written beside the engine, as <file>.sig: `engines check` and `run` look at
     it wherever the two are taken.
     """
-    from trtfarm.catalog.lookup import find_one
-    from trtfarm.database.schema import EngineRow, ModelRow
-    from trtfarm.signing.keyring import Keyring
-    from trtfarm.signing.seal import Seal, check_row
-    from trtfarm.signing.signed_file import write_signature
-    from trtfarm.signing.statement import EngineStatement
-    from trtfarm.submissions.resolve import row
-
-    with open_farm() as farm:
-        with farm.database.read() as session:
-            found = find_one(session, EngineRow, engine)
-            name = f"{row(session, ModelRow, found.model_id).name}-{found.precision}-{found.compute_capability}.engine"
-        path = writable(destination or Path(name))
-        if verify:
-            check_row(Keyring.of(farm.settings), found)
-        farm.blobs.materialize(found.blob, path)
-    seal = Seal.of_row(found)
-    signature = write_signature(path, EngineStatement.of_row(found), seal) if seal else None
+    with open_any() as farm:
+        pulled = farm.pull(engine, destination, verify=verify)
     if json:
-        facts = {"id": found.id, "path": str(path), "size": found.size, "digest": found.blob}
-        output.emit_json({**facts, "signature": str(signature) if signature else None, "verified": verify})
+        facts = {"id": pulled.engine, "path": str(pulled.path), "size": pulled.size, "digest": pulled.digest}
+        signature = str(pulled.signature) if pulled.signature else None
+        output.emit_json({**facts, "signature": signature, "verified": verify})
     else:
-        output.emit(f"{path} ({output.size(found.size)}, {found.blob}{'' if verify else ', signature not verified'})")
+        unverified = "" if verify else ", signature not verified"
+        output.emit(f"{pulled.path} ({output.size(pulled.size)}, {pulled.digest}{unverified})")
 
 
 @app.command()
@@ -180,10 +158,8 @@ def rm(
 
     Pinned engines stay.
     """
-    from trtfarm.catalog.removal import remove_engines
-
-    with open_farm() as farm:
-        removed = remove_engines(farm.database, farm.blobs, engines)
+    with open_any() as farm:
+        removed = farm.remove_engines(engines)
     if json:
         output.emit_json({"removed": removed})
     else:

@@ -9,11 +9,11 @@ import typer
 
 from trtfarm.errors import UsageError
 from trtfarm_cli import exits, output
-from trtfarm_cli.opening import open_farm
+from trtfarm_cli.opening import open_any
 from trtfarm_cli.options import Json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -43,28 +43,23 @@ def register(app: typer.Typer) -> None:
 
 
 def _explain_job(name: str, *, json: bool) -> None:
-    from trtfarm.actions import Action, ActionKind
-    from trtfarm.submissions.explain import nearest
-
-    with open_farm() as farm:
-        job = farm.job(name)
-        action = Action(ActionKind(job.kind), job.request["fields"])
-        with farm.database.read() as session:
-            found = nearest(session, action, before=job)
+    with open_any() as farm:
+        told = farm.explain_job(name)
+    found = told["nearest"]
     if json:
-        output.emit_json({"job": job.id, "key": job.key, "fields": action.fields, "nearest": found and vars(found)})
+        output.emit_json(told)
         return
-    output.emit(f"{job.id} ({job.kind}, {job.state}), key {output.short_digest(job.key)}")
+    output.emit(f"{told['job']} ({told['kind']}, {told['state']}), key {output.short_digest(told['key'])}")
     if found is None:
-        output.emit(f"it was the first {job.kind} of this farm")
-    elif not found.differs:
-        output.emit(f"equal to {found.job_id}, whose result was gone or not to be used again")
+        output.emit(f"it was the first {told['kind']} of this farm")
+    elif not found["differs"]:
+        output.emit(f"equal to {found['job_id']}, whose result was gone or not to be used again")
     else:
-        output.emit(f"nearest: {found.job_id}")
-        print_differences(found.differs)
+        output.emit(f"nearest: {found['job_id']}")
+        print_differences(found["differs"])
 
 
-def print_differences(differs: Mapping[str, tuple[Any, Any]], indent: str = "") -> None:
+def print_differences(differs: Mapping[str, Sequence[Any]], indent: str = "") -> None:
     for field, (asked, stored) in differs.items():
         output.emit(f"{indent}  {field}: {_shown(asked)} was asked for, {_shown(stored)} is stored")
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from trtfarm.calibrators import Calibrator
+from trtfarm.routing import MOST_URGENT
 from trtfarm_cli import output
-from trtfarm_cli.opening import open_farm
+from trtfarm_cli.opening import open_any
 from trtfarm_cli.options import (
     AfterFusion,
     BatchSize,
@@ -38,15 +39,12 @@ from trtfarm_cli.options import (
     TestData,
     percentage,
 )
-from trtfarm_cli.progress import listener, view
 
 if TYPE_CHECKING:
-    from trtfarm.farm import Farm
-    from trtfarm.planning import SubmissionRequest
-    from trtfarm.submissions.explain import Explanation
-    from trtfarm.submissions.submission import Submission
+    from collections.abc import Mapping
+
+    from trtfarm_cli.farms.any_farm import AnyFarm
     from trtfarm_worker.order import Order
-    from trtfarm_worker.toolchains.toolchain import Toolchain
 
 
 def register(app: typer.Typer) -> None:
@@ -93,6 +91,9 @@ def submit(
     exclude_op: ExcludeOps = None,
     keep_fp32: KeepNodes = None,
     keep_fp32_op: KeepOps = None,
+    priority: Annotated[
+        int, typer.Option(min=-MOST_URGENT, max=MOST_URGENT, help="Jobs with a higher one go first; 0 unless given.")
+    ] = 0,
     fresh: Annotated[bool, typer.Option("--fresh", help="Do every step again, whatever is stored.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be a hit and what would run.")
@@ -139,36 +140,23 @@ def submit(
         search=search,
         restamp=restamp,
         timing_cache=not no_timing_cache,
+        priority=priority,
         build_options=options_of(option or (), builder_options, dynamic_ranges),
     )
-    with open_farm() as farm:
+    with open_any() as farm:
         if dry_run:
             _explain(farm, order, json=json)
         else:
             _submit(farm, order, fresh=fresh, detach=detach, json=json)
 
 
-def _submit(farm: Farm, order: Order, *, fresh: bool, detach: bool, json: bool) -> None:
-    from trtfarm.submissions.facts import facts_of
+def _submit(farm: AnyFarm, order: Order, *, fresh: bool, detach: bool, json: bool) -> None:
     from trtfarm_cli import summary
     from trtfarm_cli.failures import SubmissionFailedError
 
     begun = time.monotonic()
-    toolchains = _toolchains(farm)
-    request = _request(farm, order, toolchains)
-    submission_id, queued = farm.submit(request, fresh=fresh)
-    submission = farm.submissions.get(submission_id)
-    if submission.state == "active":
-        from trtfarm_worker.inline import announce
-
-        announce(farm, queued, wanted=detach)
-        if detach:
-            _say_detached(farm)
-        else:
-            submission = _see_through(farm, submission_id, toolchains)
-    with farm.database.read() as session:
-        told = {"seconds": round(time.monotonic() - begun, 3), "kept_in": str(farm.settings.home)}
-        facts = facts_of(session, submission) | told
+    facts = farm.submit(order, fresh=fresh, detach=detach)
+    facts |= {"seconds": round(time.monotonic() - begun, 3), "kept_in": farm.kept_in}
     error = summary.failure(facts)
     if not json:
         write = output.say if error else output.emit
@@ -180,79 +168,34 @@ def _submit(farm: Farm, order: Order, *, fresh: bool, detach: bool, json: bool) 
         output.emit_json(facts)
 
 
-def _say_detached(farm: Farm) -> None:
-    from trtfarm_cli.commands.jobs import NO_WORKER
-    from trtfarm_worker.presence import workers_up
-
-    output.say("left to the workers: trtfarm jobs list, or the same command without --detach, tells how it goes")
-    if not workers_up(farm):
-        output.say(NO_WORKER)
-
-
-def _see_through(farm: Farm, submission_id: str, toolchains: list[Toolchain]) -> Submission:
-    from trtfarm_cli.following import Following
-    from trtfarm_worker.inline import see_through
-
-    with view() as shown:
-        following = Following(shown)
-        try:
-            return see_through(
-                farm,
-                submission_id,
-                toolchains,
-                watcher=following.watch,
-                listener=following.hear,
-                excuser=following.excuse,
-            )
-        except KeyboardInterrupt:
-            output.say(f"{submission_id}: unfinished work is back in the queue; the same command goes on with it")
-            raise
-
-
-def _request(farm: Farm, order: Order, toolchains: list[Toolchain]) -> SubmissionRequest:
-    from trtfarm_worker.orders import take
-    from trtfarm_worker.stock import FarmStock
-
-    with view() as shown:
-        return take(FarmStock(farm), order, toolchains, tell=output.say, listener=listener(shown, "reading"))
-
-
-def _toolchains(farm: Farm) -> list[Toolchain]:
-    from trtfarm_worker.toolchains.registry import ToolchainRegistry
-
-    return ToolchainRegistry(farm.settings.home).toolchains()
-
-
-def _explain(farm: Farm, order: Order, *, json: bool) -> None:
-    from trtfarm.submissions.explain import explain
-
-    request = _request(farm, order, _toolchains(farm))
-    with farm.database.read() as session:
-        explanations = explain(session, request, farm.complete)
+def _explain(farm: AnyFarm, order: Order, *, json: bool) -> None:
+    explanations = farm.dry_run(order)
     if json:
-        output.emit_json([explanation.as_dict() for explanation in explanations])
+        output.emit_json(explanations)
         return
     for explanation in explanations:
         _show_explanation(explanation)
 
 
-def _show_explanation(explanation: Explanation) -> None:
+def _show_explanation(explanation: Mapping[str, Any]) -> None:
+    """One step, as `Explanation.as_dict` gives it."""
     from trtfarm_cli.commands.explain import print_differences
 
-    if explanation.hit:
-        output.emit(f"{explanation.step}: hit, {', '.join(map(str, (explanation.result or {}).values()))}")
-        if explanation.error:
-            output.emit(f"  which does not pass the gate: {explanation.error['message']}")
-    elif explanation.skipped:
-        output.emit(f"{explanation.step}: left out, a step that it needs fails")
-    elif explanation.key is None:
-        output.emit(f"{explanation.step}: not known before the steps that it needs have run")
-    elif explanation.nearest is None:
-        output.emit(f"{explanation.step}: miss, nothing of the kind is stored")
-    elif not explanation.nearest.differs:
-        output.emit(f"{explanation.step}: miss, {explanation.nearest.job_id} did the same but its result is incomplete")
+    step, nearest = explanation["step"], explanation["nearest"]
+    if explanation["hit"]:
+        output.emit(f"{step}: hit, {', '.join(map(str, (explanation['result'] or {}).values()))}")
+        if explanation["error"]:
+            output.emit(f"  which does not pass the gate: {explanation['error']['message']}")
+    elif explanation["skipped"]:
+        output.emit(f"{step}: left out, a step that it needs fails")
+    elif explanation["key"] is None:
+        output.emit(f"{step}: not known before the steps that it needs have run")
+    elif nearest is None:
+        output.emit(f"{step}: miss, nothing of the kind is stored")
+    elif not nearest["differs"]:
+        output.emit(f"{step}: miss, {nearest['job_id']} did the same but its result is incomplete")
     else:
-        output.emit(f"{explanation.step}: miss; the nearest is of {explanation.nearest.job_id}, where")
-        print_differences(explanation.nearest.differs)
-    if explanation.reuse:
-        output.emit(f"  from the table: {explanation.reuse}")
+        output.emit(f"{step}: miss; the nearest is of {nearest['job_id']}, where")
+        print_differences(nearest["differs"])
+    if explanation["reuse"]:
+        output.emit(f"  from the table: {explanation['reuse']}")

@@ -11,7 +11,7 @@ import typer
 from trtfarm.calibrators import Calibrator
 from trtfarm_cli import exits, output
 from trtfarm_cli.files import read_table, writable, write_new
-from trtfarm_cli.opening import open_farm
+from trtfarm_cli.opening import open_any
 from trtfarm_cli.options import CalibratorName, Json, Model, Target, Tensorrt
 
 if TYPE_CHECKING:
@@ -41,12 +41,9 @@ def list_(
 
     `--target` leaves out tables tied to another device.
     """
-    from trtfarm.catalog.filters import Filter
-    from trtfarm.catalog.search import find_tables
-
-    wanted = Filter(tensorrt=tensorrt, compute_capability=target, model=model, calibrator=calibrator)
-    with open_farm() as farm, farm.database.read() as session:
-        tables = find_tables(session, wanted, limit=limit)
+    words = {"tensorrt": tensorrt, "target": target, "model": model, "calibrator": calibrator}
+    with open_any() as farm:
+        tables = farm.tables(words, limit=limit)
     if json:
         output.emit_json([table.as_dict() for table in tables])
         return
@@ -59,11 +56,10 @@ def list_(
 @app.command()
 def show(table: TableId, *, json: Json = False) -> None:
     """Shows one table: its rule, its data, its scales."""
-    from trtfarm.catalog.details import table_details
     from trtfarm.tables.scales import amax_from_hex
 
-    with open_farm() as farm, farm.database.read() as session:
-        details = table_details(session, table)
+    with open_any() as farm:
+        details = farm.table(table)
     if json:
         output.emit_json(details)
         return
@@ -168,14 +164,13 @@ def import_(
     json: Json = False,
 ) -> None:
     """Takes a table into the farm, checked against its model."""
-    from trtfarm.intake import add_model, add_table
     from trtfarm.models.model import Model
     from trtfarm.tables.validation import load
 
     read = Model.read(model)
     table = load(read_table(file), name=str(file), tensors=read.summary.tensors)
-    with open_farm() as farm:
-        table_id = add_table(farm, table, add_model(farm, read))
+    with open_any() as farm:
+        table_id = farm.import_table(table, read)
     if json:
         output.emit_json({"id": table_id, "model": read.name, "tensors": len(table.scales)})
     else:
@@ -222,14 +217,11 @@ def _table(name: str) -> CalibrationTable:
 
 
 def _stored(name: str) -> CalibrationTable:
-    from trtfarm.catalog.lookup import find_one
-    from trtfarm.database.schema import TableRow
     from trtfarm.tables.validation import load
 
-    with open_farm() as farm:
-        with farm.database.read() as session:
-            row = find_one(session, TableRow, name)
-        return load(farm.blobs.read(row.blob), name=row.id)
+    with open_any() as farm:
+        table_id, text = farm.table_text(name)
+    return load(text, name=table_id)
 
 
 def _tensors_of(path: Path) -> tuple[str, ...]:

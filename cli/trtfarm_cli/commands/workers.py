@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trtfarm_cli import output
-from trtfarm_cli.opening import open_farm
+from trtfarm_cli.opening import open_any, open_farm
 from trtfarm_cli.options import Json
 
 if TYPE_CHECKING:
@@ -22,13 +22,8 @@ WorkerId = Annotated[str, typer.Argument(metavar="WORKER", help="Id of the worke
 @app.command("list")
 def list_(*, json: Json = False) -> None:
     """Lists the workers with their GPUs and what they offer."""
-    from trtfarm.workers import list_workers, running_jobs
-    from trtfarm_worker.presence import forget_dead
-
-    with open_farm() as farm:
-        forget_dead(farm)
-        workers, running = list_workers(farm.database), running_jobs(farm.database)
-    found = [asdict(worker) | {"jobs": running.get(worker.id, 0)} for worker in workers]
+    with open_any() as farm:
+        found = farm.workers()
     if json:
         output.emit_json(found)
         return

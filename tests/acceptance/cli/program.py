@@ -82,8 +82,6 @@ class Program:
     home: Path
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
-    #: What commands read on standard input.
-    stdin: Path = Path(os.devnull)
     #: Seconds after which a command is taken for stuck.
     patience: float = _STUCK_SECONDS
 
@@ -120,7 +118,7 @@ class Program:
                 [sys.executable, "-m", "trtfarm_cli", *map(str, arguments)],
                 cwd=self.folder,
                 env={**passed, **_SETTINGS, "TRTFARM_HOME": str(self.home), **self.environment, **environment},
-                stdin=stdin,
+                stdin=source,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,

@@ -52,5 +52,6 @@ def test_every_error_has_a_code_and_deliberate_ones_differ_by_kind() -> None:
 
 
 def test_every_variable_is_named() -> None:
-    read = set(re.findall(r"TRTFARM_[A-Z_]+", Path(REPOSITORY, "core", "trtfarm", "settings.py").read_text()))
+    places = (("core", "trtfarm", "settings.py"), ("cli", "trtfarm_cli", "profiles.py"))
+    read = set(re.findall(r"TRTFARM_[A-Z_]+", "".join(Path(REPOSITORY, *place).read_text() for place in places)))
     assert set(re.findall(r"^\| `(TRTFARM_[A-Z_]+)` \|", PAGE, re.MULTILINE)) == read - {"TRTFARM_"}

@@ -25,6 +25,10 @@ class BreakingWay:
         self._thread = threading.Thread(target=self._accept)
         self._passing: list[threading.Thread] = []
 
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self

@@ -17,6 +17,7 @@ from trtfarm.farm import Farm
 from trtfarm.settings import Settings
 from trtfarm.tokens import Scope, create_token
 from trtfarm_api.app import make_app
+from trtfarm_api.service import Service
 from trtfarm_client import Client, Link
 
 
@@ -30,7 +31,7 @@ def farm(database: Database, tmp_path: Path) -> Farm:
 def port(farm: Farm) -> Iterator[int]:
     """Of a server that runs in a thread of this process."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(make_app(farm), log_config=None, timeout_graceful_shutdown=1))
+        server = uvicorn.Server(uvicorn.Config(make_app(Service(farm=farm)), log_config=None, timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
         try:

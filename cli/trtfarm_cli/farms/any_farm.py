@@ -1,0 +1,94 @@
+"""What commands ask of a farm, wherever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from trtfarm.catalog.entries import EngineEntry, TableEntry
+    from trtfarm.jobs.job import Event, Job
+    from trtfarm.models.model import Model
+    from trtfarm.tables.table import CalibrationTable
+    from trtfarm_worker.order import Order
+
+Facts = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pulled:
+    """An engine that was written to `path`; `signature` is the file beside it, None for an unsigned one."""
+
+    engine: str
+    digest: str
+    size: int
+    path: Path
+    signature: Path | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requeued:
+    """A job that was queued again, the submissions that go on with it, and what is to be told besides."""
+
+    job: Facts
+    submissions: Sequence[str]
+    notice: str | None
+
+
+class AnyFarm(Protocol):
+    """Rows are named by an id, a digest, or the start of one; whoever names none gets NotFoundError.
+
+    Filters are `tensorrt`, `target`, `precision`, `calibrator` and `model`, None for what is not asked.
+    """
+
+    @property
+    def kept_in(self) -> str:
+        """The folder or the address where results are."""
+
+    def engines(self, filters: Mapping[str, str | None], *, limit: int) -> Sequence[EngineEntry]: ...
+
+    def engine(self, text: str) -> Facts: ...
+
+    def pull(self, text: str, destination: Path | None, *, verify: bool) -> Pulled:
+        """Writes an engine and its signature; under a name of its own where there is no destination.
+
+        Raises SignatureError where `verify` is wanted and no trusted key signed it.
+        """
+
+    def remove_engines(self, texts: Sequence[str]) -> Sequence[str]:
+        """Their ids; all that are named go, or none."""
+
+    def tables(self, filters: Mapping[str, str | None], *, limit: int) -> Sequence[TableEntry]: ...
+
+    def table(self, text: str) -> Facts: ...
+
+    def table_text(self, text: str) -> tuple[str, bytes]:
+        """The id of a table, and what TensorRT reads."""
+
+    def import_table(self, table: CalibrationTable, model: Model) -> str:
+        """The id of a table that was checked against its model."""
+
+    def jobs(self, *, state: str | None, kind: str | None, limit: int) -> list[Facts]: ...
+
+    def job(self, text: str) -> Facts:
+        """All that is known of a job; of a queued one in `waits`, why nobody does it."""
+
+    def job_events(self, text: str, listener: Callable[[list[Event]], None], *, follow: bool) -> Job:
+        """Hands a job's history to the listener, until its end if `follow` is wanted; returns the job as it is then."""
+
+    def cancel(self, text: str) -> Facts: ...
+
+    def retry(self, text: str) -> Requeued: ...
+
+    def explain_job(self, text: str) -> Facts:
+        """`job`, `kind`, `state`, `key`, `fields`, and in `nearest` the stored result that is most alike."""
+
+    def dry_run(self, order: Order) -> list[Facts]:
+        """What each step of a submission would be, as `Explanation.as_dict` gives it."""
+
+    def submit(self, order: Order, *, fresh: bool, detach: bool) -> Facts:
+        """Hands an order in and sees it through, unless it is to be left to the workers; what became of it."""
+
+    def workers(self) -> list[Facts]: ...

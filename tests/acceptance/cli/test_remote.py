@@ -1,0 +1,212 @@
+"""The program against a server: the real API and a real worker on one farm, commands with a home of their own."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.cli.conftest import Stocked, share
+from tests.acceptance.cli.program import Program, Running
+from tests.unit.client.breaking import BreakingWay
+from trtfarm.farm import Farm
+from trtfarm.jobs.job import Event
+from trtfarm.settings import Settings
+from trtfarm_cli.farms.any_farm import AnyFarm
+from trtfarm_cli.farms.here import FarmHere
+from trtfarm_cli.farms.remote import RemoteFarm
+from trtfarm_client import Client, Link
+from trtfarm_worker.toolchains.toolchain import Toolchain
+
+#: What differs between two farms, or two runs, whatever they did.
+_OWN = re.compile(r"\b[a-z]{3}_[0-9a-z]{20}\b|\d+\.\d+ s\b|\d\d:\d\d:\d\d|\d+\.\d+$", re.MULTILINE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """A farm whose API and worker are up; `client` has nothing but the address of the API and a token."""
+
+    host: Program
+    client: Program
+    port: int
+
+    def client_at(self, url: str) -> Program:
+        return replace(self.client, environment={**self.client.environment, "TRTFARM_URL": url})
+
+
+@contextmanager
+def service(host: Program, *arguments: str, up: str) -> Iterator[Running]:
+    """A program that stays, from the line that says so until the block ends."""
+    with host.started(*arguments) as running:
+        running.until(up)
+        try:
+            yield running
+        finally:
+            if running.process.returncode is None:
+                running.end(signal.SIGTERM)
+
+
+def api(host: Program, port: int) -> AbstractContextManager[Running]:
+    return service(host, "api", "--port", str(port), up="listening on")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory, migrated: Path, rtx_toolchain: Toolchain) -> Program:
+    """A farm that can build, on which services may stay up for long."""
+    folder = tmp_path_factory.mktemp("host")
+    program = Program(home=folder / "home", folder=folder, patience=300)
+    program.home.mkdir()
+    (program.home / "farm.db").write_bytes(migrated.read_bytes())
+    share(program, rtx_toolchain)
+    return program
+
+
+@pytest.fixture(scope="module")
+def served(host: Program, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    port, folder = free_port(), tmp_path_factory.mktemp("client")
+    token = host.ok("tokens", "create", "laptop", "--scope", "submit", "--scope", "admin").out.strip()
+    environment = {"TRTFARM_URL": f"http://127.0.0.1:{port}", "TRTFARM_TOKEN": token}
+    client = Program(home=folder / "home", folder=folder, environment=environment)
+    with api(host, port), service(host, "worker", up='event="worker is up"'):
+        yield Served(host=host, client=client, port=port)
+    assert host.processes() == []
+
+
+@pytest.fixture
+def client(served: Served) -> Program:
+    return served.client
+
+
+def test_a_submission_over_a_bad_connection_is_the_embedded_one(served: Served, stocked: Stocked, digits: Path) -> None:
+    """Uploads break twice and go on; then keys, table and what is printed are those of a farm in one process."""
+    arguments = ("submit", digits / "lenet.onnx")
+    with BreakingWay(served.port) as way:
+        way.cuts = [600_000, 700_000]
+        facts = served.client_at(way.url).json(*arguments)
+        assert way.broken >= 2
+    again = served.client.ok(*arguments)
+    listed, jobs = served.client.json("tables", "list"), served.client.json("jobs", "list")
+    assert (facts["state"], facts["hit"], facts["kept_in"]) == ("done", False, way.url)
+    assert facts.keys() == stocked.facts.keys()
+    assert {job["key"] for job in jobs} == {job["key"] for job in stocked.program.json("jobs", "list")}
+    assert {job["owner"][:4] for job in jobs} == {"wrk_"}
+    assert [table["digest"] for table in listed] == [stocked.facts["table"]["digest"]]
+    embedded = stocked.program.copied(served.client.folder / "embedded").ok(*arguments)
+    ours, theirs = (_OWN.sub("…", ended.out).splitlines()[:-1] for ended in (again, embedded))
+    assert ours == theirs
+    assert again.err == embedded.err
+    assert served.client.scratch() == []
+
+
+def test_what_the_farm_has_is_told_as_the_embedded_one_tells_it(
+    client: Program, served: Served, digits: Path, tmp_path: Path
+) -> None:
+    client.ok("submit", digits / "lenet.onnx")
+    settings = Settings.from_environment({"TRTFARM_HOME": str(served.host.home)})
+    link = Link(url=client.environment["TRTFARM_URL"], token=client.environment["TRTFARM_TOKEN"])
+    with Farm.open(settings) as farm, Client(link) as http:
+        here, there = (list(_told(one)) for one in (FarmHere(farm), RemoteFarm(http, settings)))
+    assert here == there
+    assert len(here) > 20
+    for command in (("engines", "list", "--target", "86"), ("explain", digits / "lenet.onnx", "--batch-size", "10")):
+        ours, theirs = client.ok(*command), served.host.ok(*command)
+        assert (ours.out, ours.err) == (theirs.out, theirs.err)
+    [worker] = client.json("workers", "list")
+    assert worker["state"] == "ready"
+    table, exported = client.json("tables", "list")[0]["id"], tmp_path / "table.cache"
+    client.ok("tables", "export", table, "-o", exported)
+    assert client.json("tables", "import", exported, "--model", digits / "lenet.onnx")["id"] == table
+
+
+def _told(farm: AnyFarm) -> Iterator[Any]:
+    """All that a farm tells of what it has, as it is printed with `--json`."""
+    for job in farm.jobs(state="done", kind=None, limit=4):
+        events: list[Event] = []
+        yield from (job, farm.job(job["id"]), json.loads(json.dumps(farm.explain_job(job["id"]))))
+        yield from (farm.job_events(job["id"], events.extend, follow=follow) for follow in (False, True))
+        yield events
+    for engine in farm.engines({"target": "8.6", "precision": "int8"}, limit=10):
+        yield from (engine, farm.engine(engine.id[:-1]))
+    for table in farm.tables({"model": "lenet"}, limit=10):
+        yield from (table, farm.table(table.id), farm.table_text(table.digest))
+
+
+def test_an_engine_is_pulled_once_its_farm_is_trusted(client: Program, served: Served, digits: Path) -> None:
+    facts = client.json("submit", digits / "lenet.onnx")
+    engine, path = facts["engines"][0], client.folder / "pulled.engine"
+    error = client.fails(11, "engines", "pull", engine["id"], "-o", path)
+    assert "trtfarm keys trust" in error["remedy"]
+    assert list(client.folder.glob("*pulled*")) == []
+    served.host.ok("keys", "export", "-o", client.folder / "farm.pem")
+    client.ok("keys", "trust", client.folder / "farm.pem")
+    pulled = client.json("engines", "pull", engine["id"], "-o", path)
+    assert (pulled["digest"], pulled["verified"]) == (engine["digest"], True)
+    client.ok("engines", "check", path)
+    other = client.json("submit", digits / "lenet.onnx", "--target", "sm_80")["engines"][0]["id"]
+    assert client.json("engines", "rm", other)["removed"] == [other]
+    assert client.fails(8, "engines", "show", other)["code"] == "not_found"
+
+
+def test_who_asks_is_kept_in_a_profile(client: Program, served: Served, tmp_path: Path) -> None:
+    token, url = client.environment["TRTFARM_TOKEN"], client.environment["TRTFARM_URL"]
+    other = Program(home=tmp_path / "home", folder=tmp_path)
+    other.ok("profile", "add", "team", url)
+    error = other.fails(13, "engines", "list")
+    assert token not in str(error)
+    secret = tmp_path / "token"
+    secret.write_text("wrong\n")
+    assert other.run("login", stdin=secret).code == 13
+    secret.write_text(f"{token}\n")
+    ended = other.run("login", stdin=secret)
+    assert (ended.code, "laptop" in ended.out, token in ended.out + ended.err) == (0, True, False)
+    assert other.json("whoami")["scopes"] == ["read", "submit", "worker", "admin"]
+    assert (other.home / "profiles.json").stat().st_mode & 0o777 == 0o600
+    assert other.json("engines", "list") == client.json("engines", "list")
+    assert other.fails(2, "tokens", "list")["remedy"].endswith("trtfarm profile use embedded")
+    other.ok("profile", "use", "embedded")
+    assert other.json("engines", "list") == []
+    assert [(each["name"], each["used"]) for each in other.json("profile", "list")] == [
+        ("embedded", True),
+        ("team", False),
+    ]
+    other.ok("profile", "remove", "team")
+    assert token not in (other.home / "profiles.json").read_text()
+
+
+def test_a_server_that_goes_away_is_waited_for(served: Served, digits: Path) -> None:
+    """Ctrl-C leaves the work to the farm; a server killed while it is watched comes back, and the watching goes on."""
+    arguments = ("submit", digits / "lenet.onnx", "--calibrator", "entropy2", "--target", "sm_89", "--json")
+    port = free_port()
+    client = served.client_at(f"http://127.0.0.1:{port}")
+    with api(served.host, port) as server:
+        with client.started(*arguments) as running:
+            running.until("calibrate: ")
+            assert running.end(signal.SIGINT).code == 130
+        with client.started(*arguments) as running:
+            running.until("calibration data")
+            server.end(signal.SIGKILL)
+            with api(served.host, port):
+                ended = running.end()
+    assert ended.code == 0, ended.err
+    assert ended.json["state"] == "done"
+
+
+def test_a_server_that_is_not_there_is_told_soon(served: Served, digits: Path) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    error = served.client_at(url).fails(12, "submit", digits / "lenet.onnx")
+    assert (error["code"], error["retryable"]) == ("unreachable", True)
+    assert url in error["message"]
