@@ -31,7 +31,9 @@ def farm(database: Database, tmp_path: Path) -> Farm:
 def port(farm: Farm) -> Iterator[int]:
     """Of a server that runs in a thread of this process."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(make_app(Service(farm=farm)), log_config=None, timeout_graceful_shutdown=1))
+        server = uvicorn.Server(
+            uvicorn.Config(make_app(Service(farm=farm)), log_config=None, timeout_graceful_shutdown=1)
+        )
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
         try:
