@@ -20,6 +20,8 @@ from trtfarm_api.service import service_of
 
 LOCAL = "local"
 _THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "[::1]"})
+#: What proxies add; not all of them do.
+_OF_PROXIES = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 _bearer = HTTPBearer(auto_error=False, description="A token that `trtfarm tokens create` made.")
 
 
@@ -87,6 +89,8 @@ def _check_not_a_web_page(request: Request) -> None:
         cause = f"the request was for {host[:80]!r}"
     elif origin is not None and _name_of(origin.partition("://")[2]) not in _THIS_MACHINE:
         cause = "it came from a web page of another site"
+    elif any(name in request.headers for name in _OF_PROXIES):
+        cause = "it came through a proxy, and nobody knows from where"
     else:
         return
     raise ForbiddenError(

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 import trtfarm
 from trtfarm.errors import TrtfarmError
 from trtfarm.farm import Farm
-from trtfarm_api import problems
+from trtfarm_api import heavy, problems
 from trtfarm_api.auditing import Auditing
 from trtfarm_api.changes import Changes
 from trtfarm_api.limits import Limiting
@@ -68,7 +68,7 @@ def make_app(service: Service) -> FastAPI:
 async def _life(app: FastAPI) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
     farm = app.state.service.farm
-    app.state.changes = Changes(farm.database)
+    app.state.changes, app.state.heavy = Changes(farm.database), heavy.limiter()
     async with anyio.create_task_group() as group:
         group.start_soon(_forget_abandoned, farm)
         group.start_soon(app.state.changes.look)

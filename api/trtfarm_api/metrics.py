@@ -20,6 +20,8 @@ from trtfarm.workers import list_workers
 
 #: Seconds; from a hit in a list to the upload of a large piece.
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
+#: Clients make up others, and each label is kept for ever.
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _OF_EVERY_ROUTE = ("method", "route")
 #: Name of a figure -> the field of a capability's demand, and what it is.
 _BY_CAPABILITY = {
@@ -63,7 +65,8 @@ class Measuring:
 
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
-                labels = scope["method"], getattr(scope.get("route"), "path", "none")
+                method = scope["method"] if scope["method"] in _METHODS else "other"
+                labels = method, getattr(scope.get("route"), "path", "none")
                 self._requests.answered.labels(*labels, str(message["status"])).inc()
                 self._requests.seconds.labels(*labels).observe(time.monotonic() - begun)
             await send(message)

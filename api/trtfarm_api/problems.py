@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Request
@@ -16,6 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from trtfarm import errors
 from trtfarm.errors import BusyError, NotFoundError, StorageError, TrtfarmError, UsageError
+from trtfarm_api.service import service_of
 from trtfarm_api.tracing import request_id_of
 
 _log = logging.getLogger(__name__)
@@ -84,6 +86,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(TrtfarmError)
     def deliberate(request: Request, error: TrtfarmError) -> JSONResponse:
+        if isinstance(error, StorageError):
+            _log.error("request %s: %s", request_id_of(request), error)
+            error = _without_paths(error, service_of(request).farm.settings.home)
         return answer(error, request_id_of(request))
 
     @app.exception_handler(RequestValidationError)
@@ -115,6 +120,15 @@ def install(app: FastAPI) -> None:
         _log.error("request %s failed", request_id_of(request), exc_info=error)
         told = TrtfarmError("something went wrong here", remedy="look for the request's id in the server's log")
         return answer(told, request_id_of(request), _INTERNAL)
+
+
+def _without_paths(error: StorageError, home: Path) -> StorageError:
+    """Where the farm keeps what stands in the log, and is nobody else's business."""
+
+    def told(text: str | None) -> str | None:
+        return None if text is None else text.replace(str(home), "the farm's home")
+
+    return type(error)(told(error.message) or "", cause=told(error.cause), remedy=error.remedy)
 
 
 def too_large() -> errors.TooLargeError:

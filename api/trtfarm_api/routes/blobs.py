@@ -15,6 +15,7 @@ from trtfarm.blobs.uploads import Piece, Upload
 from trtfarm.errors import UsageError
 from trtfarm_api.access import FarmHere, Reader, Submitter
 from trtfarm_api.downloads import download
+from trtfarm_api.heavy import heavily
 from trtfarm_api.names import DigestText
 
 router = APIRouter(prefix="/v1", tags=["blobs"])
@@ -104,7 +105,7 @@ async def patch(
     content_range: Annotated[str, Header(max_length=100, description="bytes FIRST-LAST/SIZE")],
 ) -> Upload:
     """The next bytes, from the offset on. When the connection breaks, those that came stay."""
-    first, stop = _span(content_range)
+    first, stop = span_of(content_range)
     piece = await run_in_threadpool(farm.uploads.open_piece, actor.id, upload, first=first, stop=stop)
     try:
         await _receive(request, piece)
@@ -114,9 +115,9 @@ async def patch(
 
 
 @router.post("/uploads/{upload}/finish", status_code=status.HTTP_201_CREATED)
-def finish(farm: FarmHere, actor: Submitter, upload: UploadId) -> Blob:
+async def finish(farm: FarmHere, actor: Submitter, upload: UploadId, request: Request) -> Blob:
     """Checks and stores the bytes; they stay for a day at least, so that they can be named."""
-    return farm.uploads.finish(actor.id, upload)
+    return await heavily(request, farm.uploads.finish, actor.id, upload)
 
 
 @router.delete("/uploads/{upload}", status_code=status.HTTP_204_NO_CONTENT)
@@ -142,7 +143,7 @@ async def _receive(request: Request, piece: Piece) -> None:
         raise UsageError("fewer bytes came than Content-Range says", remedy=f"go on at {piece.place}")
 
 
-def _span(content_range: str) -> tuple[int, int]:
+def span_of(content_range: str) -> tuple[int, int]:
     """The first byte, and the one behind the last; raises UsageError."""
     found = _CONTENT_RANGE.fullmatch(content_range)
     if found is None:

@@ -15,6 +15,7 @@ from trtfarm.catalog.lookup import find_one
 from trtfarm.database.schema import DatasetRow
 from trtfarm_api.access import FarmHere, Reader, Submitter
 from trtfarm_api.auditing import note
+from trtfarm_api.heavy import heavily
 from trtfarm_api.names import DigestText, Name
 from trtfarm_api.pages import InPages, Page, Text
 
@@ -64,11 +65,16 @@ def dataset(farm: FarmHere, _actor: Reader, dataset: Name) -> DataSetDetails:
 
 
 @router.post("", status_code=status.HTTP_201_CREATED)
-def add(farm: FarmHere, _actor: Submitter, request: Request, new: NewDataSet) -> DataSetEntry:
+async def add(farm: FarmHere, _actor: Submitter, request: Request, new: NewDataSet) -> DataSetEntry:
     """Takes a data set in. The server looks at every value; an equal one that is there already is that one."""
-    dataset_id = add_dataset_of_blobs(
-        farm, inputs=new.inputs, labels=new.labels, preprocessing=new.preprocessing, source=new.source
-    )
-    note(request, dataset=dataset_id)
-    with farm.database.read() as session:
-        return DataSetEntry.of(find_one(session, DatasetRow, dataset_id))
+
+    def added() -> DataSetEntry:
+        dataset_id = add_dataset_of_blobs(
+            farm, inputs=new.inputs, labels=new.labels, preprocessing=new.preprocessing, source=new.source
+        )
+        with farm.database.read() as session:
+            return DataSetEntry.of(find_one(session, DatasetRow, dataset_id))
+
+    entry = await heavily(request, added)
+    note(request, dataset=entry.id)
+    return entry

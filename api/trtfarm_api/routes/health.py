@@ -48,8 +48,8 @@ class Readiness(BaseModel):
 
 
 @router.get("/health")
-def health() -> Health:
-    """The process answers."""
+async def health() -> Health:
+    """The process answers, however busy it is."""
     return Health(status="ok", version=trtfarm.__version__)
 
 

@@ -15,6 +15,7 @@ from trtfarm.catalog.lookup import find_one
 from trtfarm.database.schema import ModelRow
 from trtfarm_api.access import FarmHere, Reader, Submitter
 from trtfarm_api.auditing import note
+from trtfarm_api.heavy import heavily
 from trtfarm_api.names import DigestText, Name
 from trtfarm_api.pages import InPages, Page, Text
 
@@ -59,9 +60,14 @@ def model(farm: FarmHere, _actor: Reader, model: Name) -> ModelDetails:
 
 
 @router.post("", status_code=status.HTTP_201_CREATED)
-def add(farm: FarmHere, _actor: Submitter, request: Request, new: NewModel) -> ModelEntry:
+async def add(farm: FarmHere, _actor: Submitter, request: Request, new: NewModel) -> ModelEntry:
     """Takes a model in. The server reads it itself; an equal one that is there already is that one."""
-    model_id = add_model_of_blobs(farm, new.name, new.blob, new.weights)
-    note(request, model=model_id)
-    with farm.database.read() as session:
-        return ModelEntry.of(find_one(session, ModelRow, model_id))
+
+    def added() -> ModelEntry:
+        model_id = add_model_of_blobs(farm, new.name, new.blob, new.weights)
+        with farm.database.read() as session:
+            return ModelEntry.of(find_one(session, ModelRow, model_id))
+
+    entry = await heavily(request, added)
+    note(request, model=entry.id)
+    return entry

@@ -19,6 +19,7 @@ from trtfarm_api.access import FarmHere, Reader, Submitter
 from trtfarm_api.asking import Word
 from trtfarm_api.auditing import note
 from trtfarm_api.downloads import download
+from trtfarm_api.heavy import heavily
 from trtfarm_api.names import DigestText, Name
 from trtfarm_api.pages import InPages, Page, Text
 
@@ -70,9 +71,14 @@ def text(farm: FarmHere, _actor: Reader, table: Name, request: Request) -> Respo
 
 
 @router.post("", status_code=status.HTTP_201_CREATED)
-def add(farm: FarmHere, _actor: Submitter, request: Request, new: NewTable) -> dict[str, Any]:
+async def add(farm: FarmHere, _actor: Submitter, request: Request, new: NewTable) -> dict[str, Any]:
     """Takes a table in, checked against its model; equal scales for the same model are stored once."""
-    table_id = add_table_of_blob(farm, new.blob, new.model)
-    note(request, table=table_id)
-    with farm.database.read() as session:
-        return table_details(session, table_id)
+
+    def added() -> dict[str, Any]:
+        table_id = add_table_of_blob(farm, new.blob, new.model)
+        with farm.database.read() as session:
+            return table_details(session, table_id)
+
+    details = await heavily(request, added)
+    note(request, table=details["id"])
+    return details

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from trtfarm.catalog.lookup import find_one
@@ -14,13 +14,20 @@ from trtfarm.database.schema import WorkerRow
 from trtfarm.errors import NotFoundError
 from trtfarm.jobs.demand import Demand, demand
 from trtfarm.versions import TensorRTVersion
-from trtfarm.workers import Worker, list_workers
-from trtfarm_api.access import FarmHere, Reader
+from trtfarm.workers import Worker, WorkerState, list_workers, set_state
+from trtfarm_api.access import Admin, FarmHere, Reader
+from trtfarm_api.auditing import note
 from trtfarm_api.names import Name
 from trtfarm_api.pages import Text
 
 router = APIRouter(prefix="/v1", tags=["workers"])
 
+Wish = Literal["pause", "drain", "resume"]
+_STATES: dict[Wish, WorkerState] = {
+    "pause": WorkerState.PAUSED,
+    "drain": WorkerState.DRAINING,
+    "resume": WorkerState.READY,
+}
 #: What of a toolchain is only of use on its host.
 _OF_THE_HOST = frozenset({"python", "library_path", "python_path", "environment"})
 
@@ -69,6 +76,14 @@ def worker(farm: FarmHere, _actor: Reader, worker: Name) -> WorkerView:
         if one.id == found:
             return _view(one)
     raise NotFoundError(f"worker {found} has just ended")
+
+
+@router.post("/workers/{worker}/{state}")
+def set_worker(farm: FarmHere, _actor: Admin, worker: Name, state: Wish, request: Request) -> WorkerView:
+    """`pause` lets a worker take no more jobs, `drain` ends it when its jobs are done, `resume` undoes both."""
+    changed = set_state(farm.database, worker, _STATES[state])
+    note(request, worker=changed.id)
+    return _view(changed)
 
 
 @router.get("/toolchains")

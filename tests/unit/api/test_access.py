@@ -29,7 +29,14 @@ def test_this_machine_has_several_names(client: TestClient, host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Host": "evil.example"}, {"Host": ""}, {"Origin": "https://evil.example"}, {"Origin": "null"}]
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": ""},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"X-Forwarded-For": "127.0.0.1"},
+    ],
 )
 def test_web_pages_of_others_are_not_let_in(client: TestClient, headers: dict[str, str]) -> None:
     problem(client.get("/v1/jobs", headers=headers), 403, "forbidden")

@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 
 from tests.unit.api.conftest import ClientOf, served
 from tests.unit.api.problems import problem
+from trtfarm.errors import DiskFullError
 from trtfarm.farm import Farm
 from trtfarm.tokens import Scope
 from trtfarm_api.changes import Changes
@@ -90,3 +91,23 @@ def test_figures_of_what_is_answered_and_of_what_waits(
     assert all(item["oldest_wait"] >= 0 for item in items)
     token_for(Scope.READ)
     problem(client.get("/metrics"), 401, "unauthenticated")
+
+
+def test_a_disk_that_is_full_is_told_without_paths(
+    client: TestClient, farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_digest: str) -> None:
+        raise DiskFullError(f"no space left for {farm.settings.home}/blobs", remedy="free some disk space")
+
+    monkeypatch.setattr(farm.blobs, "size", full)
+    found = problem(client.get("/v1/blobs/sha256:" + "0" * 64), 507, "disk_full")
+    assert str(farm.settings.home) not in str(found)
+    assert found["retryable"] is True
+    assert client.get("/v1/ready").status_code == 503
+
+
+def test_methods_that_clients_make_up_are_one_figure(client: TestClient) -> None:
+    client.request("MADE", "/v1/health")
+    text = client.get("/metrics").text
+    assert 'method="other"' in text
+    assert "MADE" not in text

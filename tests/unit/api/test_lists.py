@@ -228,6 +228,12 @@ def test_toolchains_are_those_of_living_workers(
     assert all(toolchain["workers"] == ["wrk_1"] and "python" not in toolchain for toolchain in items)
 
 
+def test_a_worker_is_paused_drained_and_resumed(client: TestClient, filled: Farm) -> None:
+    for wish, state in (("pause", "paused"), ("drain", "draining"), ("resume", "ready")):
+        assert client.post(f"/v1/workers/wrk/{wish}").json()["state"] == state
+    problem(client.post("/v1/workers/wrk/stop"), 422, "usage")
+
+
 @pytest.mark.parametrize("path", ["engines", "tables", "models", "datasets", "jobs", "submissions", "workers"])
 def test_what_is_not_there_is_told(client: TestClient, filled: Farm, path: str) -> None:
     problem(client.get(f"/v1/{path}/nothing_like_it"), 404, "not_found")

@@ -20,9 +20,10 @@ from trtfarm.blobs.uploads import Uploads
 from trtfarm.database.clock import from_now
 from trtfarm.database.schema import HolderRow, UploadRow
 from trtfarm.digests import digest_of_bytes
-from trtfarm.errors import BusyError, TooLargeError
+from trtfarm.errors import BusyError, TooLargeError, UsageError
 from trtfarm.farm import Farm
 from trtfarm.tokens import Scope
+from trtfarm_api.routes.blobs import span_of
 
 DATA = b"0123456789" * 1000
 DIGEST = digest_of_bytes(DATA)
@@ -180,6 +181,17 @@ def test_sizes_and_numbers_have_limits(farm: Farm, monkeypatch: pytest.MonkeyPat
     with pytest.raises(BusyError):
         uploads.begin("local", DIGEST, 100)
     uploads.begin("tok_other", DIGEST, 100)
+
+
+@given(text=st.text(st.characters(codec="ascii", exclude_characters="\0\r\n"), max_size=80))
+def test_no_content_range_breaks_the_server(text: str) -> None:
+    """Whatever it is, it is a span or a UsageError."""
+    try:
+        first, stop = span_of(text)
+    except UsageError:
+        return
+    assert first >= 0
+    assert stop > 0
 
 
 def test_what_no_disk_has_room_for_is_refused_at_once(client: TestClient) -> None:
