@@ -1,4 +1,4 @@
-"""A real PostgreSQL, with a migrated and empty database on it for each test."""
+"""A real PostgreSQL, with a migrated and empty database on it for each test, and an S3 with a bucket for each."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy import make_url
 
+from tests.integration.servers.s3_server import S3Server
 from trtfarm.database.migrate import HEAD, prepare
 from trtfarm.database.schema import Base
 from trtfarm.database.session import open_database
@@ -79,6 +80,22 @@ def empty_database_url(server: str) -> Iterator[str]:
     """A database without tables."""
     with _database(server) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    server = S3Server()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """URL of an empty bucket; the environment, that of programs of the test included, has the keys for it."""
+    for name, value in s3.environment.items():
+        monkeypatch.setenv(name, value)
+    return s3.bucket()
 
 
 @contextmanager

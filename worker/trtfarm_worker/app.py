@@ -24,6 +24,8 @@ _log = logger()
 
 RUN_TASK = "trtfarm.run"
 _POLLING_SECONDS = 0.1
+#: Who tells of a job does not wait long for a broker that is down: the reconciler tells of it again.
+_RECONNECT_ONCE = {"max_retries": 1, "interval_start": 0.0, "interval_step": 0.2, "interval_max": 0.2}
 
 
 def make_app(settings: Settings) -> Celery:
@@ -37,6 +39,7 @@ def make_app(settings: Settings) -> Celery:
     app = Celery("trtfarm", broker=url)
     app.conf.update(
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,  # a worker outlasts any outage
         broker_transport_options=_transport_options(settings),
         task_acks_late=False,
         task_ignore_result=True,
@@ -67,7 +70,7 @@ def _check_transport(url: str) -> None:
 
 def _transport_options(settings: Settings) -> dict[str, Any]:
     if not settings.broker_url.startswith("filesystem://"):
-        return {}
+        return dict(_RECONNECT_ONCE)
     folders = {name: settings.home / "broker" / name for name in ("messages", "processed", "control")}
     for folder in folders.values():
         with storage_errors(folder):

@@ -13,8 +13,9 @@ from dataclasses import asdict
 from typing import Any
 
 from celery import Celery
+from celery.bootsteps import StartStopStep
 from celery.platforms import SecurityWarning
-from celery.signals import worker_ready, worker_shutting_down
+from celery.signals import worker_shutting_down
 
 from trtfarm import routing
 from trtfarm.errors import StorageError
@@ -102,10 +103,15 @@ def _serve(app: Celery, hands: Hands, runner: Runner, ready: Callable[[], None])
     def stop(**_: Any) -> None:
         runner.stop()
 
-    # Not before it hears SIGTERM.
-    @worker_ready.connect(weak=False)  # type: ignore[untyped-decorator]
-    def say_so(**_: Any) -> None:
-        ready()
+    class Begin(StartStopStep):  # type: ignore[misc]
+        """Comes when the worker hears SIGTERM, and before it connects: jobs are done without a broker, too."""
+
+        requires = ("celery.worker.components:Pool",)
+
+        def start(self, _worker: Any) -> None:
+            ready()
+
+    app.steps["worker"].add(Begin)
 
 
 def _publisher(farm: Farm, settings: Settings) -> Callable[[Sequence[str]], None]:

@@ -31,6 +31,8 @@ CHUNK_BYTES = 4 * 1024 * 1024
 _PARTS_AT_ONCE = 4
 #: How obstore's texts end that come from the operating system.
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
+#: What an S3 server says of a request that it refuses, within obstore's text.
+_S3_ERROR = re.compile(r"<Code>([^<]+)</Code>\s*<Message>([^<]+)</Message>")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +79,7 @@ class Objects:
             store = from_url(url)
         except (BaseError, ValueError) as error:
             raise UsageError(
-                f"{url} cannot be used as a blob store", cause=_first_line(error), remedy="check the URL"
+                f"{url} cannot be used as a blob store", cause=_told(error), remedy="check the URL"
             ) from error
         return cls(lambda: store, url)
 
@@ -171,14 +173,17 @@ class Objects:
         number = _OS_ERROR.search(str(error))
         if getattr(error, "errno", None) in FULL or (number and int(number[1]) in FULL):
             return DiskFullError(
-                f"no space left for {self._name}", cause=_first_line(error), remedy="free some disk space and try again"
+                f"no space left for {self._name}", cause=_told(error), remedy="free some disk space and try again"
             )
         return StorageError(
             f"the blob store {self._name} cannot be read or written",
-            cause=_first_line(error),
+            cause=_told(error),
             remedy="check that it is reachable, and that reading and writing there is allowed",
         )
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+def _told(error: Exception) -> str:
+    """The server's own words where it said any, else the first line of obstore's."""
+    text = str(error)
+    found = _S3_ERROR.search(text)
+    return f"{found[1]}: {found[2]}" if found else text.partition("\n")[0]

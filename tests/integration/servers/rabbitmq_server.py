@@ -1,0 +1,55 @@
+"""A RabbitMQ of the tests' own: its own node, ports, folders, and an epmd (Erlang's directory of nodes) of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from kombu.connection import Connection
+
+from tests.contracts.brokers import QUEUES
+from tests.integration.servers.process import Server, free_port, needed
+
+#: Past Debian's wrapper, which writes to /var/lib/rabbitmq and becomes another user.
+_PROGRAM = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+
+
+class RabbitMqServer:
+    def __init__(self, folder: Path) -> None:
+        program = needed(_PROGRAM, "rabbitmq-server")
+        port, distribution, directory = free_port(), free_port(), free_port()
+        self.url = f"amqp://guest:guest@127.0.0.1:{port}//"
+        environment = {
+            "HOME": str(folder),  # for the cookie
+            "RABBITMQ_NODENAME": f"trtfarm-{os.getpid()}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(port),
+            "RABBITMQ_DIST_PORT": str(distribution),
+            "ERL_EPMD_PORT": str(directory),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_LOGS": "-",
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+            "RABBITMQ_PID_FILE": str(folder / "pid"),
+        }
+        self._environment = {**os.environ, "ERL_EPMD_PORT": str(directory)}
+        self._server = Server([program], environment, ready="Server startup complete")
+        self.start, self.stop = self._server.start, self._server.stop
+
+    def close(self) -> None:
+        """Ends it, and the epmd that it left running: that is no child of anybody."""
+        self.stop()
+        subprocess.run([needed("epmd", "erlang-base"), "-kill"], env=self._environment, check=True, capture_output=True)
+
+    def empty(self) -> None:
+        """Purges the queues that the tests' jobs go to."""
+        with Connection(self.url) as connection:  # type: ignore[no-untyped-call]
+            for queue in QUEUES:
+                channel = connection.default_channel
+                channel.queue_declare(
+                    queue, durable=True, auto_delete=False
+                )  # nothing to purge before the first message
+                channel.queue_purge(queue)
