@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Column, delete, select, text
+from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
 
+from trtfarm.blobs.naming import named
 from trtfarm.blobs.store import BlobStore, StoredBlob
 from trtfarm.database.clock import now
-from trtfarm.database.schema import Base, BlobRow, DatasetRow, HolderRow, RecordingRow
+from trtfarm.database.schema import BlobRow, HolderRow
 from trtfarm.database.session import Database
 
 #: Younger blobs may belong to a job that has not committed yet.
@@ -55,17 +55,5 @@ def remove_garbage(database: Database, blobs: BlobStore, garbage: Sequence[Store
 def _kept(session: Session) -> set[str]:
     """Digests that a row names or someone holds."""
     kept = set(session.scalars(select(HolderRow.digest).where(HolderRow.expires > now())))
-    for column in _blob_columns():
-        kept.update(session.scalars(select(column).where(column.is_not(None)).distinct()))
-    for inputs, labels in session.execute(select(DatasetRow.inputs, DatasetRow.labels)):
-        arrays = [*inputs.values(), *([labels] if labels else [])]
-        kept.update(array["blob"] for array in arrays)
-    for outputs in session.scalars(select(RecordingRow.outputs)):
-        kept.update(array["blob"] for array in outputs.values())
+    kept.update(naming.digest for naming in named(session))
     return kept
-
-
-def _blob_columns() -> list[Column[Any]]:
-    """Every column that names a blob, by the rule of the schema: it is called `blob` or ends so."""
-    tables = Base.metadata.tables.values()
-    return [column for table in tables for column in table.columns if column.name.split("_")[-1] == "blob"]

@@ -202,6 +202,16 @@ class EngineRow(Base):
     pinned: Mapped[bool] = mapped_column(default=False)
 
 
+class EngineLabelRow(Base):
+    """A label of an engine, such as `prod`; an engine may have several, and several engines the same."""
+
+    __tablename__ = "engine_labels"
+
+    engine_id: Mapped[str] = mapped_column(Id, ForeignKey("engines.id"), primary_key=True)
+    label: Mapped[str] = mapped_column(String(64), primary_key=True, index=True)
+    created: Mapped[Created]
+
+
 class TimingCacheRow(Base):
     """Kernel timings that one build leaves to the next of the same TensorRT on the same kind of GPU."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from trtfarm.database.access import AuditRow, TokenRow, UploadRow
 from trtfarm.database.artifacts import (
     DatasetRow,
+    EngineLabelRow,
     EngineRow,
     ModelNameRow,
     ModelRow,
@@ -23,6 +24,7 @@ __all__ = [
     "Base",
     "BlobRow",
     "DatasetRow",
+    "EngineLabelRow",
     "EngineRow",
     "EventRow",
     "HolderRow",
