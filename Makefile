@@ -6,7 +6,7 @@ BIN := .venv/bin
 export UV_SYSTEM_CERTS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check fix test bench demo lock
+.PHONY: help setup check fix test chaos bench demo lock
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -33,6 +33,11 @@ fix: setup  ## what ruff can mend by itself
 
 test: setup  ## all tests (no GPU, no service needed)
 	$(BIN)/pytest -n auto
+
+JOBS ?= 200
+SECONDS ?= 240
+chaos: setup  ## a farm whose processes are killed while JOBS jobs are submitted, for SECONDS seconds; what is lost
+	$(BIN)/python -m tests.chaos --jobs $(JOBS) --seconds $(SECONDS)
 
 bench: setup  ## ratios against the peers, each pair in one run
 	$(BIN)/python -m benchmarks

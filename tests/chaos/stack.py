@@ -1,0 +1,115 @@
+"""The processes of a farm on one machine, as a team would run them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+
+from tests.acceptance.conftest import cached_toolchain
+from tests.chaos.client import TENSORRT
+from tests.chaos.disk import SmallDisk
+from tests.chaos.processes import Kept
+from tests.chaos.servers import PostgresqlServer, RedisServer, free_port
+from tests.conftest import REPOSITORY
+from trtfarm.farm import Farm
+from trtfarm.settings import Settings
+from trtfarm.signing.keyring import Keyring
+from trtfarm_worker.toolchains.registry import ToolchainRegistry
+
+#: Short, so that what dies without a trace is found out while the campaign lasts.
+_LEASE_SECONDS = 5
+#: A job is killed more often here than any job that is not to blame for it.
+_MAX_ATTEMPTS = 1000
+_END_SECONDS = 20.0
+
+
+class Stack:
+    """Database, broker, reconciler, API, a process that cleans up, and workers.
+
+    Every second worker has a home of its own, as on another host: only its lease tells that it has died.
+    """
+
+    def __init__(self, folder: Path, *, workers: int, disk_bytes: int) -> None:
+        self.folder = folder
+        self.disk = SmallDisk(folder / "disk", disk_bytes)
+        self.database = PostgresqlServer(folder)
+        self.broker = RedisServer(folder) if RedisServer.installed() else None
+        home, port = folder / "home", free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        # Not `self._environment` with a home in it: homes differ.
+        self.environment = {
+            "TRTFARM_DATABASE_URL": self.database.url,
+            "TRTFARM_BLOB_URL": (self.disk.folder / "blobs").as_uri(),
+            "TRTFARM_SIGNING_KEY": str(home / "keys" / "signing.pem"),
+            "TRTFARM_LEASE_SECONDS": str(_LEASE_SECONDS),
+            "TRTFARM_MAX_ATTEMPTS": str(_MAX_ATTEMPTS),
+            "TRTFARM_SLOTS": "1",
+            "TRTFARM_MANAGER": str(os.getpid()),
+            **({"TRTFARM_BROKER_URL": self.broker.url} if self.broker else {}),
+        }
+        self.settings = self._settings(home)
+        self.reconciler = self._program("reconciler", home, "reconciler")
+        self.api = self._program("api", home, "api", "--port", str(port))
+        self.cleaner = self._kept("cleaner", home, "-m", "tests.chaos.cleaner")
+        homes = [home if number % 2 == 0 else folder / f"home-{number}" for number in range(workers)]
+        self.workers = [self._program(f"worker-{number}", home, "worker") for number, home in enumerate(homes)]
+        self._homes = {home, *homes}
+
+    def start(self) -> None:
+        """Returns when the database is there and the others are on their way."""
+        self.database.start()
+        if self.broker:
+            self.broker.kept.start()
+        Keyring(self.settings.home).signer()  # made before the others want it: they share it
+        toolchain = cached_toolchain(f"tensorrt-rtx=={TENSORRT}")
+        for home in self._homes:
+            # Without its environment: it is not this farm's to delete.
+            ToolchainRegistry(home).put(replace(toolchain, environment=None))
+        Farm.open(self.settings).close()
+        for kept in self._programs():
+            kept.start()
+
+    def client(self, number: int, *words: str) -> Kept:
+        """A client; what is done to the others is not done to it."""
+        return self._kept(f"client-{number}", self.settings.home, "-m", "tests.chaos.client", *words)
+
+    def kept(self) -> Iterator[Kept]:
+        """What is started again when it has died."""
+        yield self.database.kept
+        if self.broker:
+            yield self.broker.kept
+        yield from self._programs()
+
+    def builders(self) -> list[psutil.Process]:
+        """Living builders, of all workers."""
+        found: list[psutil.Process] = []
+        for worker in self.workers:
+            process = worker.process
+            found += process.children() if process else []
+        return found
+
+    def end(self) -> list[str]:
+        """Ends all, the servers last; returns the names of those programs that had to be killed."""
+        killed = [kept.name for kept in [*self._programs()] if not kept.end(_END_SECONDS)]
+        for server in [self.database.kept, *([self.broker.kept] if self.broker else [])]:
+            server.kill()
+        return killed
+
+    def _programs(self) -> list[Kept]:
+        return [self.reconciler, self.api, self.cleaner, *self.workers]
+
+    def _program(self, name: str, home: Path, *words: str) -> Kept:
+        return self._kept(name, home, "-m", "trtfarm_cli", *words)
+
+    def _kept(self, name: str, home: Path, *arguments: str) -> Kept:
+        home.mkdir(exist_ok=True)
+        environment = {**self.environment, "TRTFARM_HOME": str(home), "PYTHONPATH": str(REPOSITORY)}
+        return Kept(name, [sys.executable, *arguments], self.folder, environment)
+
+    def _settings(self, home: Path) -> Settings:
+        return Settings.from_environment({**self.environment, "TRTFARM_HOME": str(home)})

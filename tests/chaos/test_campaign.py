@@ -1,0 +1,23 @@
+"""A short campaign, for CI; `make chaos` is the long one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.chaos.__main__ import line_of
+from tests.chaos.campaign import Campaign, Size
+
+
+def test_nothing_is_lost_while_processes_are_killed() -> None:
+    size = Size(jobs=10, seconds=8, kills=5, workers=2, clients=2, seed=3, patience=120)
+    told: list[str] = []
+    # Not below pytest's own folder, into which PostgreSQL cannot look where it runs as another user.
+    with TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        campaign = Campaign(folder, size, told.append)
+        verdict = campaign.run()
+    assert verdict.good, [line_of(verdict, campaign.kills, 0), verdict, told]
+    assert verdict.jobs >= size.jobs
+    assert campaign.kills > 0

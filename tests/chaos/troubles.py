@@ -1,0 +1,67 @@
+"""What is done to a farm in a campaign: planned from a seed, then done one after the other."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Trouble(StrEnum):
+    KILL_WORKER = "kill worker"
+    STOP_WORKER = "stop worker"
+    KILL_BUILDER = "kill builder"
+    KILL_API = "kill api"
+    KILL_RECONCILER = "kill reconciler"
+    STOP_RECONCILER = "stop reconciler"
+    KILL_CLEANER = "kill cleaner"
+    KILL_BROKER = "kill redis"
+    STOP_BROKER = "stop redis"
+    KILL_DATABASE = "kill postgresql"
+    STOP_DATABASE = "stop postgresql"
+    EMPTY_BROKER = "empty redis"
+    FILL_DISK = "fill disk"
+    CORRUPT_BLOB = "corrupt blob"
+
+
+#: How often each comes, in relation to the others.
+_SHARES = {
+    Trouble.KILL_WORKER: 6,
+    Trouble.STOP_WORKER: 4,
+    Trouble.KILL_BUILDER: 6,
+    Trouble.KILL_API: 2,
+    Trouble.KILL_RECONCILER: 2,
+    Trouble.STOP_RECONCILER: 1,
+    Trouble.KILL_CLEANER: 1,
+    Trouble.KILL_BROKER: 2,
+    Trouble.STOP_BROKER: 1,
+    Trouble.KILL_DATABASE: 2,
+    Trouble.STOP_DATABASE: 1,
+}
+#: These come once, late enough for there to be something to lose.
+ONCE = (Trouble.EMPTY_BROKER, Trouble.FILL_DISK, Trouble.CORRUPT_BLOB)
+_ONCE_FROM = 0.4
+#: Longer than a lease in one of four: then a worker that goes on finds that its job is another's.
+_STOPPED_SECONDS = (0.5, 2.0, 4.0, 9.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Act:
+    """One trouble: `at` seconds after the beginning, for so long where it is one that ends; `draw` says which one."""
+
+    at: float
+    trouble: Trouble
+    seconds: float
+    draw: float
+
+
+def plan(seed: int, seconds: float, kills: int) -> list[Act]:
+    """So many kills and stops over the time, and each of the others once."""
+    chance = random.Random(seed)
+    names, shares = list(_SHARES), list(_SHARES.values())
+    often = [(chance.uniform(0, seconds), trouble) for trouble in chance.choices(names, shares, k=kills)]
+    once = [(chance.uniform(_ONCE_FROM * seconds, seconds), trouble) for trouble in ONCE]
+    return [
+        Act(at=at, trouble=trouble, seconds=chance.choice(_STOPPED_SECONDS), draw=chance.random())
+        for at, trouble in sorted(often + once)
+    ]
