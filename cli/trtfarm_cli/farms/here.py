@@ -192,7 +192,7 @@ class FarmHere:
         ids = {model_id_of(job) for job in jobs}
         wanted = select(ModelRow.id, ModelRow.name).where(ModelRow.id.in_(ids))
         with self._farm.database.read() as session:
-            names = dict(session.execute(wanted).tuples().all())
+            names = dict(session.execute(wanted).all())
         return [plain(job, names.get(model_id_of(job))) for job in jobs]
 
     def _toolchains(self) -> list[Toolchain]:
