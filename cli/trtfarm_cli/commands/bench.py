@@ -9,6 +9,7 @@ import typer
 
 from trtfarm.errors import UsageError
 from trtfarm_cli import output
+from trtfarm_cli.engine_files import named_engine
 from trtfarm_cli.options import EngineFile, Json, OptionalInputs
 from trtfarm_cli.progress import listener, view
 
@@ -41,14 +42,13 @@ def bench(
     from trtfarm.scratch import temporary_folder
     from trtfarm.settings import Settings
     from trtfarm_worker.engines.inputs import batch_sizes, read_inputs
-    from trtfarm_worker.engines.named import fetch_engine
     from trtfarm_worker.engines.running import engine_step, toolchain_for
     from trtfarm_worker.toolchains.registry import ToolchainRegistry
 
     settings, sizes = Settings.from_environment(), _sizes(batch_size or ())
     with temporary_folder() as folder, view() as shown:
         hear = listener(shown, "bench")
-        found = fetch_engine(settings, engine, folder)
+        found = named_engine(settings, engine, folder)
         sizes = batch_sizes(found.statement, sizes)
         toolchain = toolchain_for(ToolchainRegistry(settings.home).toolchains(), found.statement, found.name)
         args: dict[str, Any] = {"iterations": iterations, "warm_up": warm_up, "cuda_graph": cuda_graph}

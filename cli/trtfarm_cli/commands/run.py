@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from trtfarm_cli import output
+from trtfarm_cli.engine_files import named_engine
 from trtfarm_cli.files import copy_new, writable
 from trtfarm_cli.options import EngineFile, Inputs, Json
 from trtfarm_cli.progress import listener, view
@@ -37,7 +38,6 @@ def run(
     from trtfarm.scratch import temporary_folder
     from trtfarm.settings import Settings
     from trtfarm_worker.engines.inputs import read_inputs
-    from trtfarm_worker.engines.named import fetch_engine
     from trtfarm_worker.engines.running import engine_step, toolchain_for
     from trtfarm_worker.toolchains.registry import ToolchainRegistry
 
@@ -45,7 +45,7 @@ def run(
     writable(destination, unlike=[Path(engine)])
     with temporary_folder() as folder, view() as shown:
         hear = listener(shown, "run")
-        found = fetch_engine(settings, engine, folder)
+        found = named_engine(settings, engine, folder)
         toolchain = toolchain_for(ToolchainRegistry(settings.home).toolchains(), found.statement, found.name)
         data = read_inputs(settings, found.statement, inputs, folder, tell=output.say, listener=hear)
         args = {"inputs": data.input_specs(), "batch_size": batch_size}

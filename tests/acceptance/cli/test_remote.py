@@ -156,6 +156,8 @@ def test_an_engine_is_pulled_once_its_farm_is_trusted(client: Program, served: S
     pulled = client.json("engines", "pull", engine["id"], "-o", path)
     assert (pulled["digest"], pulled["verified"]) == (engine["digest"], True)
     client.ok("engines", "check", path)
+    # It came here and was found sound; what is missing is a TensorRT that runs it.
+    assert client.fails(6, "bench", engine["id"])["code"] == "no_toolchain"
     other = client.json("submit", digits / "lenet.onnx", "--target", "sm_80")["engines"][0]["id"]
     assert client.json("engines", "rm", other)["removed"] == [other]
     assert client.fails(8, "engines", "show", other)["code"] == "not_found"
