@@ -9,7 +9,7 @@ FAILED = 1
 BAD_TABLE = 5
 NO_TOOLCHAIN = 6
 #: Of a worker that left because it was told to; it is not to be started again.
-DRAINED = 12
+DRAINED = 20
 INTERRUPTED = 130
 
 #: The nearest class on an error's way up decides.

@@ -147,5 +147,5 @@ def worker_offers_its_gpu(host: Host) -> Numbers:
     expect(f"tensorrt-{host.toolchain.version}/{target}" in listed["capabilities"], "TensorRT is not offered", numbers)
     expect(gpu.uuid in numbers["GPUs"], "the GPU is not listed", numbers)
     expect(numbers["state"] == "done" and numbers["by the worker"], "the worker did not do it", numbers)
-    expect(code == 12, "the worker was not drained", numbers)
+    expect(code == 20, "the worker was not drained", numbers)
     return numbers

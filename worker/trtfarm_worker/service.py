@@ -67,21 +67,23 @@ def work(settings: Settings) -> bool:
         # Celery warns of root for the sake of pickled messages; ours are JSON.
         warnings.filterwarnings("ignore", category=SecurityWarning)
         with hands:
-            app.worker_main(
-                [
-                    "--quiet",  # no banner on stdout
-                    "worker",
-                    "--pool=threads",
-                    f"--concurrency={slots}",
-                    f"--queues={','.join(map(routing.queue_of, capabilities))}",
-                    "--loglevel=WARNING",
-                    "--without-gossip",
-                    "--without-mingle",
-                    "--without-heartbeat",
-                    f"--hostname={presence.owner}@%h",
-                ]
-            )
+            app.worker_main(_celery_arguments(presence.owner, slots, capabilities))
         return hands.drained
+
+
+def _celery_arguments(owner: str, slots: int, capabilities: Sequence[str]) -> list[str]:
+    return [
+        "--quiet",  # no banner on stdout
+        "worker",
+        "--pool=threads",
+        f"--concurrency={slots}",
+        f"--queues={','.join(map(routing.queue_of, capabilities))}",
+        "--loglevel=WARNING",
+        "--without-gossip",
+        "--without-mingle",
+        "--without-heartbeat",
+        f"--hostname={owner}@%h",
+    ]
 
 
 def try_toolchains(registry: ToolchainRegistry, keeper: GpuKeeper) -> None:

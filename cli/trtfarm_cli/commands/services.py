@@ -49,7 +49,7 @@ def up(
 def worker() -> None:
     """Runs the jobs that this host can do.
 
-    Until Ctrl-C or SIGTERM, when unfinished jobs go back to the queue, or until it is drained (exit code 12).
+    Until Ctrl-C or SIGTERM, when unfinished jobs go back to the queue, or until it is drained (exit code 20).
     """
     from trtfarm.settings import Settings
     from trtfarm_worker import service
