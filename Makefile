@@ -6,7 +6,7 @@ BIN := .venv/bin
 export UV_SYSTEM_CERTS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check fix test chaos bench demo lock
+.PHONY: help setup check fix test compose-test chaos bench demo lock
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -31,8 +31,11 @@ fix: setup  ## what ruff can mend by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: setup  ## all tests (no GPU, no service needed)
+test: setup  ## all tests; those of a server that is not installed are skipped
 	$(BIN)/pytest -n auto
+
+compose-test: setup  ## docker-compose.yml for real, on Debian as root; apt-get install docker.io docker-compose debootstrap
+	docker/compose-test.sh
 
 JOBS ?= 200
 SECONDS ?= 240
@@ -47,3 +50,4 @@ demo: setup  ## the main job on real input: LeNet, MNIST digits, INT8 engines
 
 lock: setup  ## renew requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --group dev --all-extras pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --group image --all-extras -c requirements.lock pyproject.toml -o docker/requirements.lock
