@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -16,7 +19,9 @@ import pytest
 
 from tests.acceptance.cli.conftest import Stocked, share
 from tests.acceptance.cli.program import Program, Running
+from tests.conftest import REPOSITORY
 from tests.unit.client.breaking import BreakingWay
+from trtfarm.digests import digest_of_file
 from trtfarm.farm import Farm
 from trtfarm.jobs.job import Event
 from trtfarm.settings import Settings
@@ -161,6 +166,18 @@ def test_an_engine_is_pulled_once_its_farm_is_trusted(client: Program, served: S
     other = client.json("submit", digits / "lenet.onnx", "--target", "sm_80")["engines"][0]["id"]
     assert client.json("engines", "rm", other)["removed"] == [other]
     assert client.fails(8, "engines", "show", other)["code"] == "not_found"
+
+
+def test_the_page_on_the_api_shows_what_works(client: Program, digits: Path, tmp_path: Path) -> None:
+    page = (REPOSITORY / "docs" / "api.md").read_text()
+    [example] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    example = example.replace("https://farm.example", client.environment["TRTFARM_URL"])
+    shutil.copy(digits / "lenet.onnx", tmp_path)
+    code = f"token = {client.environment['TRTFARM_TOKEN']!r}\n{example}"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert ran.stdout.split()[-1] == "end"
+    [engine] = client.json("engines", "list", "--precision", "fp16")
+    assert digest_of_file(tmp_path / "sm_86.engine") == engine["digest"]
 
 
 def test_who_asks_is_kept_in_a_profile(client: Program, served: Served, tmp_path: Path) -> None:
