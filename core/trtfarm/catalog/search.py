@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from trtfarm.catalog.alternatives import engine_alternatives
 from trtfarm.catalog.entries import EngineEntry, TableEntry
-from trtfarm.catalog.filters import Filter, engine_conditions, table_conditions
+from trtfarm.catalog.filters import Filter, table_conditions
 from trtfarm.catalog.window import EVERYTHING, Window
 from trtfarm.database.artifacts import EngineRow, ModelRow, TableRow, VerificationRow
 
@@ -20,11 +22,13 @@ def find_engines(
     session: Session, wanted: Filter, *, limit: int = DEFAULT_LIMIT, within: Window = EVERYTHING
 ) -> list[EngineEntry]:
     """Up to `limit` engines, newest first."""
-    statement = (
-        select(EngineRow, ModelRow).join(ModelRow, EngineRow.model_id == ModelRow.id).where(*engine_conditions(wanted))
-    )
-    statement = within.newest_first(statement, EngineRow, limit=limit)
-    found = session.execute(statement).all()
+    engines = select(EngineRow, ModelRow).join(ModelRow, EngineRow.model_id == ModelRow.id)
+    of_each = [
+        session.execute(within.newest_first(engines.where(*conditions), EngineRow, limit=limit)).all()
+        for conditions in engine_alternatives(session, wanted)
+    ]
+    # Only one of the alternatives fits an engine.
+    found = sorted(chain(*of_each), key=lambda row: (row[0].created, row[0].id), reverse=True)[:limit]
     metrics = _newest_metrics(session, [engine for engine, _ in found])
     return [_engine(engine, model, metrics.get(engine.id)) for engine, model in found]
 
@@ -65,7 +69,8 @@ def _newest(
     statement = (
         select(column, VerificationRow.metrics)
         .select_from(VerificationRow)
-        .outerjoin(EngineRow, VerificationRow.engine_id == EngineRow.id)
+        # An inner join where engines are looked for: then it begins with them, and not with every verification.
+        .join(EngineRow, VerificationRow.engine_id == EngineRow.id, isouter=column is not EngineRow.blob)
         .where(column.in_(values))
         .order_by(VerificationRow.created, VerificationRow.id)
     )

@@ -167,8 +167,13 @@ class EngineRow(Base):
 
     __tablename__ = "engines"
     __table_args__ = (
-        Index("ix_engines_model_id_precision", "model_id", "precision"),
         Index("ix_engines_created_id", "created", "id"),
+        # What is searched for, and then in the order of a list: each answers a search without a sort.
+        Index("ix_engines_model_id_created_id", "model_id", "created", "id"),
+        Index("ix_engines_model_id_precision_created_id", "model_id", "precision", "created", "id"),
+        Index("ix_engines_precision_created_id", "precision", "created", "id"),
+        Index("ix_engines_tensorrt_created_id", "tensorrt", "created", "id"),
+        Index("ix_engines_compute_capability_created_id", "compute_capability", "created", "id"),
     )
 
     id: Mapped[RowId]
@@ -176,12 +181,12 @@ class EngineRow(Base):
     model_id: Mapped[str] = mapped_column(Id, ForeignKey("models.id"))
     quantization_id: Mapped[str | None] = mapped_column(Id, ForeignKey("quantizations.id"), index=True)
     table_id: Mapped[str | None] = mapped_column(Id, ForeignKey("tables.id"), index=True)
-    precision: Mapped[str] = mapped_column(String(16), index=True)
+    precision: Mapped[str] = mapped_column(String(16))
     calibrator: Mapped[str | None] = mapped_column(String(32), index=True)
-    tensorrt: Mapped[str] = mapped_column(String(32), index=True)
+    tensorrt: Mapped[str] = mapped_column(String(32))
     #: Name of the toolchain that built it; toolchains live on the workers' hosts.
     toolchain: Mapped[str] = mapped_column(String(100))
-    compute_capability: Mapped[str] = mapped_column(String(16), index=True)
+    compute_capability: Mapped[str] = mapped_column(String(16))
     #: Model name of the GPU it was tuned on; null when built ahead of time, without one.
     gpu: Mapped[str | None] = mapped_column(String(100))
     profiles: Mapped[JsonObject]
