@@ -204,3 +204,14 @@ def test_without_a_gpu_it_says_so(farm: GpuFarm) -> None:
     farm.program.ok("toolchain", "test", "tensorrt-8.5.3.1")
     error = farm.refused(6)
     assert "no NVIDIA driver here" in error["cause"]
+
+
+def test_a_job_that_nobody_does_says_what_it_needs(farm: GpuFarm) -> None:
+    ended = farm.program.ok("submit", farm.model, *ON_H200, "--precision", "fp32", "--detach")
+    assert "no worker is up" in ended.err
+    (job,) = farm.program.json("jobs", "list", "--kind", "build")
+    shown = farm.program.json("jobs", "show", job["id"])
+    assert shown["capability"] == "tensorrt-8.5.3.1/sm_90"
+    assert shown["waits"] == "needs tensorrt-8.5.3.1 on sm_90; no worker offers it; workers up: none"
+    assert farm.program.json("workers", "list") == []
+    assert farm.program.fails(8, "workers", "pause", "wrk_1")["remedy"] == "there is none yet"
