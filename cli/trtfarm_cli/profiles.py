@@ -72,7 +72,7 @@ def read_profiles(home: Path) -> Profiles:
         data = json.loads(path.read_bytes())
         profiles = {name: Profile(**profile) for name, profile in data["profiles"].items()}
         return Profiles(profiles=profiles, used=data["used"])
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Profiles()
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(

@@ -43,7 +43,10 @@ def list_(
 
 @app.command()
 def show(job: JobId, *, json: Json = False) -> None:
-    """Shows all that is known of one job; of a queued one, why nobody does it."""
+    """Shows all that is known of one job.
+
+    Of a queued one, why nobody does it.
+    """
     with open_any() as farm:
         found = farm.job(job)
     if json:
