@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from trtfarm.compute_capability import ComputeCapability
@@ -57,7 +57,9 @@ def table_conditions(wanted: Filter) -> list[ColumnElement[bool]]:
 
 def starts_so(column: InstrumentedAttribute[str], digest: str) -> ColumnElement[bool]:
     """The condition that a digest starts with what a person copied of it, with or without its `sha256:`."""
-    return column.startswith(_DIGEST + digest.removeprefix(_DIGEST), autoescape=True)
+    start = _DIGEST + digest.removeprefix(_DIGEST)
+    # The range is what an index answers; a digest's letters end with f.
+    return and_(column >= start, column < f"{start}g", column.startswith(start, autoescape=True))
 
 
 def _common(

@@ -22,13 +22,16 @@ def find_engines(
     session: Session, wanted: Filter, *, limit: int = DEFAULT_LIMIT, within: Window = EVERYTHING
 ) -> list[EngineEntry]:
     """Up to `limit` engines, newest first."""
-    engines = select(EngineRow, ModelRow).join(ModelRow, EngineRow.model_id == ModelRow.id)
+    places = select(EngineRow.created, EngineRow.id).join(ModelRow, EngineRow.model_id == ModelRow.id)
     of_each = [
-        session.execute(within.newest_first(engines.where(*conditions), EngineRow, limit=limit)).all()
+        session.execute(within.newest_first(places.where(*conditions), EngineRow, limit=limit)).all()
         for conditions in engine_alternatives(session, wanted)
     ]
-    # Only one of the alternatives fits an engine.
-    found = sorted(chain(*of_each), key=lambda row: (row[0].created, row[0].id), reverse=True)[:limit]
+    # Only one of the alternatives fits an engine. Only now are whole rows read, which costs more than finding them.
+    ids = [engine_id for _, engine_id in sorted(chain(*of_each), reverse=True)[:limit]]
+    engines = select(EngineRow, ModelRow).join(ModelRow, EngineRow.model_id == ModelRow.id)
+    newest_first = EngineRow.created.desc(), EngineRow.id.desc()
+    found = session.execute(engines.where(EngineRow.id.in_(ids)).order_by(*newest_first)).all()
     metrics = _newest_metrics(session, [engine for engine, _ in found])
     return [_engine(engine, model, metrics.get(engine.id)) for engine, model in found]
 
