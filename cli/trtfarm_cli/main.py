@@ -20,6 +20,7 @@ from trtfarm_cli.commands import (
     explain,
     extract,
     jobs,
+    keeping,
     keys,
     login,
     profile,
@@ -58,7 +59,7 @@ def trtfarm(
     """Calibrate an ONNX model once, build INT8 engines for every GPU, keep and find them again."""
 
 
-for command in (submit, calibrate, quantize, run, bench, verify, explain, doctor, version, login, services):
+for command in (submit, calibrate, quantize, run, bench, verify, explain, doctor, version, login, services, keeping):
     command.register(app)
 extract.register(tables.app)
 app.add_typer(jobs.app, name="jobs")

@@ -61,12 +61,15 @@ class AsyncClient:
         calibrator: str | None = None,
         model: str | None = None,
         digest: str | None = None,
+        label: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int | None = None,
     ) -> list[EngineEntry]:
         words = {"tensorrt": tensorrt, "target": target, "precision": precision, "calibrator": calibrator}
-        return await self._listed(calls.engines, {**words, "model": model, "digest": digest}, since, until, limit)
+        return await self._listed(
+            calls.engines, {**words, "model": model, "digest": digest, "label": label}, since, until, limit
+        )
 
     async def engine(self, engine: str) -> Facts:
         return await self._send(calls.engine(engine))
@@ -79,6 +82,18 @@ class AsyncClient:
 
     async def remove_engine(self, engine: str) -> None:
         await self._send(calls.remove_engine(engine))
+
+    async def pin_engine(self, engine: str, *, pinned: bool = True) -> None:
+        """A pinned engine is kept by every clean-up."""
+        await self._send(calls.pin_engine(engine, pinned=pinned))
+
+    async def label_engine(self, engine: str, label: str) -> None:
+        """Gives an engine a label, such as `prod`, which also keeps it."""
+        await self._send(calls.label_engine(engine, label, given=True))
+
+    async def unlabel_engine(self, engine: str, label: str) -> None:
+        """Raises NotFoundError where the engine has no such label."""
+        await self._send(calls.label_engine(engine, label, given=False))
 
     async def tables(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from trtfarm.catalog.entries import DataSetEntry, EngineEntry, ModelEntry, TableEntry
 from trtfarm.errors import ServerError
@@ -41,6 +42,16 @@ def engine_signature(text: str) -> Call[bytes]:
 
 def remove_engine(text: str) -> Call[None]:
     return Call(method="DELETE", path=named("engines", "engine", text), parse=lambda _: None, repeatable=False)
+
+
+def pin_engine(text: str, *, pinned: bool) -> Call[None]:
+    path = named("engines", "engine", text) + "/pin"
+    return Call(method="PUT" if pinned else "DELETE", path=path, parse=lambda _: None)
+
+
+def label_engine(text: str, label: str, *, given: bool) -> Call[None]:
+    path = f"{named('engines', 'engine', text)}/labels/{quote(label, safe='')}"
+    return Call(method="PUT" if given else "DELETE", path=path, parse=lambda _: None, repeatable=given)
 
 
 def tables(filters: Mapping[str, Any], *, limit: int, cursor: str | None) -> Call[Page[TableEntry]]:

@@ -71,13 +71,16 @@ class Client:
         calibrator: str | None = None,
         model: str | None = None,
         digest: str | None = None,
+        label: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int | None = None,
     ) -> list[EngineEntry]:
         """Engines, newest first, all pages up to `limit`. Versions and precisions may be short, as in the CLI."""
         words = {"tensorrt": tensorrt, "target": target, "precision": precision, "calibrator": calibrator}
-        return self._listed(calls.engines, {**words, "model": model, "digest": digest}, since, until, limit)
+        return self._listed(
+            calls.engines, {**words, "model": model, "digest": digest, "label": label}, since, until, limit
+        )
 
     def engine(self, engine: str) -> Facts:
         return self._send(calls.engine(engine))
@@ -92,6 +95,18 @@ class Client:
 
     def remove_engine(self, engine: str) -> None:
         self._send(calls.remove_engine(engine))
+
+    def pin_engine(self, engine: str, *, pinned: bool = True) -> None:
+        """A pinned engine is kept by every clean-up."""
+        self._send(calls.pin_engine(engine, pinned=pinned))
+
+    def label_engine(self, engine: str, label: str) -> None:
+        """Gives an engine a label, such as `prod`, which also keeps it."""
+        self._send(calls.label_engine(engine, label, given=True))
+
+    def unlabel_engine(self, engine: str, label: str) -> None:
+        """Raises NotFoundError where the engine has no such label."""
+        self._send(calls.label_engine(engine, label, given=False))
 
     def tables(
         self,

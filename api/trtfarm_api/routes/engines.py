@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from trtfarm.catalog.details import engine_details
 from trtfarm.catalog.entries import EngineEntry
 from trtfarm.catalog.filters import Filter
+from trtfarm.catalog.labels import label_engine, unlabel_engine
 from trtfarm.catalog.lookup import find_one
 from trtfarm.catalog.pinning import pin_engine
 from trtfarm.catalog.removal import remove_engines
@@ -41,6 +42,7 @@ def engines(
     calibrator: Text = None,
     model: Text = None,
     digest: Text = None,
+    label: Text = None,
 ) -> Page[EngineEntry]:
     """Engines, newest first.
 
@@ -48,6 +50,7 @@ def engines(
     capability, `model` a name or the start of an id or digest, `digest` the start of the plan's.
     """
     words = {"tensorrt": tensorrt, "precision": precision, "calibrator": calibrator, "model": model, "digest": digest}
+    words |= {"label": label}
     wanted = Filter(compute_capability=target, **words)
     filters = {**words, "target": target}
     with farm.database.read() as session:
@@ -105,7 +108,19 @@ def unpin(farm: FarmHere, _actor: Submitter, engine: Name, request: Request) -> 
     note(request, engine=pin_engine(farm.database, engine, pinned=False))
 
 
+@router.put("/{engine}/labels/{label}", status_code=status.HTTP_204_NO_CONTENT)
+def label_(farm: FarmHere, _actor: Submitter, engine: Name, label: Name, request: Request) -> None:
+    """Gives the engine a label, such as `prod`; every clean-up keeps what has one."""
+    note(request, engine=label_engine(farm.database, engine, label), label=label)
+
+
+@router.delete("/{engine}/labels/{label}", status_code=status.HTTP_204_NO_CONTENT)
+def unlabel(farm: FarmHere, _actor: Submitter, engine: Name, label: Name, request: Request) -> None:
+    """Takes a label away from the engine."""
+    note(request, engine=unlabel_engine(farm.database, engine, label), label=label)
+
+
 @router.delete("/{engine}", status_code=status.HTTP_204_NO_CONTENT)
 def remove(farm: FarmHere, _actor: Admin, engine: Name, request: Request) -> None:
-    """Forgets an engine that is not pinned, and the bytes that nothing else needs."""
+    """Forgets an engine that is neither pinned nor labelled, and the bytes that nothing else needs."""
     note(request, engine=remove_engines(farm.database, farm.blobs, [engine])[0])

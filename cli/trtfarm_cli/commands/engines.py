@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,8 +12,12 @@ from trtfarm_cli import accuracy, output
 from trtfarm_cli.opening import open_any, open_farm
 from trtfarm_cli.options import CalibratorName, Json, Model, Precision, Target, Tensorrt
 
+if TYPE_CHECKING:
+    from trtfarm_cli.farms.any_farm import AnyFarm
+
 app = typer.Typer(help="Engines: which there are, and getting them out.", no_args_is_help=True)
 
+LabelName = Annotated[str, typer.Argument(metavar="LABEL", help="Letters, digits, dots, dashes, underscores.")]
 EngineId = Annotated[
     str, typer.Argument(metavar="ENGINE", help="Id of the engine, its digest, or the start of either.")
 ]
@@ -27,6 +31,7 @@ def list_(
     precision: Precision = None,
     model: Model = None,
     calibrator: CalibratorName = None,
+    label: Annotated[str | None, typer.Option(metavar="LABEL", help="A label that they have.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many at most.")] = 100,
     json: Json = False,
 ) -> None:
@@ -35,6 +40,7 @@ def list_(
     `--tensorrt 10.13 --target sm_89` answers which there are for those.
     """
     words = {"tensorrt": tensorrt, "target": target, "precision": precision, "model": model, "calibrator": calibrator}
+    words |= {"label": label}
     with open_any() as farm:
         engines = farm.engines(words, limit=limit)
     if json:
@@ -51,6 +57,7 @@ def list_(
             "toolchain": None,
             "size": output.size,
             "accuracy": None,
+            "labels": " ".join,
             "created": output.moment,
         },
     )
@@ -156,7 +163,7 @@ def rm(
 ) -> None:
     """Removes engines, and the bytes that nothing else needs.
 
-    Pinned engines stay.
+    Engines that are pinned or have a label stay.
     """
     with open_any() as farm:
         removed = farm.remove_engines(engines)
@@ -165,3 +172,48 @@ def rm(
     else:
         for engine_id in removed:
             output.emit(f"{engine_id} removed")
+
+
+@app.command()
+def pin(engine: EngineId, *, json: Json = False) -> None:
+    """Keeps an engine from every clean-up."""
+    with open_any() as farm:
+        farm.pin_engine(engine, pinned=True)
+        _tell_kept(farm, engine, json=json)
+
+
+@app.command()
+def unpin(engine: EngineId, *, json: Json = False) -> None:
+    """Lets clean-up take an engine again."""
+    with open_any() as farm:
+        farm.pin_engine(engine, pinned=False)
+        _tell_kept(farm, engine, json=json)
+
+
+@app.command()
+def label(engine: EngineId, label: LabelName, *, json: Json = False) -> None:
+    """Gives an engine a label, such as prod.
+
+    Engines are found by their labels (`engines list --label prod`), and no clean-up takes one that has any.
+    """
+    with open_any() as farm:
+        farm.label_engine(engine, label, given=True)
+        _tell_kept(farm, engine, json=json)
+
+
+@app.command()
+def unlabel(engine: EngineId, label: LabelName, *, json: Json = False) -> None:
+    """Takes a label away from an engine."""
+    with open_any() as farm:
+        farm.label_engine(engine, label, given=False)
+        _tell_kept(farm, engine, json=json)
+
+
+def _tell_kept(farm: AnyFarm, engine: str, *, json: bool) -> None:
+    details = farm.engine(engine)
+    facts = {name: details[name] for name in ("id", "pinned", "labels")}
+    if json:
+        output.emit_json(facts)
+        return
+    words = [*(["pinned"] if facts["pinned"] else []), *(f"labelled {label}" for label in facts["labels"])]
+    output.emit(f"{facts['id']}: {', '.join(words) or 'clean-up may take it'}")

@@ -40,7 +40,7 @@ class Requeued:
 class AnyFarm(Protocol):
     """Rows are named by an id, a digest, or the start of one; whoever names none gets NotFoundError.
 
-    Filters are `tensorrt`, `target`, `precision`, `calibrator` and `model`, None for what is not asked.
+    Filters are `tensorrt`, `target`, `precision`, `calibrator`, `model` and `label`, None for what is not asked.
     """
 
     @property
@@ -59,6 +59,12 @@ class AnyFarm(Protocol):
 
     def remove_engines(self, texts: Sequence[str]) -> Sequence[str]:
         """Their ids; all that are named go, or none."""
+
+    def pin_engine(self, text: str, *, pinned: bool) -> None:
+        """Keeps an engine from every clean-up, or lets it go."""
+
+    def label_engine(self, text: str, label: str, *, given: bool) -> None:
+        """Gives an engine a label, or takes it away."""
 
     def tables(self, filters: Mapping[str, str | None], *, limit: int) -> Sequence[TableEntry]: ...
 

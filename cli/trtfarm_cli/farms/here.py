@@ -80,6 +80,16 @@ class FarmHere:
 
         return remove_engines(self._farm.database, self._farm.blobs, texts)
 
+    def pin_engine(self, text: str, *, pinned: bool) -> None:
+        from trtfarm.catalog.pinning import pin_engine
+
+        pin_engine(self._farm.database, text, pinned=pinned)
+
+    def label_engine(self, text: str, label: str, *, given: bool) -> None:
+        from trtfarm.catalog.labels import label_engine, unlabel_engine
+
+        (label_engine if given else unlabel_engine)(self._farm.database, text, label)
+
     def tables(self, filters: Mapping[str, str | None], *, limit: int) -> Sequence[TableEntry]:
         from trtfarm.catalog.search import find_tables
 

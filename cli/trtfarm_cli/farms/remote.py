@@ -79,6 +79,12 @@ class RemoteFarm:
             self._client.remove_engine(engine)
         return ids
 
+    def pin_engine(self, text: str, *, pinned: bool) -> None:
+        self._client.pin_engine(text, pinned=pinned)
+
+    def label_engine(self, text: str, label: str, *, given: bool) -> None:
+        (self._client.label_engine if given else self._client.unlabel_engine)(text, label)
+
     def tables(self, filters: Mapping[str, str | None], *, limit: int) -> Sequence[TableEntry]:
         words: dict[str, Any] = dict(filters)
         return self._client.tables(**words, limit=limit)

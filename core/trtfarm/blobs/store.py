@@ -128,6 +128,13 @@ class BlobStore:
             return False
         return True
 
+    def intact(self, digest: str) -> bool:
+        """Reads the whole blob; False if it is missing or corrupt. Removes nothing."""
+        try:
+            return self._digest(digest) == digest
+        except MissingBlobError:
+            return False
+
     def delete(self, digest: str) -> None:
         """Removes a blob that no row names any more."""
         self._objects.delete(_key(digest))
@@ -145,11 +152,15 @@ class BlobStore:
 
     def _drop_if_corrupt(self, digest: str) -> None:
         """Reads again before removing: another process may have mended the blob since."""
+        if self._digest(digest) != digest:
+            self._objects.delete(_key(digest))
+
+    def _digest(self, digest: str) -> str:
+        """What the bytes under a digest really have for one."""
         sha256 = hashlib.sha256()
         for chunk in self._objects.read(_key(digest)):
             sha256.update(chunk)
-        if f"sha256:{sha256.hexdigest()}" != digest:
-            self._objects.delete(_key(digest))
+        return f"sha256:{sha256.hexdigest()}"
 
 
 def _key(digest: str) -> str:

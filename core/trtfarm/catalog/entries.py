@@ -33,6 +33,7 @@ class EngineEntry:
     digest: str
     created: datetime
     pinned: bool
+    labels: list[str]
     metrics: dict[str, Any] | None
 
     def as_dict(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from trtfarm.compute_capability import ComputeCapability
-from trtfarm.database.artifacts import EngineRow, ModelNameRow, ModelRow, TableRow
+from trtfarm.database.artifacts import EngineLabelRow, EngineRow, ModelNameRow, ModelRow, TableRow
 from trtfarm.versions import TensorRTVersion
 
 _DIGEST = "sha256:"
@@ -30,6 +30,8 @@ class Filter:
     calibrator: str | None = None
     #: The start of the digest of an engine's plan, or of a table's text.
     digest: str | None = None
+    #: A label of an engine.
+    label: str | None = None
 
     def __post_init__(self) -> None:
         if self.tensorrt is not None and not self.tensorrt.isdecimal():
@@ -45,6 +47,7 @@ def engine_conditions(wanted: Filter) -> list[ColumnElement[bool]]:
         *_common(wanted, EngineRow.tensorrt, EngineRow.calibrator, EngineRow.blob),
         *_equal(EngineRow.compute_capability, wanted.compute_capability),
         *_precision(wanted.precision),
+        *_labelled(wanted.label),
     ]
 
 
@@ -91,6 +94,12 @@ def _precision(word: str | None) -> list[ColumnElement[bool]]:
     if word is None:
         return []
     return [or_(EngineRow.precision == word, EngineRow.precision.startswith(f"{word}+", autoescape=True))]
+
+
+def _labelled(label: str | None) -> list[ColumnElement[bool]]:
+    if label is None:
+        return []
+    return [EngineRow.id.in_(select(EngineLabelRow.engine_id).where(EngineLabelRow.label == label))]
 
 
 def _equal(

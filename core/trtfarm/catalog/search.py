@@ -12,6 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from trtfarm.catalog.alternatives import engine_alternatives
 from trtfarm.catalog.entries import EngineEntry, TableEntry
 from trtfarm.catalog.filters import Filter, table_conditions
+from trtfarm.catalog.labels import labels_of
 from trtfarm.catalog.window import EVERYTHING, Window
 from trtfarm.database.artifacts import EngineRow, ModelRow, TableRow, VerificationRow
 
@@ -33,7 +34,8 @@ def find_engines(
     newest_first = EngineRow.created.desc(), EngineRow.id.desc()
     found = session.execute(engines.where(EngineRow.id.in_(ids)).order_by(*newest_first)).all()
     metrics = _newest_metrics(session, [engine for engine, _ in found])
-    return [_engine(engine, model, metrics.get(engine.id)) for engine, model in found]
+    labels = labels_of(session, [engine.id for engine, _ in found])
+    return [_engine(engine, model, metrics.get(engine.id), labels.get(engine.id, [])) for engine, model in found]
 
 
 def find_tables(
@@ -50,7 +52,8 @@ def find_tables(
 def engine_entry(session: Session, engine: EngineRow) -> EngineEntry:
     """What a search would say of this engine."""
     model = session.scalars(select(ModelRow).where(ModelRow.id == engine.model_id)).one()
-    return _engine(engine, model, _newest_metrics(session, [engine]).get(engine.id))
+    metrics = _newest_metrics(session, [engine]).get(engine.id)
+    return _engine(engine, model, metrics, labels_of(session, [engine.id]).get(engine.id, []))
 
 
 def _newest_metrics(session: Session, engines: Collection[EngineRow]) -> dict[str, dict[str, Any]]:
@@ -80,7 +83,7 @@ def _newest(
     return {found: metrics for found, metrics in session.execute(statement) if found is not None}
 
 
-def _engine(engine: EngineRow, model: ModelRow, metrics: dict[str, Any] | None) -> EngineEntry:
+def _engine(engine: EngineRow, model: ModelRow, metrics: dict[str, Any] | None, labels: list[str]) -> EngineEntry:
     return EngineEntry(
         id=engine.id,
         model=model.name,
@@ -96,6 +99,7 @@ def _engine(engine: EngineRow, model: ModelRow, metrics: dict[str, Any] | None) 
         digest=engine.blob,
         created=engine.created,
         pinned=engine.pinned,
+        labels=labels,
         metrics=metrics,
     )
 

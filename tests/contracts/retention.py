@@ -1,0 +1,183 @@
+"""What clean-up by a policy keeps and takes, labels, and the check of all that is stored, on any database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import delete, select, update
+
+from tests.contracts.submission_bench import Bench
+from trtfarm.catalog.filters import Filter
+from trtfarm.catalog.labels import label_engine, unlabel_engine
+from trtfarm.catalog.pinning import pin_engine
+from trtfarm.catalog.removal import remove_engines
+from trtfarm.catalog.search import find_engines
+from trtfarm.database.clock import from_now
+from trtfarm.database.schema import BlobRow, EngineRow, SubmissionRow
+from trtfarm.database.session import Database
+from trtfarm.errors import NotFoundError, UsageError
+from trtfarm.retention.checkup import Damage, Finding, check_up
+from trtfarm.retention.cleaning import clean
+from trtfarm.retention.policy import Policy
+from trtfarm.submissions.submission import Submission
+
+MONTH = Policy(unused_for=timedelta(days=30))
+NOTHING = Policy(total_bytes=0)
+
+
+class RetentionContract:
+    """Run with a fixture `database`."""
+
+    @pytest.fixture
+    def bench(self, database: Database, tmp_path: Path) -> Bench:
+        return Bench(database, tmp_path)
+
+    @pytest.fixture
+    def built(self, bench: Bench) -> Submission:
+        """Two engines of one model."""
+        submission = bench.submit(bench.request(test_dataset_id=None))
+        bench.do_all()
+        return bench.get(submission)
+
+    def test_engines_that_nobody_asked_for_in_a_while_go_with_their_files(
+        self, bench: Bench, built: Submission
+    ) -> None:
+        assert clean(bench.farm, MONTH).engines == []
+        _age(bench)
+        before = {stored.blob.digest for stored in bench.farm.blobs.blobs()}
+        planned = clean(bench.farm, MONTH, dry_run=True)
+        assert {engine.id for engine in planned.engines} == set(built.result_ids("engine_id"))
+        assert {stored.blob.digest for stored in bench.farm.blobs.blobs()} == before
+        assert clean(bench.farm, MONTH) == planned
+        assert _engines(bench) == []
+        assert len(before) - len(list(bench.farm.blobs.blobs())) == 4
+
+    def test_an_engine_that_was_found_again_counts_as_used(self, bench: Bench, built: Submission) -> None:
+        _age(bench)
+        found, old = built.result_ids("engine_id")
+        assert bench.submit(bench.request(built.request.model_id, "sm_86", test_dataset_id=None)).hit
+        assert [engine.id for engine in clean(bench.farm, MONTH).engines] == [old]
+        assert _engines(bench) == [found]
+
+    def test_the_longest_unused_go_first_until_the_rest_fits(self, bench: Bench, built: Submission) -> None:
+        first, second = built.result_ids("engine_id")
+        with bench.farm.database.write() as session:
+            session.execute(update(EngineRow).values(size=100))
+        _age(bench)
+        assert bench.submit(bench.request(built.request.model_id, "sm_86", test_dataset_id=None)).hit
+        assert clean(bench.farm, Policy(total_bytes=200)).engines == []
+        assert [engine.id for engine in clean(bench.farm, Policy(total_bytes=199)).engines] == [second]
+        assert _engines(bench) == [first]
+
+    def test_pinned_and_labelled_engines_stay(self, bench: Bench, built: Submission) -> None:
+        pinned, labelled = built.result_ids("engine_id")
+        pin_engine(bench.farm.database, pinned, pinned=True)
+        label_engine(bench.farm.database, labelled, "prod")
+        _age(bench)
+        assert clean(bench.farm, NOTHING).engines == []
+        for kept in (pinned, labelled):
+            with pytest.raises(UsageError, match=kept):
+                remove_engines(bench.farm.database, bench.farm.blobs, [kept])
+        pin_engine(bench.farm.database, pinned, pinned=False)
+        unlabel_engine(bench.farm.database, labelled, "prod")
+        assert len(clean(bench.farm, NOTHING).engines) == 2
+
+    def test_what_a_submission_that_goes_on_has_found_stays(self, bench: Bench, built: Submission) -> None:
+        model = built.request.model_id
+        going_on = bench.submit(bench.request(model, "sm_86", "sm_120", test_dataset_id=None))
+        found, other = built.result_ids("engine_id")
+        assert [engine.id for engine in clean(bench.farm, NOTHING).engines] == [other]
+        assert _engines(bench) == [found]
+        bench.do_all()
+        assert bench.get(going_on).state == "done"
+        assert set(bench.get(going_on).result_ids("engine_id")) == set(_engines(bench))
+
+    def test_garbage_goes_when_it_is_old_enough(self, bench: Bench, built: Submission) -> None:
+        garbage = bench.farm.blobs.put_bytes(b"garbage")
+        assert clean(bench.farm, Policy()).garbage == []
+        planned = clean(bench.farm, Policy(), grace_seconds=-1, dry_run=True)
+        assert [stored.blob for stored in planned.garbage] == [garbage]
+        assert bench.farm.blobs.has(garbage)
+        clean(bench.farm, Policy(), grace_seconds=-1)
+        assert not bench.farm.blobs.has(garbage)
+        assert len(_engines(bench)) == 2
+
+    def test_engines_are_found_by_their_labels(self, bench: Bench, built: Submission) -> None:
+        one, other = built.result_ids("engine_id")
+        for engine, label in ((one, "prod"), (one, "2026.1"), (other, "prod"), (one, "prod")):
+            label_engine(bench.farm.database, engine, label)
+        assert _labels(bench, "prod") == {one: ["2026.1", "prod"], other: ["prod"]}
+        unlabel_engine(bench.farm.database, one, "prod")
+        assert _labels(bench, "prod") == {other: ["prod"]}
+        assert _labels(bench, "2026.1") == {one: ["2026.1"]}
+        with pytest.raises(NotFoundError, match="no label 'prod'"):
+            unlabel_engine(bench.farm.database, one, "prod")
+
+    @pytest.mark.parametrize("label", ["", "two words", "../up", "x" * 65, ".hidden"])
+    def test_what_cannot_be_a_label_is_refused(self, bench: Bench, built: Submission, label: str) -> None:
+        with pytest.raises(UsageError, match="cannot be a label"):
+            label_engine(bench.farm.database, built.result_ids("engine_id")[0], label)
+
+    def test_a_check_up_finds_what_is_damaged_and_removes_it_if_it_shall(self, bench: Bench, built: Submission) -> None:
+        corrupt, missing, unrecorded = (
+            bench.blob_of(built, step) for step in ("build sm_86", "build sm_89", "quantize")
+        )
+        assert _findings(bench, built, repair=False) == []
+        _spoil(bench, corrupt)
+        bench.farm.blobs.delete(missing)
+        with bench.farm.database.write() as session:
+            session.execute(delete(BlobRow).where(BlobRow.digest == unrecorded))
+        wanted = {(corrupt, Damage.CORRUPT), (missing, Damage.MISSING), (unrecorded, Damage.UNRECORDED)}
+        for repair in (False, False, True):
+            found = _findings(bench, built, repair=repair)
+            assert {(finding.digest, finding.damage) for finding in found} == wanted
+            repaired = {finding.digest for finding in found if finding.repaired}
+            assert repaired == ({corrupt, unrecorded} if repair else set())
+        left = _findings(bench, built, repair=False)
+        assert {(finding.digest, finding.damage) for finding in left} == {
+            (digest, "missing") for digest in (corrupt, missing)
+        }
+
+    def test_what_a_check_up_removed_is_made_anew(self, bench: Bench, built: Submission) -> None:
+        _spoil(bench, bench.blob_of(built, "build sm_86"))
+        assert bench.submit(built.request).hit  # its size is still right, and nobody read it
+        assert [finding.repaired for finding in _findings(bench, built, repair=True)] == [True]
+        again = bench.submit(built.request)
+        assert bench.states(again)["build sm_86"] == "active"
+        bench.do_all()
+        assert bench.get(again).state == "done"
+        assert _findings(bench, built, repair=False) == []
+
+
+def _age(bench: Bench) -> None:
+    """Lets forty days go by."""
+    past = from_now(-40 * 86400.0)
+    with bench.farm.database.write() as session:
+        session.execute(update(EngineRow).values(created=past))
+        session.execute(update(SubmissionRow).values(created=past))
+
+
+def _engines(bench: Bench) -> list[str]:
+    with bench.farm.database.read() as session:
+        return list(session.scalars(select(EngineRow.id)))
+
+
+def _labels(bench: Bench, label: str) -> dict[str, list[str]]:
+    with bench.farm.database.read() as session:
+        return {engine.id: engine.labels for engine in find_engines(session, Filter(label=label))}
+
+
+def _findings(bench: Bench, built: Submission, *, repair: bool) -> Sequence[Finding]:
+    """Of the submission's results; the bench stores neither models nor data."""
+    found = check_up(bench.farm, repair=repair).findings
+    return [finding for finding in found if not finding.named_by[0].startswith(("models", "datasets"))]
+
+
+def _spoil(bench: Bench, digest: str) -> None:
+    digits = digest.removeprefix("sha256:")
+    path = bench.folder / "blobs" / "sha256" / digits[:2] / digits[2:]
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[::-1])

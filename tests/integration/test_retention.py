@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+from tests.contracts.retention import RetentionContract
+
+
+class TestRetentionOnPostgresql(RetentionContract):
+    pass
