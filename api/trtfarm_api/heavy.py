@@ -1,4 +1,4 @@
-"""Work of seconds to minutes, such as reading a model of a GiB: only so much at once, and lists are answered beside it."""
+"""Work of seconds to minutes, such as reading a model of a GiB: only so much at once, so that lists go on beside it."""
 
 from __future__ import annotations
 
