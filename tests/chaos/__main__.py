@@ -37,8 +37,10 @@ def main() -> None:
     for word in ("lost", "duplicated", "corrupt"):
         for told in getattr(verdict, word):
             say(f"{word}: {told}")
+    for trouble, times in sorted(campaign.troubles().items()):
+        say(f"{trouble}: {times}")
     for trouble in sorted(campaign.left_out):
-        say(f"left out: {trouble}")
+        say(f"{trouble}: not possible here")
     if keep or not verdict.good:
         say(f"kept: {folder}")
     else:

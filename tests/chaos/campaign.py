@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,6 +22,7 @@ from trtfarm.database.schema import EngineRow, StepRow, SubmissionRow
 from trtfarm.errors import TrtfarmError
 from trtfarm.farm import Farm
 from trtfarm.planning import SubmissionRequest
+from trtfarm.retention.checkup import check_up
 from trtfarm.workers import WorkerState, list_workers, set_state
 
 _LOOK_SECONDS = 0.1
@@ -55,6 +56,7 @@ class Campaign:
         self._size = size
         self._tell = tell
         self._clients: list[Kept] = []
+        self._corrupted: set[str] = set()
         #: What was not to be had on this machine.
         self.left_out: set[Trouble] = set()
 
@@ -67,8 +69,9 @@ class Campaign:
             self._trouble(plan(size.seed, size.seconds, size.kills))
             with Farm.open(stack.settings) as farm:
                 self._until_ended(farm)
-                self._mend(farm)
+                unnoticed = self._mend(farm)
                 verdict = judge(farm, self.history)
+                verdict.corrupt += unnoticed
                 verdict.lost += self._unsent()
                 for error in failures(farm):
                     self._tell(f"a job failed: {error['message']} ({error['cause']})")
@@ -78,6 +81,10 @@ class Campaign:
                 client.kill()
             stack.end()
             stack.disk.unmount()
+
+    def troubles(self) -> Counter[str]:
+        """How often each has been done."""
+        return Counter(line["trouble"] for line in self.history.of("trouble") if line["did"] is not None)
 
     def _start_clients(self) -> None:
         size = self._size
@@ -179,6 +186,7 @@ class Campaign:
             byte = file.read(1)[0]
             file.seek(0)
             file.write(bytes([byte ^ 1]))
+        self._corrupted.add(digest)
         return digest
 
     def _until_ended(self, farm: Farm) -> None:
@@ -197,19 +205,21 @@ class Campaign:
             if worker.alive and worker.state is WorkerState.QUARANTINED:
                 set_state(farm.database, worker.id, WorkerState.READY)
 
-    def _mend(self, farm: Farm) -> None:
-        """Finds damaged blobs, which removes them, and has the submissions of their engines done again."""
+    def _mend(self, farm: Farm) -> list[str]:
+        """Removes damaged blobs and has the submissions that need them done again; tells what was not found."""
         with farm.database.read() as session:
-            engines = session.execute(select(EngineRow.id, EngineRow.blob)).tuples().all()
-            requests = session.execute(select(SubmissionRow.id, SubmissionRow.request)).tuples().all()
-            steps = session.scalars(select(StepRow)).all()
-        damaged = {engine for engine, blob in engines if not farm.blobs.verify(blob)}
-        found_in = {step.submission_id for step in steps if (step.result or {}).get("engine_id") in damaged}
-        self.history.note("damaged", engines=sorted(damaged))
-        for submission_id, request in requests:
-            if submission_id in found_in:
-                farm.submit(SubmissionRequest.from_dict({k: v for k, v in request.items() if k != "fresh"}))
+            keys = {row.id: row.key for row in session.execute(select(EngineRow.id, EngineRow.key))}
+        damaged = check_up(farm, repair=True).findings
+        broken = {keys.get(name.partition(" ")[2]) for finding in damaged for name in finding.named_by}
+        self.history.note("damaged", findings=[finding.as_dict() for finding in damaged])
+        with farm.database.read() as session:
+            needing = select(StepRow.submission_id).where(StepRow.key.in_(broken))
+            requests = session.scalars(select(SubmissionRow.request).where(SubmissionRow.id.in_(needing))).all()
+        for request in requests:
+            farm.submit(SubmissionRequest.from_dict({k: v for k, v in request.items() if k != "fresh"}))
         self._until_ended(farm)
+        unnoticed = self._corrupted - {finding.digest for finding in damaged}
+        return [f"{digest} was corrupted, and nobody noticed" for digest in unnoticed]
 
     def _unsent(self) -> list[str]:
         sent = {line["order"] for line in self.history.of("accepted")}

@@ -57,10 +57,8 @@ def judge(farm: Farm, history: History) -> Verdict:
     """Everything must have ended before this."""
     verdict = Verdict()
     with farm.database.read() as session:
-        jobs: list[tuple[str, str, JobState]] = list(
-            session.execute(select(JobRow.id, JobRow.key, JobRow.state)).tuples()
-        )
-        submissions = dict(session.execute(select(SubmissionRow.id, SubmissionRow.state)).tuples().all())
+        jobs = [tuple(row) for row in session.execute(select(JobRow.id, JobRow.key, JobRow.state))]
+        submissions = {row.id: row.state for row in session.execute(select(SubmissionRow.id, SubmissionRow.state))}
         steps = session.scalars(select(StepRow)).all()
         changes = session.scalars(select(EventRow).where(EventRow.kind == STATE_CHANGED).order_by(EventRow.id)).all()
     verdict.jobs = len({key for _, key, _ in jobs})
