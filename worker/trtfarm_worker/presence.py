@@ -10,16 +10,17 @@ import fcntl
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
 
 from trtfarm.database.clock import from_now, now
 from trtfarm.database.schema import WorkerRow
-from trtfarm.errors import TrtfarmError
+from trtfarm.errors import StorageError, TrtfarmError
 from trtfarm.farm import Farm
 from trtfarm.ids import new_id
 from trtfarm.jobs.queries import list_jobs
@@ -56,7 +57,8 @@ class Presence:
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         unnamed.rename(unnamed.with_name(self.owner))
         if self._role == WORKER:
-            self._register()
+            with self._farm.database.write() as session:
+                self._register(session, self._offered())
             self._thread.start()
         return self
 
@@ -71,21 +73,21 @@ class Presence:
         (_locks(self._farm) / self.owner).unlink(missing_ok=True)
         os.close(self._lock)
 
-    def _register(self) -> None:
-        with self._farm.database.write() as session:
-            session.add(
-                WorkerRow(
-                    id=self.owner,
-                    host=socket.gethostname(),
-                    pid=os.getpid(),
-                    slots=self._slots,
-                    lease_until=from_now(self._farm.settings.lease_seconds),
-                    state=WorkerState.READY.value,
-                    **self._offered(),
-                )
+    def _register(self, session: Session, offered: Mapping[str, Any]) -> None:
+        session.add(
+            WorkerRow(
+                id=self.owner,
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                slots=self._slots,
+                lease_until=from_now(self._farm.settings.lease_seconds),
+                state=WorkerState.READY.value,
+                **{"toolchains": [], **offered},
             )
+        )
 
     def _offered(self) -> dict[str, Any]:
+        """What the worker can do now, as columns of its row."""
         offer = self._offer()
         return {
             "toolchains": [toolchain.as_dict() for toolchain in offer.toolchains],
@@ -94,15 +96,23 @@ class Presence:
         }
 
     def _renew(self) -> None:
-        lease = self._farm.settings.lease_seconds
-        mine = update(WorkerRow).where(WorkerRow.id == self.owner)
-        while not self._ended.wait(lease / _BEATS_PER_LEASE):
+        while not self._ended.wait(self._farm.settings.lease_seconds / _BEATS_PER_LEASE):
             try:
-                offered = self._offered()
-                with self._farm.database.write() as session:
-                    session.execute(mine.values(lease_until=from_now(lease), **offered))
-            except TrtfarmError as error:  # the database is away, or a toolchain's file cannot be read
+                self._beat()
+            except StorageError as error:
                 _log.warning("heartbeat not written, tried again", error=error.message)
+
+    def _beat(self) -> None:
+        offered: dict[str, Any] = {}
+        try:
+            offered = self._offered()
+        except TrtfarmError as error:  # a toolchain's file cannot be read; the worker is alive all the same
+            _log.warning("what the worker offers is not known", error=error.message, cause=error.cause)
+        renewed = update(WorkerRow).where(WorkerRow.id == self.owner).returning(WorkerRow.id)
+        lease = from_now(self._farm.settings.lease_seconds)
+        with self._farm.database.write() as session:
+            if session.scalar(renewed.values(lease_until=lease, **offered)) is None:
+                self._register(session, offered)  # it was silent for so long that it was forgotten
 
 
 def workers_up(farm: Farm) -> int:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import socket
+from dataclasses import replace
 from pathlib import Path
+from threading import Semaphore
 
 import pytest
+from sqlalchemy import delete
 
 from tests.acceptance.worker.conftest import posing_as_rtx
 from tests.acceptance.worker.farms import LeNetFarm, nobody
-from tests.acceptance.worker.programs import Program, program
+from tests.acceptance.worker.programs import PATIENCE, Program, program
 from trtfarm.database.clock import from_now
 from trtfarm.database.schema import WorkerRow
+from trtfarm.errors import ToolchainError
+from trtfarm.workers import list_workers
+from trtfarm_worker.offers import Offer
 from trtfarm_worker.presence import CLIENT, WORKER, Presence, forget_dead, workers_up
 from trtfarm_worker.runner import Runner
 
@@ -46,6 +52,29 @@ def test_a_worker_counts_from_its_beginning_to_its_end(lenet: LeNetFarm) -> None
         assert (row.host, row.slots) == (socket.gethostname(), 3)
     assert workers_up(lenet.farm) == 0
     assert lenet.count(WorkerRow) == 0
+
+
+def test_a_worker_that_was_forgotten_makes_itself_known_again(lenet: LeNetFarm) -> None:
+    """Also while it cannot tell what it offers: a toolchain's file is unreadable from the second beat on."""
+    lenet.farm.settings = replace(lenet.farm.settings, lease_seconds=0.3)
+    beats = Semaphore(0)
+
+    def offer() -> Offer:
+        beats.release()
+        if gone:
+            raise ToolchainError("a toolchain's file cannot be read")
+        return Offer()
+
+    gone: list[str] = []
+    with Presence(lenet.farm, WORKER, offer=offer) as presence:
+        with lenet.farm.database.write() as session:
+            gone += session.scalars(delete(WorkerRow).returning(WorkerRow.id)).all()
+        assert gone == [presence.owner]
+        for _ in range(4):  # at its entrance, perhaps before it was gone, then once, and once more when that has ended
+            assert beats.acquire(timeout=PATIENCE)
+        assert [(worker.id, worker.capabilities) for worker in list_workers(lenet.farm.database)] == [
+            (presence.owner, ())
+        ]
 
 
 def test_a_client_is_no_worker(lenet: LeNetFarm) -> None:

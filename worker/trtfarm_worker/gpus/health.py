@@ -38,7 +38,10 @@ def crowded(vitals: Vitals, needed_bytes: int) -> str | None:
 
 
 def missing(before: Vitals, after: Vitals) -> int:
-    """Bytes that a job took and did not give back; 0 where another process may have them."""
+    """Bytes that a job took and did not give back; 0 where another process may have them.
+
+    Where the driver names no processes, as in some containers, memory that another one took meanwhile counts too.
+    """
     grown = after.used_bytes - before.used_bytes
     newcomers = {holder.pid for holder in after.holders} - {holder.pid for holder in before.holders}
     return grown if grown > SLACK_BYTES and not newcomers else 0
