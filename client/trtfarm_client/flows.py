@@ -96,13 +96,13 @@ def _upload(path: Path, digest: str, patience: Patience, report: Report) -> Flow
             patience.renew()
         except NotFoundError as error:  # the server that had it is another one now
             yield Pause(seconds=patience.pause_after_loss(error))
-            upload = yield from _begun(digest, size, patience)
+            upload = yield from _begun(digest, size, patience.another())
         except TrtfarmError as error:
             if not isinstance(error, ConflictError):
                 yield Pause(seconds=patience.pause_after(error))
             else:  # the server still waits for what a broken connection did not bring, or has more than was answered
                 yield Pause(seconds=patience.pause_after_loss(error))
-            upload = yield from _where(upload, digest, size, patience)
+            upload = yield from _where(upload, digest, size, patience.another())
     report(Transferred(path=path, done=size, total=size))
     yield from _finish(upload, patience)
 
@@ -142,7 +142,7 @@ def _finish(upload: Upload, patience: Patience) -> Flow[None]:
         except TrtfarmError as error:
             if not isinstance(error, NotFoundError):
                 yield Pause(seconds=patience.pause_after(error))
-            if not (yield from sending(calls.missing_blobs([upload.digest]), patience)):
+            if not (yield from sending(calls.missing_blobs([upload.digest]), patience.another())):
                 return
             if isinstance(error, NotFoundError):
                 raise

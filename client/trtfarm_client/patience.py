@@ -21,6 +21,10 @@ class Patience:
         self._clock = clock
         self.renew()
 
+    def another(self) -> Patience:
+        """A new one of the same length, for questions in between whose success is none of the whole."""
+        return Patience(self._seconds, clock=self._clock)
+
     def renew(self) -> None:
         """Something has worked."""
         self._pause = _FIRST_SECONDS
