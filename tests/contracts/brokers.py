@@ -7,7 +7,6 @@ these servers is shared.
 from __future__ import annotations
 
 import os
-import re
 import threading
 import time
 from collections.abc import Iterator
@@ -20,7 +19,6 @@ import pytest
 from tests.acceptance.worker.conftest import builders, posing_as_rtx
 from tests.acceptance.worker.farms import ENGINE, HANG, LeNetFarm, stocked
 from tests.acceptance.worker.programs import PATIENCE, program
-from tests.integration.servers.process import free_port
 from trtfarm import routing
 from trtfarm.database.schema import BlobRow, EngineRow
 from trtfarm.farm import Farm
@@ -62,7 +60,6 @@ class BrokerContract:
         monkeypatch.setenv("TRTFARM_DATABASE_URL", database_url)
         monkeypatch.setenv("TRTFARM_BROKER_URL", broker.url)
         monkeypatch.setenv("TRTFARM_BLOB_URL", bucket)
-        monkeypatch.setenv("TRTFARM_LEASE_SECONDS", "3")
         settings = Settings.from_environment({**os.environ, "TRTFARM_HOME": str(tmp_path / "client")})
         with Farm.open(settings) as farm:
             yield stocked(farm)
@@ -82,8 +79,9 @@ class BrokerContract:
         assert lenet.submit(lenet.request()).hit
 
     def test_the_job_of_a_killed_worker_is_done_by_another_within_seconds(
-        self, lenet: LeNetFarm, tmp_path: Path
+        self, lenet: LeNetFarm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setenv("TRTFARM_LEASE_SECONDS", "3")
         submission_id, (job_id,) = lenet.farm.submit(lenet.plain())
         hangs = host(tmp_path / "one", HANG)
         with (
@@ -139,16 +137,6 @@ class BrokerContract:
             until_heard(lenet.farm)
         assert lenet.only_job().attempt == 1
 
-    def test_a_worker_that_starts_without_a_broker_does_the_jobs_there_are(
-        self, lenet: LeNetFarm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("TRTFARM_BROKER_URL", unreachable(lenet.farm.settings.broker_url))
-        submission_id, _ = lenet.farm.submit(lenet.plain())
-        with program([*_CLI, "worker"], host(tmp_path, ENGINE)) as worker:
-            assert ended(lenet, submission_id).state == "done"
-            worker.process.terminate()
-            assert worker.ended() == 0
-
 
 class _BegunError(Exception):
     """Enough was seen."""
@@ -160,13 +148,6 @@ def host(folder: Path, builder: str) -> Path:
     home = folder / "home"
     ToolchainRegistry(home).put(posing_as_rtx(folder, builder))
     return home
-
-
-def unreachable(url: str) -> str:
-    """The same URL, at a port where nobody listens."""
-    port = re.search(r":(\d+)/", url)
-    assert port is not None
-    return url.replace(port[1], str(free_port()))
 
 
 def told(lenet: LeNetFarm, publisher: CeleryPublisher) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from tests.acceptance.worker.conftest import posing_as_rtx
 from tests.acceptance.worker.farms import ENGINE, HANG, LeNetFarm
 from tests.acceptance.worker.programs import Program, program
+from tests.integration.servers.process import free_port
 from trtfarm.database.schema import EngineRow, WorkerRow
 from trtfarm.jobs.history import events_since
 from trtfarm.jobs.job import Event, Job
@@ -128,6 +129,19 @@ def test_a_worker_pauses_goes_on_and_leaves(lenet: LeNetFarm, home: Path, tmp_pa
         up.process.terminate()
         assert up.ended() == 0
     assert not any(line.startswith("worker ended") for line in up.lines)
+
+
+def test_a_worker_that_starts_while_the_broker_is_down_does_the_jobs_there_are(
+    lenet: LeNetFarm, home: Path, tmp_path: Path
+) -> None:
+    ToolchainRegistry(home).put(posing_as_rtx(tmp_path, ENGINE))
+    submission_id, _ = lenet.farm.submit(lenet.plain())
+    nobody_listens = f"redis://127.0.0.1:{free_port()}/0"
+    with program([*CLI, "worker"], home, TRTFARM_BROKER_URL=nobody_listens) as worker:
+        assert watched(lenet, submission_id, []).state == "done"
+        worker.process.terminate()
+        assert worker.ended() == 0
+    assert str(lenet.only_job().owner).startswith(WORKER)
 
 
 def _stopped_in_mid_job(lenet: LeNetFarm, worker: Program, hangs: Toolchain) -> Job:
