@@ -28,7 +28,9 @@ clean() {
         kill "$(cat "$work/pid")"
         while kill -0 "$(cat "$work/pid" 2>/dev/null)" 2>/dev/null; do sleep 0.2; done
     fi
-    iptables-restore < "$work/iptables" || true
+    umount "$work/run/netns/default" 2>/dev/null || true  # dockerd leaves it
+    # Its rules, too, unless another dockerd had some before.
+    grep -q DOCKER "$work/iptables" || iptables-save | grep -v DOCKER | iptables-restore
     rm -rf "$work"
     exit $code
 }
@@ -90,6 +92,10 @@ PYTHON
 echo "== a worker is killed with work to do, and comes back by itself"
 submit --target sm_89 --detach
 kill -9 "$(docker inspect --format '{{.State.Pid}}' "$(compose ps -q worker)")"
+for _ in $(seq 60); do
+    .venv/bin/trtfarm workers list | grep -q ready && break
+    sleep 1
+done
 submit --target sm_89
 .venv/bin/trtfarm engines list
 unset TRTFARM_URL TRTFARM_TOKEN
