@@ -8,26 +8,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-import anyio
-import anyio.to_thread
-import httpx2
-
 from trtfarm.catalog.entries import DataSetEntry, EngineEntry, ModelEntry, TableEntry
-from trtfarm.errors import TrtfarmError
 from trtfarm.jobs.job import Event, Job
 from trtfarm_client import calls, flows
 from trtfarm_client.ask import Ask
-from trtfarm_client.call import Call, Fetch, Pause, Span, Step, Work
-from trtfarm_client.client import LAST, SENT_BYTES, unreported
+from trtfarm_client.async_transport import AsyncTransport
+from trtfarm_client.call import Call
+from trtfarm_client.client import unreported
 from trtfarm_client.downloads import receiving
-from trtfarm_client.flows import Flow, Report, Transferred
+from trtfarm_client.flows import Report, Transferred
 from trtfarm_client.link import Link
-from trtfarm_client.patience import Patience
 from trtfarm_client.records import DataSetRecord, JobRecord, ModelRecord, Retried, SubmissionRecord, Who
-from trtfarm_client.sse import EventReader, ServerEvent
+from trtfarm_client.sse import ServerEvent
 
 Result = TypeVar("Result")
-Item = TypeVar("Item")
 Facts = dict[str, Any]
 
 
@@ -36,12 +30,10 @@ class AsyncClient:
 
     def __init__(self, link: Link) -> None:
         self.link = link
-        self._http = httpx2.AsyncClient(**link.client_options())
-        #: Whether anybody has answered yet: an address that never did is more likely wrong than a server gone.
-        self._reached = False
+        self._transport = AsyncTransport(link)
 
     async def close(self) -> None:
-        await self._http.aclose()
+        await self._transport.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -149,7 +141,7 @@ class AsyncClient:
         return await self._send(calls.add_dataset(source, inputs, labels, preprocessing or {}))
 
     async def upload(self, paths: Sequence[Path], *, report: Report = unreported) -> dict[Path, str]:
-        return await self._run(flows.uploading(paths, self._patience(), report))
+        return await self._transport.run(flows.uploading(paths, self._transport.patience(), report))
 
     async def submit(self, ask: Ask, *, idempotency_key: str | None = None) -> SubmissionRecord:
         return await self._send(calls.submit(ask, key=idempotency_key or str(uuid.uuid4())))
@@ -169,7 +161,7 @@ class AsyncClient:
         return await self._send(calls.submission_facts(submission))
 
     def submission_events(self, submission: str) -> AsyncIterator[ServerEvent]:
-        return self._events(calls.submission_events(submission), {})
+        return self._transport.events(calls.submission_events(submission), {})
 
     async def jobs(
         self,
@@ -190,7 +182,7 @@ class AsyncClient:
         return await self._send(calls.job_events(job, after=after))
 
     def job_stream(self, job: str, *, after: int = 0) -> AsyncIterator[ServerEvent]:
-        return self._events(calls.job_stream(job), {"after": after})
+        return self._transport.events(calls.job_stream(job), {"after": after})
 
     async def cancel_job(self, job: str) -> JobRecord:
         return await self._send(calls.cancel_job(job))
@@ -207,11 +199,8 @@ class AsyncClient:
     async def toolchains(self) -> list[Facts]:
         return await self._send(calls.toolchains())
 
-    def _patience(self) -> Patience:
-        return self.link.patience_of(reached=self._reached)
-
     async def _send(self, call: Call[Result]) -> Result:
-        return await self._run(flows.sending(call, self._patience()))
+        return await self._transport.run(flows.sending(call, self._transport.patience()))
 
     async def _listed(
         self,
@@ -222,92 +211,12 @@ class AsyncClient:
         limit: int | None,
     ) -> list[Any]:
         page = flows.page_call(make, {**words, "since": since, "until": until})
-        return await self._run(flows.listing(page, limit, self._patience()))
+        return await self._transport.run(flows.listing(page, limit, self._transport.patience()))
 
     async def _download(self, path: str, destination: Path, digest: str | None, report: Report) -> str:
         def told(done: int, total: int) -> None:
             report(Transferred(path=destination, done=done, total=total))
 
         with receiving(destination, digest, told) as part:
-            await self._run(flows.downloading(path, part, self._patience()))
+            await self._transport.run(flows.downloading(path, part, self._transport.patience()))
         return str(part.digest)
-
-    async def _run(self, flow: Flow[Result]) -> Result:
-        """Does what a flow asks for."""
-        try:
-            step = next(flow)
-            while True:
-                try:
-                    answer = await self._do(step)
-                except TrtfarmError as error:
-                    step = flow.throw(error)
-                else:
-                    step = flow.send(answer)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
-
-    async def _do(self, step: Step) -> Any:
-        if isinstance(step, Pause):
-            await anyio.sleep(step.seconds)
-            return None
-        if isinstance(step, Work):
-            return await anyio.to_thread.run_sync(step.function)
-        if isinstance(step, Fetch):
-            return await self._fetch(step)
-        with self.link.transport_errors():
-            response = await self._http.request(
-                step.method,
-                step.path,
-                params=dict(step.params),
-                headers=dict(step.headers),
-                json=step.body,
-                content=None if step.span is None else _pieces(step.span),
-            )
-        self._reached = True
-        return self.link.read(step, response.status_code, response.content)
-
-    async def _fetch(self, fetch: Fetch) -> None:
-        headers = {**fetch.headers, "Accept-Encoding": "identity"}
-        with self.link.transport_errors():
-            async with self._http.stream("GET", fetch.path, headers=headers) as response:
-                if not response.is_success:
-                    self.link.check(response.status_code, await response.aread())
-                fetch.begin(response.status_code, response.headers)
-                async for piece in response.aiter_raw():
-                    await anyio.to_thread.run_sync(fetch.take, piece)
-
-    async def _events(self, path: str, params: Mapping[str, Any]) -> AsyncIterator[ServerEvent]:
-        """Events up to `end`; after a break, those after the last one."""
-        reader, patience = EventReader(), self._patience()
-        while True:
-            try:
-                async for event in self._connected(path, params, reader):
-                    patience.renew()
-                    yield event
-                    if event.kind == LAST:
-                        return
-            except TrtfarmError as error:
-                reader.cut()
-                await anyio.sleep(patience.pause_after(error))
-
-    async def _connected(self, path: str, params: Mapping[str, Any], reader: EventReader) -> AsyncIterator[ServerEvent]:
-        """Events of one connection."""
-        with self.link.transport_errors():
-            async with self._http.stream("GET", path, params=dict(params), headers=reader.headers()) as response:
-                if not response.is_success:
-                    self.link.check(response.status_code, await response.aread())
-                async for line in response.aiter_lines():
-                    if event := reader.feed(line):
-                        yield event
-        raise self.link.broken_off()
-
-
-async def _pieces(span: Span) -> AsyncIterator[bytes]:
-    async with await anyio.open_file(span.path, "rb") as file:
-        await file.seek(span.start)
-        place = span.start
-        while place < span.stop and (piece := await file.read(min(SENT_BYTES, span.stop - place))):
-            yield piece
-            place += len(piece)
-            span.sent(place)

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-import httpx2
-
 from trtfarm.catalog.entries import DataSetEntry, EngineEntry, ModelEntry, TableEntry
-from trtfarm.errors import TrtfarmError
 from trtfarm.jobs.job import Event, Job
 from trtfarm_client import calls, flows
 from trtfarm_client.ask import Ask
-from trtfarm_client.call import Call, Fetch, Pause, Span, Step, Work
+from trtfarm_client.call import Call
 from trtfarm_client.downloads import receiving
-from trtfarm_client.flows import Flow, Report, Transferred
+from trtfarm_client.flows import Report, Transferred
 from trtfarm_client.link import Link
-from trtfarm_client.patience import Patience
 from trtfarm_client.records import DataSetRecord, JobRecord, ModelRecord, Retried, SubmissionRecord, Who
-from trtfarm_client.sse import EventReader, ServerEvent
+from trtfarm_client.sse import ServerEvent
+from trtfarm_client.transport import Transport
 
 Result = TypeVar("Result")
-Item = TypeVar("Item")
 Facts = dict[str, Any]
-
-SENT_BYTES = 1 << 20
-#: What the last event of a stream is called.
-LAST = "end"
 
 
 def unreported(_transferred: Transferred) -> None:
@@ -46,12 +37,10 @@ class Client:
 
     def __init__(self, link: Link) -> None:
         self.link = link
-        self._http = httpx2.Client(**link.client_options())
-        #: Whether anybody has answered yet: an address that never did is more likely wrong than a server gone.
-        self._reached = False
+        self._transport = Transport(link)
 
     def close(self) -> None:
-        self._http.close()
+        self._transport.close()
 
     def __enter__(self) -> Self:
         return self
@@ -168,7 +157,7 @@ class Client:
 
     def upload(self, paths: Sequence[Path], *, report: Report = unreported) -> dict[Path, str]:
         """Uploads those files that the farm does not hold, from where an earlier try broke off; their digests."""
-        return self._run(flows.uploading(paths, self._patience(), report))
+        return self._transport.run(flows.uploading(paths, self._transport.patience(), report))
 
     def submit(self, ask: Ask, *, idempotency_key: str | None = None) -> SubmissionRecord:
         """Hands in a submission, once, however often it has to be sent. A key of one's own does so across processes."""
@@ -192,7 +181,7 @@ class Client:
 
     def submission_events(self, submission: str) -> Iterator[ServerEvent]:
         """What happens to a submission: `submission` (as it is now), `job` (an event of a job), and last `end`."""
-        return self._events(calls.submission_events(submission), {})
+        return self._transport.events(calls.submission_events(submission), {})
 
     def jobs(
         self,
@@ -215,7 +204,7 @@ class Client:
 
     def job_stream(self, job: str, *, after: int = 0) -> Iterator[ServerEvent]:
         """The history of a job as it happens; the last event is `end`, with the job."""
-        return self._events(calls.job_stream(job), {"after": after})
+        return self._transport.events(calls.job_stream(job), {"after": after})
 
     def cancel_job(self, job: str) -> JobRecord:
         return self._send(calls.cancel_job(job))
@@ -234,11 +223,8 @@ class Client:
         """What living workers can build with."""
         return self._send(calls.toolchains())
 
-    def _patience(self) -> Patience:
-        return self.link.patience_of(reached=self._reached)
-
     def _send(self, call: Call[Result]) -> Result:
-        return self._run(flows.sending(call, self._patience()))
+        return self._transport.run(flows.sending(call, self._transport.patience()))
 
     def _listed(
         self,
@@ -249,93 +235,12 @@ class Client:
         limit: int | None,
     ) -> list[Any]:
         page = flows.page_call(make, {**words, "since": since, "until": until})
-        return self._run(flows.listing(page, limit, self._patience()))
+        return self._transport.run(flows.listing(page, limit, self._transport.patience()))
 
     def _download(self, path: str, destination: Path, digest: str | None, report: Report) -> str:
         def told(done: int, total: int) -> None:
             report(Transferred(path=destination, done=done, total=total))
 
         with receiving(destination, digest, told) as part:
-            self._run(flows.downloading(path, part, self._patience()))
+            self._transport.run(flows.downloading(path, part, self._transport.patience()))
         return str(part.digest)
-
-    def _run(self, flow: Flow[Result]) -> Result:
-        """Does what a flow asks for."""
-        try:
-            step = next(flow)
-            while True:
-                try:
-                    answer = self._do(step)
-                except TrtfarmError as error:
-                    step = flow.throw(error)
-                else:
-                    step = flow.send(answer)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
-
-    def _do(self, step: Step) -> Any:
-        if isinstance(step, Pause):
-            time.sleep(step.seconds)
-            return None
-        if isinstance(step, Work):
-            return step.function()
-        if isinstance(step, Fetch):
-            return self._fetch(step)
-        with self.link.transport_errors():
-            response = self._http.request(
-                step.method,
-                step.path,
-                params=dict(step.params),
-                headers=dict(step.headers),
-                json=step.body,
-                content=None if step.span is None else _pieces(step.span),
-            )
-        self._reached = True
-        return self.link.read(step, response.status_code, response.content)
-
-    def _fetch(self, fetch: Fetch) -> None:
-        headers = {**fetch.headers, "Accept-Encoding": "identity"}
-        with self.link.transport_errors(), self._http.stream("GET", fetch.path, headers=headers) as response:
-            if not response.is_success:
-                self.link.check(response.status_code, response.read())
-            fetch.begin(response.status_code, response.headers)
-            for piece in response.iter_raw():
-                fetch.take(piece)
-
-    def _events(self, path: str, params: Mapping[str, Any]) -> Iterator[ServerEvent]:
-        """Events up to `end`; after a break, those after the last one."""
-        reader, patience = EventReader(), self._patience()
-        while True:
-            try:
-                for event in self._connected(path, params, reader):
-                    patience.renew()
-                    yield event
-                    if event.kind == LAST:
-                        return
-            except TrtfarmError as error:
-                reader.cut()
-                time.sleep(patience.pause_after(error))
-
-    def _connected(self, path: str, params: Mapping[str, Any], reader: EventReader) -> Iterator[ServerEvent]:
-        """Events of one connection."""
-        with (
-            self.link.transport_errors(),
-            self._http.stream("GET", path, params=dict(params), headers=reader.headers()) as response,
-        ):
-            if not response.is_success:
-                self.link.check(response.status_code, response.read())
-            for line in response.iter_lines():
-                if event := reader.feed(line):
-                    yield event
-        raise self.link.broken_off()
-
-
-def _pieces(span: Span) -> Iterator[bytes]:
-    with span.path.open("rb") as file:
-        file.seek(span.start)
-        place = span.start
-        while place < span.stop and (piece := file.read(min(SENT_BYTES, span.stop - place))):
-            yield piece
-            place += len(piece)
-            span.sent(place)

@@ -8,6 +8,9 @@ from typing import Any
 
 from trtfarm.errors import ServerError
 
+#: What the last event of a stream is called.
+LAST = "end"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ServerEvent:
