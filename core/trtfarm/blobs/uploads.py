@@ -114,12 +114,20 @@ class Uploads:
         return self._upload(row)
 
     def of(self, actor: str, digest: str | None = None) -> list[Upload]:
-        """The actor's unfinished uploads, perhaps only those of a digest, oldest first."""
+        """The actor's unfinished uploads, perhaps only those of a digest, oldest first.
+
+        Without those that cannot go on here: they are another host's, or whoever began them died right then.
+        """
         wanted = select(UploadRow).where(UploadRow.actor == actor, UploadRow.expires > now()).order_by(UploadRow.id)
         if digest is not None:
             wanted = wanted.where(UploadRow.digest == digest)
         with self._database.read() as session:
-            return [self._upload(row) for row in session.scalars(wanted)]
+            rows = session.scalars(wanted).all()
+        found: list[Upload] = []
+        for row in rows:
+            with suppress(NotFoundError):
+                found.append(self._upload(row))
+        return found
 
     def get(self, actor: str, upload_id: str) -> Upload:
         """Raises NotFoundError."""
@@ -178,11 +186,13 @@ class Uploads:
 
     def sweep(self) -> int:
         """Forgets uploads that were abandoned; returns how many. Also removes files that nobody knows any more."""
+        # Files first: the row of one that is here was there before it, so that one without a row has lost it.
+        files = list(self._folder.glob("upl_*"))
         with self._database.write() as session:
             ended = session.execute(delete(UploadRow).where(UploadRow.expires <= now()).returning(UploadRow.id)).all()
         with self._database.read() as session:
             known = set(session.scalars(select(UploadRow.id)))
-        for path in self._folder.glob("upl_*"):
+        for path in files:
             if path.name not in known:
                 path.unlink(missing_ok=True)
         return len(ended)

@@ -214,13 +214,23 @@ def test_projects_do_not_cancel_each_others_jobs(
     assert client_of(token_for(Scope.ADMIN)).post(f"/v1/jobs/{job}/cancel").status_code == 200
 
 
-def test_engines_are_pinned_and_removed(client: TestClient, asked: dict[str, Any], farm: Farm) -> None:
+def test_engines_are_pinned_labelled_and_removed(client: TestClient, asked: dict[str, Any], farm: Farm) -> None:
     with farm.database.write() as session:
         session.add(engine_row(model_id=asked["model"], facts={"int8_layers": 0, "layers": [], "io": [], "seconds": 1}))
     assert client.put("/v1/engines/eng_1/pin").status_code == 204
     assert client.get("/v1/engines/eng_1").json()["pinned"] is True
     problem(client.delete("/v1/engines/eng_1"), 400, "usage")
     assert client.delete("/v1/engines/eng_1/pin").status_code == 204
+    for label in ("prod", "2026.1"):
+        assert client.put(f"/v1/engines/eng_1/labels/{label}").status_code == 204
+    problem(client.put("/v1/engines/eng_1/labels/.hidden"), 400, "usage")
+    (found,) = client.get("/v1/engines", params={"label": "prod"}).json()["items"]
+    assert found["labels"] == ["2026.1", "prod"]
+    problem(client.delete("/v1/engines/eng_1"), 400, "usage")
+    for label in ("prod", "2026.1"):
+        assert client.delete(f"/v1/engines/eng_1/labels/{label}").status_code == 204
+    problem(client.delete("/v1/engines/eng_1/labels/prod"), 404, "not_found")
+    assert client.get("/v1/engines", params={"label": "prod"}).json()["items"] == []
     problem(client.get("/v1/engines/eng_1/signature"), 404, "not_found")
     assert client.delete("/v1/engines/eng_1").status_code == 204
     problem(client.get("/v1/engines/eng_1"), 404, "not_found")

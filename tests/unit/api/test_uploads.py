@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from tests.unit.api.conftest import ClientOf
@@ -170,6 +172,29 @@ def test_an_abandoned_upload_ends(client: TestClient, farm: Farm) -> None:
     assert [path.name for path in (farm.settings.home / "uploads").iterdir()] == [kept]
     with farm.database.read() as session:
         assert session.scalars(select(UploadRow.id)).all() == [kept]
+
+
+def test_one_that_is_begun_during_clean_up_stays(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, begun = farm.database.read, list[str]()
+
+    @contextmanager
+    def then_begin() -> Iterator[Session]:
+        with read() as session:
+            yield session
+        monkeypatch.undo()
+        begun.append(farm.uploads.begin("me", DIGEST, len(DATA)).id)
+
+    farm.uploads.begin("other", DIGEST, len(DATA))
+    monkeypatch.setattr(farm.database, "read", then_begin)
+    assert farm.uploads.sweep() == 0
+    assert [upload.id for upload in farm.uploads.of("me")] == begun
+
+
+def test_one_whose_maker_died_before_the_first_byte_is_in_nobodys_way(farm: Farm) -> None:
+    dead = farm.uploads.begin("me", DIGEST, len(DATA))
+    (farm.settings.home / "uploads" / dead.id).unlink()
+    alive = farm.uploads.begin("me", DIGEST, len(DATA))
+    assert farm.uploads.of("me", DIGEST) == [alive]
 
 
 def test_sizes_and_numbers_have_limits(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
