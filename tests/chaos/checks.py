@@ -65,8 +65,8 @@ def judge(farm: Farm, history: History) -> Verdict:
     verdict.done = len({key for _, key, state in jobs if state is JobState.DONE})
     verdict.lost += _lost(history, submissions)
     verdict.lost += [f"step {step.name} of {step.submission_id} is {step.state}" for step in steps if not _met(step)]
-    verdict.duplicated += _twice_ended(changes)
-    verdict.duplicated += _at_once({job_id: key for job_id, key, _ in jobs}, changes)
+    verdict.duplicated += twice_ended(changes)
+    verdict.duplicated += at_once({job_id: key for job_id, key, _ in jobs}, changes)
     verdict.corrupt += [*_gone(farm, steps), *_damaged(farm)]
     return verdict
 
@@ -86,7 +86,7 @@ def _met(step: StepRow) -> bool:
     return step.state in {"done", "hit"}
 
 
-def _twice_ended(changes: Iterable[EventRow]) -> Iterable[str]:
+def twice_ended(changes: Iterable[EventRow]) -> Iterable[str]:
     """At most one attempt of a job is committed, and each attempt is one owner's."""
     done: dict[str, int] = defaultdict(int)
     claimed: dict[tuple[str, int], int] = defaultdict(int)
@@ -99,7 +99,7 @@ def _twice_ended(changes: Iterable[EventRow]) -> Iterable[str]:
     )
 
 
-def _at_once(keys: dict[str, str], changes: Iterable[EventRow]) -> Iterable[str]:
+def at_once(keys: dict[str, str], changes: Iterable[EventRow]) -> Iterable[str]:
     """Jobs of one key that ran at the same time, by the database's clock."""
     runs: dict[str, list[tuple[datetime, datetime | None, str]]] = defaultdict(list)
     begun: dict[str, datetime] = {}
