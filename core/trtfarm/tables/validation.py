@@ -133,12 +133,14 @@ def _duplicates(table: CalibrationTable) -> Iterator[Problem]:
             continue
         same = before.scale == entry.scale
         yield Problem(
-            severity=Severity.WARNING if same else Severity.ERROR,
+            severity=Severity.ERROR,
             line=entry.line,
             tensor=entry.tensor,
             what=f"the tensor is on line {before.line} too",
-            why="with the same scale" if same else f"there with scale {before.scale}, here with {entry.scale}",
-            remedy="nothing need be done" if same else "keep the line that is right, or calibrate again",
+            why="with the same scale: nothing that writes tables does so, and another edit may part the two"
+            if same
+            else f"there with scale {before.scale}, here with {entry.scale}",
+            remedy="take one of them out" if same else "keep the line that is right, or calibrate again",
         )
 
 

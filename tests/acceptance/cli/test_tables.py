@@ -30,6 +30,7 @@ DAMAGED: dict[str, list[str] | bytes] = {
     "not a number": [HEADER, SOUND, "data: 7fc00000"],
     "infinite": [HEADER, SOUND, "data: 7f800000"],
     "duplicate": [HEADER, SOUND, f"prob: {_scale(0.5)}"],
+    "duplicate with the same scale": [HEADER, SOUND, SOUND],
     "no scale": [HEADER, SOUND, "data:"],
     "no separator": [HEADER, SOUND, "data 3c010204"],
     "too few digits": [HEADER, SOUND, "data: 3c0102"],
