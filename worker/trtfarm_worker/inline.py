@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
+from trtfarm.errors import StorageError
 from trtfarm.farm import Farm
 from trtfarm.jobs.history import events_since
 from trtfarm.jobs.job import Job
@@ -17,11 +18,14 @@ from trtfarm.submissions.submission import Submission
 from trtfarm.workers import list_workers, why_waiting
 from trtfarm_worker.builder.events import LogLine, Progress
 from trtfarm_worker.gpus.keeper import keeper_of_host
+from trtfarm_worker.logs import logger
 from trtfarm_worker.offers import Offer
 from trtfarm_worker.places import Place, Places
 from trtfarm_worker.presence import CLIENT, Presence, forget_dead, workers_up
 from trtfarm_worker.runner import Runner
 from trtfarm_worker.toolchains.toolchain import Toolchain
+
+_log = logger()
 
 #: How often the database is asked about jobs that run elsewhere: it cannot wake us, it is another process's.
 _LOOK_SECONDS = 0.2
@@ -166,9 +170,18 @@ class _Drive:
 
 
 def announce(farm: Farm, job_ids: Sequence[str], *, wanted: bool = False) -> None:
-    """Tells the broker of new jobs when a worker could hear it, or when nobody else will run them (`wanted`)."""
-    if not job_ids or not (wanted or workers_up(farm)):
-        return
+    """Tells the broker of new jobs when a worker could hear it, or when nobody else will run them (`wanted`).
+
+    The jobs are committed, and a message is a hint: where the database is away just now, that is no failure of theirs.
+    """
+    try:
+        if job_ids and (wanted or workers_up(farm)):
+            _tell_broker(farm, job_ids)
+    except StorageError as error:
+        _log.warning("nobody was told of new jobs; they are found all the same", error=error.message)
+
+
+def _tell_broker(farm: Farm, job_ids: Sequence[str]) -> None:
     from trtfarm_worker.app import CeleryPublisher  # noqa: PLC0415 - a client that runs its jobs itself needs no Celery
 
     publish(farm.jobs, CeleryPublisher(farm.settings), [farm.jobs.get(job_id) for job_id in job_ids])
