@@ -67,7 +67,7 @@ class Campaign:
             stack.start()
             self._start_clients()
             self._trouble(plan(size.seed, size.seconds, size.kills))
-            with Farm.open(stack.settings) as farm:
+            with self._opened() as farm:
                 self._until_ended(farm)
                 unnoticed = self._mend(farm)
                 verdict = judge(farm, self.history)
@@ -188,6 +188,17 @@ class Campaign:
             file.write(bytes([byte ^ 1]))
         self._corrupted.add(digest)
         return digest
+
+    def _opened(self) -> Farm:
+        """The farm, as soon as its database answers: it may have been killed or stopped just now."""
+        until = time.monotonic() + self._size.patience
+        while True:
+            self._look()
+            try:
+                return Farm.open(self.stack.settings)
+            except TrtfarmError:
+                if time.monotonic() > until:
+                    raise
 
     def _until_ended(self, farm: Farm) -> None:
         """Returns when every client has handed in all it had, and every submission has ended, or when patience ends."""

@@ -80,8 +80,7 @@ class Kept:
         """Lets it go on, or starts it again `pause` seconds after its end, if it is time for that."""
         now = time.monotonic()
         if self._stopped_until is not None and now >= self._stopped_until:
-            self._stopped_until = None
-            self._signal(signal.SIGCONT)
+            self.go_on()
         if self.process is not None:
             return
         if self._again_at is None:
@@ -89,12 +88,19 @@ class Kept:
         elif now >= self._again_at:
             self.start()
 
+    def go_on(self) -> None:
+        self._stopped_until = None
+        self._signal(signal.SIGCONT)
+
+    def ask_to_end(self) -> None:
+        """SIGTERM, without waiting."""
+        if self._process is not None:
+            self._process.terminate()
+
     def end(self, seconds: float) -> bool:
-        """SIGTERM, and SIGKILL for what does not end in that time; whether it ended by itself."""
+        """Waits for its end, and kills it where that does not come in so many seconds; whether it came."""
         if self._process is None:
             return True
-        self._signal(signal.SIGCONT)
-        self._process.terminate()
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:

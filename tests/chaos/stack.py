@@ -95,7 +95,11 @@ class Stack:
 
     def end(self) -> list[str]:
         """Ends all, the servers last; returns the names of those programs that had to be killed."""
-        killed = [kept.name for kept in [*self._programs()] if not kept.end(_END_SECONDS)]
+        for kept in self.kept():
+            kept.go_on()
+        for kept in self._programs():
+            kept.ask_to_end()
+        killed = [kept.name for kept in self._programs() if not kept.end(_END_SECONDS)]
         for server in [self.database.kept, *([self.broker.kept] if self.broker else [])]:
             server.kill()
         return killed
