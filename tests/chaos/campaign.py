@@ -79,7 +79,8 @@ class Campaign:
         finally:
             for client in self._clients:
                 client.kill()
-            stack.end()
+            for name in stack.end():
+                self._tell(f"{name} did not end when it was told to, and was killed")
             stack.disk.unmount()
 
     def troubles(self) -> Counter[str]:
