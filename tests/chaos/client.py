@@ -1,7 +1,8 @@
 """A client in a process of its own: hands in its share of the orders, and notes those that were accepted.
 
-`python -m tests.chaos.client HISTORY SEED JOBS SHARE SHARES SECONDS`. With TRTFARM_URL it speaks to the API, else to
-the database. Every order has an idempotency key, so that it may be sent again when nobody knows what became of it.
+`python -m tests.chaos.client HISTORY SEED JOBS SHARE SHARES SECONDS URL`. It speaks to the API at the URL, or to the
+database where that is empty. Every order has an idempotency key, so that it may be sent again when nobody knows what
+became of it.
 """
 
 from __future__ import annotations
@@ -139,14 +140,14 @@ def request_of(order: Order, model: str, data: str | None, test: str | None) -> 
 
 
 def main() -> None:
-    history, seed, jobs, share, shares = History(Path(sys.argv[1])), *map(int, sys.argv[2:6])
+    history, url, seconds = History(Path(sys.argv[1])), sys.argv[7], float(sys.argv[6])
+    seed, jobs, share, shares = map(int, sys.argv[2:6])
     mine = orders(seed, jobs)[share::shares]
-    pace = float(sys.argv[6]) / max(len(mine), 1)
     settings = Settings.from_environment()
-    door: Door = HttpDoor(_url) if (_url := sys.argv[7]) else DirectDoor(settings)
+    door: Door = HttpDoor(url) if url else DirectDoor(settings)
     folder = settings.home / f"client-{share}"
     folder.mkdir(parents=True, exist_ok=True)
-    begun = time.monotonic()
+    begun, pace = time.monotonic(), seconds / max(len(mine), 1)
     for place, order in enumerate(mine):
         time.sleep(max(0.0, begun + place * pace - time.monotonic()))  # spread over the time of trouble
         history.note("accepted", order=order.number, submission=door.submit(order, folder, f"order-{order.number}"))
