@@ -68,7 +68,8 @@ class BrokerContract:
         with program([*_CLI, "worker"], host(tmp_path, ENGINE)) as worker:
             worker.line(lambda line: "worker is up" in line)
             submission_id, queued = lenet.farm.submit(lenet.request())
-            assert told(lenet, CeleryPublisher(lenet.farm.settings)) == tuple(queued)
+            # None are told of where the worker has just looked for itself and was faster.
+            assert set(told(lenet, CeleryPublisher(lenet.farm.settings))) <= set(queued)
             assert ended(lenet, submission_id).state == "done"
         jobs = list_jobs(lenet.farm.database)
         assert {job.kind: job.attempt for job in jobs} == {"calibrate": 1, "quantize": 1, "verify": 1, "build": 1}

@@ -69,7 +69,7 @@ def fsck(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Reads every file that the farm names and compares it with its digest.
+    """Compares every file that the farm names with its digest.
 
     Exit code 1 when something is damaged and was not repaired. A model or data set that is gone is mended by handing
     it in again; everything else by the next submission that needs it.
