@@ -32,7 +32,7 @@ fix: setup  ## what ruff can mend by itself
 	$(BIN)/ruff format .
 
 test: setup  ## all tests; those of a server that is not installed are skipped
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist worksteal
 
 compose-test: setup  ## docker-compose.yml for real, on Debian as root; apt-get install docker.io docker-compose debootstrap
 	docker/compose-test.sh

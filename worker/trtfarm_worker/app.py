@@ -49,6 +49,7 @@ def make_app(settings: Settings) -> Celery:
         worker_prefetch_multiplier=1,
         worker_enable_remote_control=False,
         worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,  # our log's lines are whole already
         worker_send_task_events=False,
         worker_soft_shutdown_timeout=10.0,
         enable_utc=True,
