@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 from trtfarm.actions import REFERENCE_REVISION, REFERENCE_TENSORRT, Action, ActionKind
 from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.database.schema import DatasetRow, ModelRow, TableRow
-from trtfarm.errors import BuilderCrashError
 from trtfarm.ids import new_id
 from trtfarm.origins import TableOrigin
 from trtfarm.submissions.resolve import row
@@ -25,6 +24,7 @@ from trtfarm_worker.builder.request import BuilderAnswer
 from trtfarm_worker.steps.engines import check_signing_key, keep_engine
 from trtfarm_worker.steps.hosts import check_device, check_version, toolchain_of
 from trtfarm_worker.steps.inputs import arrays, model_file
+from trtfarm_worker.steps.revisions import check_revision
 from trtfarm_worker.steps.rows import keep_bytes, put
 from trtfarm_worker.steps.step import Commit, Invocation, Task
 from trtfarm_worker.steps.timing import handed_caches
@@ -102,12 +102,7 @@ class _Made:
 
 
 def _reference(task: Task, answer: BuilderAnswer, rule: CalibrationRule) -> _Made:  # noqa: ARG001 - as `_native`
-    if answer.result["revision"] != REFERENCE_REVISION:
-        raise BuilderCrashError(
-            f"the reference calibrator follows rules of revision {answer.result['revision']}, not {REFERENCE_REVISION}",
-            cause="worker and builder are of different releases",
-            remedy="install one release of trtfarm on this worker",
-        )
+    check_revision("the reference calibrator", answer.result["revision"], REFERENCE_REVISION)
     table = CalibrationTable.of(answer.result["scales"], rule, TensorRTVersion.parse(REFERENCE_TENSORRT))
     return _Made(table=table, text=table.render(), tensorrt=REFERENCE_TENSORRT, origin=TableOrigin.REFERENCE, facts={})
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from trtfarm.database.schema import DatasetRow, EngineRow, RecordingRow, VerificationRow
-from trtfarm.ids import new_id
+from trtfarm.database.schema import DatasetRow, EngineRow, RecordingRow
 from trtfarm.signing.keyring import Keyring
 from trtfarm.signing.seal import check_row
 from trtfarm.submissions.resolve import row
 from trtfarm_worker.builder.request import BuilderAnswer
 from trtfarm_worker.steps.hosts import check_device, toolchain_of
 from trtfarm_worker.steps.inputs import array, arrays, blob_file
-from trtfarm_worker.steps.rows import put
+from trtfarm_worker.steps.rows import put_verification
 from trtfarm_worker.steps.step import Commit, Invocation, Task
 
 _BATCH_SIZE = 64
@@ -41,14 +40,6 @@ def prepare(task: Task) -> Invocation:
 
 
 def keep(task: Task, answer: BuilderAnswer) -> Commit:
-    request = task.job.request
     check_device(task, answer.result["device"])
-    values = {
-        "model_id": request["model_id"],
-        "quantization_id": None,
-        "engine_id": request["engine_id"],
-        "dataset_id": request["dataset_id"],
-        "simulated": bool(answer.result["simulated"]),
-        "metrics": dict(answer.result),
-    }
-    return lambda session: {"verification_id": put(session, task, VerificationRow, [], id=new_id("ver"), **values)}
+    of = {"quantization_id": None, "engine_id": task.job.request["engine_id"]}
+    return lambda session: put_verification(session, task, answer.result, **of)

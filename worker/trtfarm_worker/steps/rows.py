@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from trtfarm.blobs.records import put_bytes_held, put_held, record
 from trtfarm.blobs.store import Blob
-from trtfarm.database.schema import QuantizationRow
+from trtfarm.database.schema import QuantizationRow, VerificationRow
 from trtfarm.ids import new_id
 from trtfarm_worker.steps.step import Task
 
@@ -61,3 +61,24 @@ def put_rewritten(session: Session, task: Task, blob: Blob, *, prefix: str, fact
         facts=dict(facts),
     )
     return {"quantization_id": stored}
+
+
+def put_verification(
+    session: Session, task: Task, metrics: Mapping[str, Any], *, quantization_id: str | None, engine_id: str | None
+) -> dict[str, str]:
+    """The row of a comparison with FP32, of a rewritten model or of an engine."""
+    request = task.job.request
+    stored = put(
+        session,
+        task,
+        VerificationRow,
+        [],
+        id=new_id("ver"),
+        model_id=request["model_id"],
+        quantization_id=quantization_id,
+        engine_id=engine_id,
+        dataset_id=request["dataset_id"],
+        simulated=bool(metrics["simulated"]),
+        metrics=dict(metrics),
+    )
+    return {"verification_id": stored}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from trtfarm.accuracy import BATCH_SIZE
 from trtfarm.actions import SEARCH_REVISION
 from trtfarm.database.schema import DatasetRow, ModelRow, TableRow
-from trtfarm.errors import BuilderCrashError
 from trtfarm.submissions.resolve import row
 from trtfarm_worker.builder.request import BuilderAnswer
 from trtfarm_worker.steps import quantize
 from trtfarm_worker.steps.inputs import arrays, model_file
+from trtfarm_worker.steps.revisions import check_revision
 from trtfarm_worker.steps.rows import keep_file, put_rewritten
 from trtfarm_worker.steps.step import Commit, Invocation, Task
 from trtfarm_worker.toolchains.registry import reference_toolchain
@@ -38,12 +38,7 @@ def prepare(task: Task) -> Invocation:
 
 def keep(task: Task, answer: BuilderAnswer) -> Commit:
     search = answer.result["search"]
-    if search["revision"] != SEARCH_REVISION:
-        raise BuilderCrashError(
-            f"the search follows rules of revision {search['revision']}, not {SEARCH_REVISION}",
-            cause="worker and builder are of different releases",
-            remedy="install one release of trtfarm on this worker",
-        )
+    check_revision("the search", search["revision"], SEARCH_REVISION)
     blob = keep_file(task, answer.file("model"))
     facts = {**quantize.facts_of(answer), "search": search}
     return lambda session: put_rewritten(session, task, blob, prefix="qdq", facts=facts)

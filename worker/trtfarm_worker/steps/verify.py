@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy.orm import Session
-
 from trtfarm.accuracy import BATCH_SIZE
-from trtfarm.database.schema import DatasetRow, ModelRow, QuantizationRow, VerificationRow
-from trtfarm.ids import new_id
+from trtfarm.database.schema import DatasetRow, ModelRow, QuantizationRow
 from trtfarm.submissions.resolve import row
 from trtfarm_worker.builder.request import BuilderAnswer
 from trtfarm_worker.steps.inputs import array, arrays, blob_file, model_file
-from trtfarm_worker.steps.rows import put
+from trtfarm_worker.steps.rows import put_verification
 from trtfarm_worker.steps.step import Commit, Invocation, Task
 from trtfarm_worker.toolchains.registry import reference_toolchain
 
@@ -35,21 +32,5 @@ def prepare(task: Task) -> Invocation:
 
 
 def keep(task: Task, answer: BuilderAnswer) -> Commit:
-    request = task.job.request
-
-    def commit(session: Session) -> dict[str, str]:
-        stored = put(
-            session,
-            task,
-            VerificationRow,
-            [],
-            id=new_id("ver"),
-            model_id=request["model_id"],
-            quantization_id=request["quantization_id"],
-            dataset_id=request["dataset_id"],
-            simulated=bool(answer.result["simulated"]),
-            metrics=dict(answer.result),
-        )
-        return {"verification_id": stored}
-
-    return commit
+    of = {"quantization_id": task.job.request["quantization_id"], "engine_id": None}
+    return lambda session: put_verification(session, task, answer.result, **of)
