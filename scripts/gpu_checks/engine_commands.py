@@ -22,7 +22,7 @@ _GRAPH_ROOM = 1.1
 
 
 @check("trtfarm run: an engine of the farm, and the same as a pulled file", seconds=30)
-def farm_run(host: Host) -> Numbers:
+def command_run(host: Host) -> Numbers:
     farm, engine = farm_of(host), lenet_engine(host, "int8")["id"]
     data, labels = lenet_test_files(host)
     np.savez(farm.folder / "digits.npz", data=np.load(data))
@@ -49,7 +49,7 @@ def farm_run(host: Host) -> Numbers:
 
 
 @check("trtfarm bench: median, p95 and throughput by batch size, with and without a CUDA graph", seconds=60)
-def farm_bench(host: Host) -> Numbers:
+def command_bench(host: Host) -> Numbers:
     farm, sizes = farm_of(host), ",".join(map(str, _SIZES))
     numbers: Numbers = {}
     for precision in _PRECISIONS:
@@ -71,7 +71,7 @@ def farm_bench(host: Host) -> Numbers:
 
 
 @check("trtfarm verify: Top-1 and Top-5 of FP32, FP16 and INT8 engines, kept with them", seconds=60)
-def farm_verify(host: Host) -> Numbers:
+def command_verify(host: Host) -> Numbers:
     farm, (data, labels) = farm_of(host), lenet_test_files(host)
     numbers: Numbers = {}
     for precision in _PRECISIONS:
@@ -92,7 +92,7 @@ def farm_verify(host: Host) -> Numbers:
 
 
 @check("Engines that are changed, unsigned, for another GPU or version, and unfit data: refused", seconds=40)
-def farm_refusals(host: Host) -> Numbers:
+def command_refusals(host: Host) -> Numbers:
     farm, engine = farm_of(host), lenet_engine(host, "fp32")["id"]
     data, _ = lenet_test_files(host)
     path = _pulled(farm, engine)
