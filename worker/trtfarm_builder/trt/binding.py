@@ -1,14 +1,19 @@
 """The TensorRT module of this interpreter, and the digits that stand for its version in a calibration table."""
 
 import importlib
+import os
 from typing import Any
 
 from trtfarm_builder.failures import ToolchainUnfitError
 
 _WIDE_FROM_MAJOR = 10
+# How the driver brings kernels to the GPU: when they are first needed, not every library's thousands at the start.
+_LOADING = ("CUDA_MODULE_LOADING", "LAZY")
 
 
 def _load() -> Any:
+    # The driver reads it once, when CUDA begins. What the environment says is somebody's wish.
+    os.environ.setdefault(*_LOADING)
     try:
         return importlib.import_module("tensorrt")
     except (ImportError, OSError) as error:
