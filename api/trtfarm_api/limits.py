@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -22,7 +21,6 @@ from trtfarm_api.tracing import request_id_of
 _REMEMBERED = 10_000
 #: Bodies whose size their own route limits.
 _STREAMED = "PATCH"
-_RETRY_SECONDS = 1.0
 _TOO_LARGE = 413
 
 
@@ -55,8 +53,7 @@ class Limiting:
             self._admit(client, limits)
             _check_length(connection, limits)
         except TrtfarmError as error:
-            headers = {"Retry-After": str(math.ceil(_wait(client, limits)))} if isinstance(error, BusyError) else {}
-            await answer(error, request_id_of(connection), headers=headers)(scope, receive, send)
+            await answer(error, request_id_of(connection))(scope, receive, send)
             return
         client.active += 1
         self._active += 1
@@ -79,7 +76,9 @@ class Limiting:
     def _admit(self, client: _Client, limits: Limits) -> None:
         """Raises BusyError."""
         if client.allowance < 1:
-            raise BusyError("too many requests in too short a time", remedy="wait as long as Retry-After says")
+            error = BusyError("too many requests in too short a time", remedy="wait as long as Retry-After says")
+            error.retry_after = (1 - client.allowance) / limits.rate
+            raise error
         if client.active >= limits.of_client or self._active >= limits.of_all:
             whose = "of yours" if client.active >= limits.of_client else "of all clients"
             raise BusyError(f"too many requests {whose} are being answered", remedy="wait until some are")
@@ -92,11 +91,6 @@ def _name_of(connection: HTTPConnection) -> str:
     if authorization:
         return hashlib.sha256(authorization.encode()).hexdigest()
     return connection.client.host if connection.client else ""
-
-
-def _wait(client: _Client, limits: Limits) -> float:
-    """Seconds until a client may ask again."""
-    return max((1 - client.allowance) / limits.rate, _RETRY_SECONDS)
 
 
 def _check_length(connection: HTTPConnection, limits: Limits) -> None:

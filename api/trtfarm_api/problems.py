@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -43,7 +44,7 @@ STATUS: dict[type[BaseException], int] = {
     errors.CorruptBlobError: 410,
     errors.DiskFullError: 507,
 }
-_RETRY_SECONDS = "1"
+_RETRY_SECONDS = 1.0
 #: What the routes may answer beside what they return, for the OpenAPI document.
 _SHOWN_ERRORS = 5
 _METHOD_NOT_ALLOWED = 405
@@ -77,7 +78,7 @@ def answer(
     if isinstance(error, errors.AccessError) and not isinstance(error, errors.ForbiddenError):
         told["WWW-Authenticate"] = "Bearer"
     if isinstance(error, BusyError | StorageError) and error.retryable:
-        told.setdefault("Retry-After", _RETRY_SECONDS)
+        told.setdefault("Retry-After", str(math.ceil(error.retry_after or _RETRY_SECONDS)))
     return JSONResponse({**error.as_dict(), "request_id": request_id}, status, told)
 
 

@@ -68,14 +68,14 @@ class AsyncTransport:
                 content=None if step.span is None else _pieces(step.span),
             )
         self._reached = True
-        return self.link.read(step, response.status_code, response.content)
+        return self.link.read(step, response.status_code, response.headers, response.content)
 
     async def _fetch(self, fetch: Fetch) -> None:
         headers = {**fetch.headers, "Accept-Encoding": "identity"}
         with self.link.transport_errors():
             async with self._http.stream("GET", fetch.path, headers=headers) as response:
                 if not response.is_success:
-                    self.link.check(response.status_code, await response.aread())
+                    self.link.check(response.status_code, response.headers, await response.aread())
                 fetch.begin(response.status_code, response.headers)
                 async for piece in response.aiter_raw():
                     await anyio.to_thread.run_sync(fetch.take, piece)
@@ -99,7 +99,7 @@ class AsyncTransport:
         with self.link.transport_errors():
             async with self._http.stream("GET", path, params=dict(params), headers=reader.headers()) as response:
                 if not response.is_success:
-                    self.link.check(response.status_code, await response.aread())
+                    self.link.check(response.status_code, response.headers, await response.aread())
                 async for line in response.aiter_lines():
                     if event := reader.feed(line):
                         yield event

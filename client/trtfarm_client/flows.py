@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from trtfarm.digests import digest_of_file
-from trtfarm.errors import ConflictError, NotFoundError, TrtfarmError
+from trtfarm.errors import BusyError, ConflictError, NotFoundError, TrtfarmError
 from trtfarm.file_errors import storage_errors
 from trtfarm_client import calls
 from trtfarm_client.call import Call, Fetch, Pause, Span, Step, Work
@@ -53,7 +53,8 @@ def sending(call: Call[Result], patience: Patience) -> Flow[Result]:
         try:
             answer: Result = yield call
         except TrtfarmError as error:
-            if not call.repeatable:
+            # What was refused for being too much did nothing.
+            if not call.repeatable and not isinstance(error, BusyError):
                 raise
             yield Pause(seconds=patience.pause_after(error))
         else:

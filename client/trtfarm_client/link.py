@@ -68,24 +68,33 @@ class Link:
             headers["Authorization"] = f"Bearer {self.token}"
         return {"base_url": self.url, "headers": headers, "timeout": _TIMEOUT, "follow_redirects": False}
 
-    def read(self, call: Call[Answer], status: int, body: bytes) -> Answer:
+    def read(self, call: Call[Answer], status: int, headers: Mapping[str, str], body: bytes) -> Answer:
         """The answer to a call. Raises the server's own error, or ServerError for what no farm would say."""
-        self.check(status, body)
+        self.check(status, headers, body)
         if call.raw:
             return call.parse(body)
         return call.parse(None if status == _NO_CONTENT or not body else self._json(status, body))
 
-    def check(self, status: int, body: bytes) -> None:
+    def check(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         """Raises the error that a response is, if it is one."""
         if status < 300:  # noqa: PLR2004 - what begins with 2 is a success
             return
-        data = self._json(status, body) if status >= _FIRST_ERROR else None
-        if not isinstance(data, dict) or "code" not in data:
-            raise self._foreign(status, body)
+        error = self._error(status, body)
+        wait = headers.get("Retry-After", "")
+        error.retry_after = float(wait) if wait.isascii() and wait.isdecimal() else None
+        raise error
+
+    def _error(self, status: int, body: bytes) -> TrtfarmError:
+        try:
+            data = json.loads(body)
+        except (ValueError, RecursionError):
+            data = None
+        if status < _FIRST_ERROR or not isinstance(data, dict) or "code" not in data:
+            return self._foreign(status, body)
         error = error_from_dict(data)
         if status == 500:  # noqa: PLR2004 - the server's log has more
             error.cause = f"request {data.get('request_id')} at {self.url}"
-        raise error
+        return error
 
     def broken_off(self) -> UnreachableError:
         """Events ended before the last one."""

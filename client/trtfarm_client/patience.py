@@ -14,7 +14,7 @@ _PASSING = (UnreachableError, BusyError)
 
 
 class Patience:
-    """Runs out some seconds after the last success; pauses double up to two seconds."""
+    """Runs out some seconds after the last success; pauses double up to two seconds, or last as the server asks."""
 
     def __init__(self, seconds: float, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
@@ -37,8 +37,9 @@ class Patience:
         return self.pause_after_loss(error)
 
     def pause_after_loss(self, error: TrtfarmError) -> float:
-        """The same for whatever there is a way on from."""
-        if self._clock() + self._pause > self._until:
+        """The same for whatever there is a way on from. A server that says how long to wait is waited for as long."""
+        pause = max(self._pause, error.retry_after or 0.0)
+        if self._clock() + pause > self._until:
             raise error
-        pause, self._pause = self._pause, min(2 * self._pause, _LONGEST_SECONDS)
+        self._pause = min(2 * self._pause, _LONGEST_SECONDS)
         return pause

@@ -69,13 +69,13 @@ class Transport:
                 content=None if step.span is None else _pieces(step.span),
             )
         self._reached = True
-        return self.link.read(step, response.status_code, response.content)
+        return self.link.read(step, response.status_code, response.headers, response.content)
 
     def _fetch(self, fetch: Fetch) -> None:
         headers = {**fetch.headers, "Accept-Encoding": "identity"}
         with self.link.transport_errors(), self._http.stream("GET", fetch.path, headers=headers) as response:
             if not response.is_success:
-                self.link.check(response.status_code, response.read())
+                self.link.check(response.status_code, response.headers, response.read())
             fetch.begin(response.status_code, response.headers)
             for piece in response.iter_raw():
                 fetch.take(piece)
@@ -101,7 +101,7 @@ class Transport:
             self._http.stream("GET", path, params=dict(params), headers=reader.headers()) as response,
         ):
             if not response.is_success:
-                self.link.check(response.status_code, response.read())
+                self.link.check(response.status_code, response.headers, response.read())
             for line in response.iter_lines():
                 if event := reader.feed(line):
                     yield event

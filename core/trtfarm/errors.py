@@ -48,6 +48,8 @@ class TrtfarmError(Exception):
 
     code: ClassVar[str] = "error"
     retryable: ClassVar[bool] = False
+    #: Seconds after which another attempt makes sense, where somebody said so.
+    retry_after: float | None = None
 
     def __init__(self, message: str, *, cause: str | None = None, remedy: str | None = None) -> None:
         super().__init__(message)

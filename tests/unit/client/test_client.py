@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 import socket
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
@@ -16,6 +18,7 @@ from tests.contracts.rows import engine_row, job_row, model_row, table_row
 from tests.unit.client.conftest import link_to
 from trtfarm.errors import (
     AccessError,
+    BusyError,
     ForbiddenError,
     NotFoundError,
     ServerError,
@@ -148,6 +151,49 @@ def test_patience_is_for_what_passes_and_runs_out() -> None:
         patience.pause_after(gone)
     patience.renew()
     assert patience.pause_after(gone) == 0.1
+
+
+def test_a_server_that_says_how_long_to_wait_is_believed() -> None:
+    now = [0.0]
+    patience = Patience(20.0, clock=lambda: now[0])
+    busy = BusyError("too many requests")
+    busy.retry_after = 7.0
+    assert patience.pause_after(busy) == 7.0
+    busy.retry_after = 0.01
+    assert patience.pause_after(busy) == 0.2
+    now[0], busy.retry_after = 15.0, 7.0
+    with pytest.raises(BusyError):
+        patience.pause_after(busy)
+
+
+_ANSWERED: list[str] = []
+
+
+class _Busy(_Foreign):
+    """Has too much to do once, and then does what it is asked for."""
+
+    def do_POST(self) -> None:
+        _ANSWERED.append(self.path)
+        status, body = (204, b"") if len(_ANSWERED) > 1 else (429, b'{"code": "busy", "message": "later"}')
+        self.send_response(status)
+        self.send_header("Retry-After", "1")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def test_what_was_refused_for_being_too_much_is_asked_again_even_if_it_may_happen_once_only() -> None:
+    with HTTPServer(("127.0.0.1", 0), _Busy) as server:
+        _ANSWERED.clear()
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        begun = time.monotonic()
+        with Client(link_to(server.server_port, None)) as client:
+            client._send(replace(calls.remove_engine("eng_1"), method="POST"))
+        assert time.monotonic() - begun >= 1.0
+        server.shutdown()
+        thread.join()
+    assert _ANSWERED == ["/v1/engines/eng_1"] * 2
 
 
 def test_events_are_read_line_by_line() -> None:
