@@ -18,28 +18,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+from scripts.gpu_checks import MODULES
 from scripts.gpu_checks.check import CHECKS, Check, Outcome, perform
 from scripts.gpu_checks.host import Host, kit_toolchain
 from scripts.gpu_checks.report import write_report
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
-_MODULES = (
-    "calibration",
-    "builds",
-    "reuse",
-    "bad_input",
-    "gpus",
-    "engine_commands",
-    "submissions",
-    "speed",
-    "transformer",
-)
-
 
 def main() -> int:
     arguments = _parser().parse_args()
     begun = time.monotonic()
-    for name in _MODULES:
+    for name in MODULES:
         importlib.import_module(f"scripts.gpu_checks.{name}")
     chosen = _chosen(arguments.only, arguments.skip)
     if arguments.list:
@@ -61,9 +50,11 @@ def main() -> int:
             scratch=Path(scratch),
             minilm=arguments.minilm.absolute() if arguments.minilm else None,
             minilm_data=arguments.minilm_data.absolute() if arguments.minilm_data else None,
+            say=lambda line: print(f"    {line}", flush=True),
         )
         for item in chosen:
             left = arguments.minutes * 60 - (time.monotonic() - begun)
+            print(f"--   {time.monotonic() - begun:6.1f} s  {item.name}", flush=True)
             outcome = perform(item, host) if item.seconds <= left else _no_time(item, left)
             outcomes.append(outcome)
             print(f"{outcome.status:4} {outcome.seconds:6.1f} s  {item.name}  {outcome.text}", flush=True)

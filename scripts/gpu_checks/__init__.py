@@ -1,1 +1,15 @@
-"""What is checked on a real GPU with a real TensorRT; `scripts/gpu_check.py` runs it all and writes a report."""
+"""What scripts/gpu_check.py runs; a module of checks puts them on the list when it is imported."""
+
+from __future__ import annotations
+
+MODULES = (
+    "calibration",
+    "builds",
+    "reuse",
+    "bad_input",
+    "gpus",
+    "engine_commands",
+    "submissions",
+    "speed",
+    "transformer",
+)

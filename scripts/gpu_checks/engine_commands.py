@@ -48,7 +48,7 @@ def command_run(host: Host) -> Numbers:
     return numbers
 
 
-@check("trtfarm bench: median, p95 and throughput by batch size, with and without a CUDA graph", seconds=60)
+@check("trtfarm bench: median, p95 and throughput by batch size, with and without a CUDA graph", seconds=90)
 def command_bench(host: Host) -> Numbers:
     farm, sizes = farm_of(host), ",".join(map(str, _SIZES))
     numbers: Numbers = {}

@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -55,17 +56,25 @@ class HostFarm:
 
     home: Path
     folder: Path
+    say: Callable[[str], None]
 
     def run(self, *arguments: str | Path, **environment: str) -> Ended:
-        ran = subprocess.run(
-            [sys.executable, "-m", "trtfarm_cli", *map(str, arguments)],
-            env={**os.environ, "TRTFARM_HOME": str(self.home), **environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_STUCK_SECONDS,
-            check=False,
-        )
+        begun = time.monotonic()
+        try:
+            ran = subprocess.run(
+                [sys.executable, "-m", "trtfarm_cli", *map(str, arguments)],
+                env={**os.environ, "TRTFARM_HOME": str(self.home), **environment},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=_STUCK_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as stuck:
+            said = (stuck.stderr or b"").decode(errors="replace")  # bytes, though text was asked for
+            raise CheckFailedError(f"{_shown(arguments)} did not end in {_STUCK_SECONDS} s; it said: {said}") from None
+        finally:
+            self.say(f"{_shown(arguments)}: {time.monotonic() - begun:.1f} s")
         return Ended(code=ran.returncode, out=ran.stdout, err=ran.stderr)
 
     @contextmanager
@@ -88,21 +97,26 @@ class HostFarm:
         """The JSON document that a command gives, which has to succeed."""
         ended = self.run(*arguments, "--json", **environment)
         if ended.code:
-            raise CheckFailedError(f"trtfarm {' '.join(map(str, arguments))} ended with {ended.code}: {ended.err}")
+            raise CheckFailedError(f"{_shown(arguments)} ended with {ended.code}: {ended.err}")
         return json.loads(ended.out)
 
     def refused(self, code: int, *arguments: str | Path) -> str:
         """What a command says that has to end with this exit code, and without a traceback."""
         ended = self.run(*arguments, "--json")
         if ended.code != code or "Traceback" in ended.err:
-            raise CheckFailedError(f"trtfarm {' '.join(map(str, arguments))} ended with {ended.code}: {ended.err}")
+            raise CheckFailedError(f"{_shown(arguments)} ended with {ended.code}: {ended.err}")
         error = json.loads(ended.err.splitlines()[-1])
         return f"{error['code']}: {error['message']} ({error['cause']}); {error['remedy']}"
 
 
+def _shown(arguments: Sequence[str | Path]) -> str:
+    """A command as one reads it: files by their names."""
+    return " ".join(["trtfarm", *(word.name if isinstance(word, Path) else word for word in arguments)])
+
+
 def farm_of(host: Host) -> HostFarm:
     """The host's farm, the same for all checks."""
-    farm = HostFarm(home=host.scratch / "farm", folder=host.scratch / "farm-files")
+    farm = HostFarm(home=host.scratch / "farm", folder=host.scratch / "farm-files", say=host.say)
     if not farm.folder.exists():
         farm.folder.mkdir()
         ToolchainRegistry(farm.home).put(replace(host.toolchain, environment=None))

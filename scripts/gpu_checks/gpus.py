@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from scripts.gpu_checks.check import Numbers, check, expect
+from scripts.gpu_checks.check import Numbers, SkippedError, check, expect
 from scripts.gpu_checks.farm import HostFarm, farm_of
 from scripts.gpu_checks.host import Host
 from trtfarm_worker.builder.request import BuilderRequest, Limits
@@ -22,6 +22,8 @@ from trtfarm_worker.gpus.waiting import turn_on
 
 _LIMITS = Limits(wall_seconds=300, silent_seconds=300, memory_bytes=48 << 30)
 _MIB = 1 << 20
+#: Two builds that nothing but their precision tells apart, and that need no data.
+_TWO = ("fp32", "fp16")
 
 
 @check("NVML finds the GPUs that nvidia-smi shows, and their health", seconds=5)
@@ -90,32 +92,69 @@ def gpu_given_back(host: Host) -> Numbers:
     return numbers
 
 
-@check("Two submits at once: one after the other on one GPU, beside each other on two", seconds=90)
+@check("Two submits at once: one after the other on one GPU, beside each other on two", seconds=45)
 def submits_take_turns(host: Host) -> Numbers:
-    farm, target = farm_of(host), str(host.keeper.gpus[0].compute_capability)
+    farm = farm_of(host)
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda precision: _submit(host, farm, target, precision), ("fp32", "fp16")))
-    builds = farm.json("jobs", "list", "--kind", "build", "--limit", "2")
-    spans = sorted((_moment(job["started"]), _moment(job["finished"])) for job in builds)
-    overlap = (spans[0][1] - spans[1][0]).total_seconds()
-    alike = [gpu for gpu in host.keeper.gpus if str(gpu.compute_capability) == target]
-    numbers: Numbers = {
-        "GPUs": len(alike),
-        "seconds": [round((end - begun).total_seconds(), 2) for begun, end in spans],
-        "overlap, seconds": round(overlap, 2),
-        "states": _states(builds),
-    }
-    expect(_states(builds) == ["done", "done"], "a build was not done", numbers)
-    if len(alike) > 1:
-        expect(overlap > 0, "two GPUs built one after the other", numbers)
+        list(pool.map(lambda precision: _submit(host, farm, precision), _TWO))
+    numbers = _last_two_builds(farm) | {"GPUs": len(_alike(host))}
+    if len(_alike(host)) > 1:
+        expect(numbers["overlap, seconds"] > 0, "two GPUs built one after the other", numbers)
     else:
-        expect(overlap <= 0, "one GPU built twice at a time", numbers)
+        expect(numbers["overlap, seconds"] <= 0, "one GPU built twice at a time", numbers)
     return numbers
 
 
-def _submit(host: Host, farm: HostFarm, target: str, precision: str) -> Any:
-    options = ("--precision", precision, "--target", target, "--fresh")
+@check("Two GPUs: two clients, and one worker, build on both at once, each on a GPU of its own", seconds=75)
+def two_gpus_build_at_once(host: Host) -> Numbers:
+    if len(_alike(host)) < 2:
+        raise SkippedError("there is one GPU")
+    farm = farm_of(host)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda precision: _submit(host, farm, precision), _TWO))
+    numbers: Numbers = {"clients": _last_two_builds(farm)}
+    with farm.started("worker") as worker:
+        worker.until("worker is up")
+        for precision in _TWO:
+            _submit(host, farm, precision, "--detach")
+        for job in farm.json("jobs", "list", "--kind", "build", "--limit", "2"):
+            farm.run("jobs", "watch", job["id"])
+        (listed,) = farm.json("workers", "list")
+        farm.json("workers", "drain", listed["id"])
+        worker.ended()
+    numbers["worker"] = _last_two_builds(farm)
+    for who, told in numbers.items():
+        expect(told["overlap, seconds"] > 0, f"{who}: one build after the other", numbers)
+        expect(len(set(told["on"])) == 2, f"{who}: both builds on one GPU", numbers)
+    expect(set(numbers["worker"]["by"]) == {listed["id"]}, "the worker did not do both", numbers)
+    return numbers
+
+
+def _alike(host: Host) -> list[Gpu]:
+    """The GPUs of the first one's compute capability."""
+    return [gpu for gpu in host.keeper.gpus if gpu.compute_capability == host.keeper.gpus[0].compute_capability]
+
+
+def _submit(host: Host, farm: HostFarm, precision: str, *more: str) -> Any:
+    target = str(host.keeper.gpus[0].compute_capability)
+    options = ("--precision", precision, "--target", target, "--fresh", *more)
     return farm.json("submit", host.model("lenet"), *options)
+
+
+def _last_two_builds(farm: HostFarm) -> Numbers:
+    """When the two newest builds ran, for how long both at once (below zero: the pause between), by whom and where."""
+    builds = farm.json("jobs", "list", "--kind", "build", "--limit", "2")
+    builds.sort(key=lambda job: str(job["started"]))
+    expect(_states(builds) == ["done", "done"], "a build was not done", {"states": _states(builds)})
+    spans = [(_moment(job["started"]), _moment(job["finished"])) for job in builds]
+    overlap = min(spans[0][1], spans[1][1]) - spans[1][0]
+    shown = [farm.json("engines", "show", job["result"]["engine_id"]) for job in builds]
+    return {
+        "seconds": [round((end - begun).total_seconds(), 2) for begun, end in spans],
+        "overlap, seconds": round(overlap.total_seconds(), 2),
+        "by": [job["owner"] for job in builds],
+        "on": [engine["device"]["uuid"] for engine in shown],
+    }
 
 
 def _states(jobs: Iterable[dict[str, Any]]) -> list[str]:

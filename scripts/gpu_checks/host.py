@@ -28,6 +28,8 @@ from trtfarm_worker.toolchains.toolchain import Toolchain, ToolchainKind
 Array = npt.NDArray[Any]
 Arguments = dict[str, Any]
 _LIMITS = Limits(wall_seconds=900, silent_seconds=900, memory_bytes=48 << 30)
+#: Seconds between two lines on a step that goes on.
+_SAID_EVERY = 15.0
 
 
 @dataclass
@@ -40,6 +42,8 @@ class Host:
     minilm: Path | None = None
     minilm_data: Path | None = None
     log: list[str] = field(default_factory=list)
+    #: Hears of what goes on, line by line: a run that is cut short has then told how far it came.
+    say: Callable[[str], None] = lambda _line: None
     _done: dict[str, BuilderAnswer] = field(default_factory=dict)
     _runs: int = 0
     keeper: GpuKeeper = field(default_factory=keeper_of_host)
@@ -72,10 +76,33 @@ class Host:
         request = BuilderRequest(
             toolchain=toolchain, step=name, args=args, limits=_LIMITS, scratch=self.scratch / f"{self._runs:03}-{name}"
         )
-        if toolchain.kind is not ToolchainKind.TENSORRT:
-            return run_builder(request, on_event=listener, should_stop=should_stop)
-        with turn_on(self.keeper, lambda _gpu: True, "a GPU", tell=self.log.append) as held:
-            return run_builder(replace(request, gpu=held.turn), on_event=listener, should_stop=should_stop)
+        with self.told(f"{name} {_subject(args)}") as tell:
+
+            def hear(event: Progress | LogLine) -> None:
+                tell(event)
+                listener(event)
+
+            if toolchain.kind is not ToolchainKind.TENSORRT:
+                return run_builder(request, on_event=hear, should_stop=should_stop)
+            with turn_on(self.keeper, lambda _gpu: True, "a GPU", tell=self.log.append) as held:
+                return run_builder(replace(request, gpu=held.turn), on_event=hear, should_stop=should_stop)
+
+    @contextmanager
+    def told(self, what: str) -> Iterator[Listener]:
+        """Says how long the block took, however it ends; what is given to it says now and then how far it is."""
+        begun = said = time.monotonic()
+
+        def tell(event: Progress | LogLine) -> None:
+            nonlocal said
+            now = time.monotonic()
+            if isinstance(event, Progress) and now - said > _SAID_EVERY:
+                said = now
+                self.say(f"{what}: {event.stage}, {event.done} of {event.total} {event.unit} after {now - begun:.0f} s")
+
+        try:
+            yield tell
+        finally:
+            self.say(f"{what}: {time.monotonic() - begun:.1f} s")
 
     def _listen(self, event: Progress | LogLine) -> None:
         if isinstance(event, LogLine):
@@ -108,6 +135,13 @@ class Host:
         """A .npy file of the check's own; its array spec."""
         np.save(self.scratch / name, array)
         return array_spec(self.scratch / name)
+
+
+def _subject(args: Arguments) -> str:
+    """What a step works on, in a few words."""
+    rule = args.get("rule", {}).get("calibrator")
+    file = args.get("model") or args.get("engine") or args.get("candidate")
+    return " ".join(str(word) for word in (file and Path(file).parent.name, args.get("precision"), rule) if word)
 
 
 def array_spec(path: Path) -> Arguments:

@@ -23,7 +23,7 @@ _HIT_SECONDS = 1.5
 
 def farm_of_submissions(host: Host) -> HostFarm:
     """A farm of its own, to which the kit's interpreter was added as a user does."""
-    farm = HostFarm(home=host.scratch / "submissions", folder=host.scratch / "submission-files")
+    farm = HostFarm(home=host.scratch / "submissions", folder=host.scratch / "submission-files", say=host.say)
     if not farm.folder.exists():
         farm.folder.mkdir()
         paths = [f"--library-path={path}" for path in host.toolchain.library_path]
@@ -101,7 +101,7 @@ def submit_main(host: Host) -> Numbers:
     return numbers
 
 
-@check("submit: entropy2, FP16, FP32, INT8+FP16, each measured on its engine", seconds=90)
+@check("submit: entropy2, FP16, FP32, INT8+FP16, each measured on its engine", seconds=110)
 def submit_precisions(host: Host) -> Numbers:
     asked: dict[str, tuple[str, ...]] = {
         "entropy2": ("--calibrator", "entropy2"),
@@ -222,7 +222,7 @@ def submit_unparsable(host: Host) -> Numbers:
     return told
 
 
-@check("submit: the CNN/attention mix in INT8 by minmax, then by entropy2 with its timings", seconds=130)
+@check("submit: the CNN/attention mix in INT8 by minmax, then by entropy2 with its timings", seconds=150)
 def submit_zoo(host: Host) -> Numbers:
     folder = host.golden / "zoo"
     given = ("--data", folder / "calib.npy", "--test-data", folder / "test.npy", "--shape", "1:32:64")

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from scripts.gpu_checks import MODULES
 from scripts.gpu_checks.check import CHECKS, Check, perform
 from scripts.gpu_checks.host import Host, kit_toolchain
 
-MODULES = ("calibration", "builds", "reuse", "bad_input", "engine_commands", "submissions", "speed", "transformer")
 for module in MODULES:
     importlib.import_module(f"scripts.gpu_checks.{module}")
 

@@ -7,11 +7,13 @@ import pytest
 
 from scripts.gpu_checks.calibration import rule_of
 from scripts.gpu_checks.check import Check, CheckFailedError, Numbers, Outcome, SkippedError, expect, perform
+from scripts.gpu_checks.farm import HostFarm
 from scripts.gpu_checks.host import Host
 from scripts.gpu_checks.models import image_model, integer_model, unparsable_model
 from scripts.gpu_checks.report import write_report
 from scripts.gpu_checks.tables import differences, read_table
 from trtfarm.errors import TableError
+from trtfarm_worker.builder.events import Progress
 from trtfarm_worker.toolchains.registry import reference_toolchain
 
 
@@ -44,6 +46,29 @@ def test_whatever_a_check_raises_is_its_outcome(host: Host) -> None:
     assert [outcome.numbers for outcome in outcomes] == [{"one": 1}, {}, {"seconds": 2}, {}, {}]
     assert outcomes[3].text.startswith("bad_table: bad")
     assert outcomes[4].text == "ZeroDivisionError: oops"
+
+
+def test_a_step_says_how_long_it_took_and_now_and_then_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    clock = iter((0.0, 10.0, 20.0, 30.0, 40.0, 41.0))
+    monkeypatch.setattr("scripts.gpu_checks.host.time.monotonic", lambda: next(clock))
+    told = Host(toolchain=reference_toolchain(), golden=Path(), scratch=Path(), say=said.append).told
+    with told("search minilm") as tell:
+        for done in range(4):
+            tell(Progress(stage="trial", done=done, total=48, unit="nodes"))
+    # Each line at least 15 s after the one before it.
+    assert said == [
+        "search minilm: trial, 1 of 48 nodes after 20 s",
+        "search minilm: trial, 3 of 48 nodes after 40 s",
+        "search minilm: 41.0 s",
+    ]
+
+
+def test_a_command_that_is_stuck_is_told_with_what_it_said(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.gpu_checks.farm._STUCK_SECONDS", 0.01)
+    farm = HostFarm(home=host.scratch / "home", folder=host.scratch, say=host.say)
+    with pytest.raises(CheckFailedError, match=r"trtfarm submit model\.onnx did not end in 0\.01 s"):
+        farm.run("submit", Path("/somewhere/model.onnx"))
 
 
 def test_an_expectation_that_fails_keeps_its_numbers() -> None:
