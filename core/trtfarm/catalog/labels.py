@@ -27,7 +27,7 @@ def label_engine(database: Database, text: str, label: str) -> str:
     with database.write() as session:
         engine_id = find_one(session, EngineRow, text).id
         row = conflict_insert(session, EngineLabelRow).values(engine_id=engine_id, label=checked)
-        session.execute(row.on_conflict_do_nothing(index_elements=["engine_id", "label"]))
+        session.execute(row.on_conflict_do_nothing(index_elements=["engine_id", "project", "label"]))
         return engine_id
 
 

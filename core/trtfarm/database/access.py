@@ -1,4 +1,4 @@
-"""Who may do what over HTTP, what they did, and what they are still uploading."""
+"""Who may do what over HTTP, what they did, what they handed in, and what they are still uploading."""
 
 from __future__ import annotations
 
@@ -45,6 +45,20 @@ class AuditRow(Base):
     request_id: Mapped[str] = mapped_column(Id)
     #: What the answer named: ids of rows that were made or changed.
     facts: Mapped[JsonObject]
+
+
+class GrantRow(Base):
+    """Something that a project has because it handed it in or named it: a model, a data set, a table, a blob.
+
+    What its submissions made needs none: it is found by the keys of their steps.
+    """
+
+    __tablename__ = "grants"
+
+    project: Mapped[str] = mapped_column(String(100), primary_key=True)
+    #: Id of a row, or digest of a blob.
+    item: Mapped[str] = mapped_column(Digest, primary_key=True)
+    created: Mapped[Created]
 
 
 class UploadRow(Base):

@@ -208,11 +208,12 @@ class EngineRow(Base):
 
 
 class EngineLabelRow(Base):
-    """A label of an engine, such as `prod`; an engine may have several, and several engines the same."""
+    """A label of an engine, such as `prod`, in a project; an engine may have several, and several engines the same."""
 
     __tablename__ = "engine_labels"
 
     engine_id: Mapped[str] = mapped_column(Id, ForeignKey("engines.id"), primary_key=True)
+    project: Mapped[str] = mapped_column(String(100), primary_key=True, default="default")
     label: Mapped[str] = mapped_column(String(64), primary_key=True, index=True)
     created: Mapped[Created]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trtfarm.database.access import AuditRow, TokenRow, UploadRow
+from trtfarm.database.access import AuditRow, GrantRow, TokenRow, UploadRow
 from trtfarm.database.artifacts import (
     DatasetRow,
     EngineLabelRow,
@@ -17,7 +17,7 @@ from trtfarm.database.artifacts import (
 )
 from trtfarm.database.base import Base
 from trtfarm.database.storage import BlobRow, HolderRow
-from trtfarm.database.work import EventRow, JobRow, StepRow, SubmissionRow, WorkerRow
+from trtfarm.database.work import EventRow, JobRow, ProjectRow, StepRow, SubmissionRow, WorkerRow
 
 __all__ = [
     "AuditRow",
@@ -27,10 +27,12 @@ __all__ = [
     "EngineLabelRow",
     "EngineRow",
     "EventRow",
+    "GrantRow",
     "HolderRow",
     "JobRow",
     "ModelNameRow",
     "ModelRow",
+    "ProjectRow",
     "QuantizationRow",
     "RecordingRow",
     "StepRow",

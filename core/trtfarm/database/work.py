@@ -1,10 +1,10 @@
-"""What has to be done and who does it: jobs, their events, submissions with their steps, workers."""
+"""What has to be done and who does it: jobs, their events, submissions with their steps, workers, projects' shares."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import Float, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trtfarm.database.base import Base, Count, Created, JsonList, JsonObject, RowId, Time
@@ -14,6 +14,7 @@ from trtfarm.jobs.state import JobState, StepState, SubmissionState
 #: At most one job of a key is queued or running: the database itself keeps the promise of single-flight.
 LIVE_JOBS = text("state IN ('queued', 'running')")
 QUEUED_JOBS = text("state = 'queued'")
+RUNNING_JOBS = text("state = 'running'")
 
 
 class JobRow(Base):
@@ -23,7 +24,9 @@ class JobRow(Base):
     __table_args__ = (
         # The migration says so for PostgreSQL too; here, naming it would import its dialect into every command.
         Index("uq_jobs_live_key", "key", unique=True, sqlite_where=LIVE_JOBS),
-        Index("ix_jobs_state_lease_until", "state", "lease_until"),
+        # No index holds what a heartbeat changes, so that PostgreSQL can write the row alone.
+        Index("ix_jobs_state_created_id", "state", "created", "id"),
+        Index("ix_jobs_running", "capability", "project", sqlite_where=RUNNING_JOBS),
         Index("ix_jobs_key_created", "key", "created"),
         Index("ix_jobs_created_id", "created", "id"),
     )
@@ -40,8 +43,10 @@ class JobRow(Base):
     max_attempts: Mapped[Count]
     owner: Mapped[str | None] = mapped_column(String(200))
     lease_until: Mapped[Time | None]
-    #: Higher goes first.
+    #: Higher goes first among the jobs of its project.
     priority: Mapped[Count]
+    #: When it was its project's turn, in turns and not in seconds (`jobs.sharing`); null until a worker takes it.
+    turn: Mapped[float | None] = mapped_column(Float, index=True)
     created: Mapped[Created]
     #: When it last became queued.
     queued_at: Mapped[Created]
@@ -52,13 +57,31 @@ class JobRow(Base):
     cancel_requested: Mapped[bool]
     error: Mapped[JsonObject | None]
     result: Mapped[JsonObject | None]
+    #: In whose queue it waits, and as whose it counts while it runs; others may want it, too.
     project: Mapped[str] = mapped_column(String(100), default="default")
 
 
-# In the order in which workers take them, so that the first is found without a sort; ended jobs are not in it.
+# A queue for each project, in the order in which workers take its jobs, so that the first is found without a sort.
 Index(
-    "ix_jobs_queued", JobRow.capability, JobRow.priority.desc(), JobRow.queued_at, JobRow.id, sqlite_where=QUEUED_JOBS
+    "ix_jobs_queued",
+    JobRow.capability,
+    JobRow.project,
+    JobRow.priority.desc(),
+    JobRow.queued_at,
+    JobRow.id,
+    sqlite_where=QUEUED_JOBS,
 )
+
+
+class ProjectRow(Base):
+    """How a project shares in the workers, where somebody has said so; any other has a weight of 1 and no limit."""
+
+    __tablename__ = "projects"
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    weight: Mapped[Count]
+    #: Jobs that workers run for it at once; null for any number.
+    max_running: Mapped[int | None]
 
 
 class EventRow(Base):
@@ -83,6 +106,7 @@ class SubmissionRow(Base):
         UniqueConstraint("project", "idempotency_key"),
         Index("ix_submissions_state_created", "state", "created"),
         Index("ix_submissions_created_id", "created", "id"),
+        Index("ix_submissions_project_created_id", "project", "created", "id"),
     )
 
     id: Mapped[RowId]
@@ -113,7 +137,7 @@ class StepRow(Base):
     needs: Mapped[JsonList]
     state: Mapped[StepState] = mapped_column(one_of(StepState), index=True)
     job_id: Mapped[str | None] = mapped_column(Id, ForeignKey("jobs.id"), index=True)
-    key: Mapped[str | None] = mapped_column(Digest)
+    key: Mapped[str | None] = mapped_column(Digest, index=True)
     result: Mapped[JsonObject | None]
     error: Mapped[JsonObject | None]
 
@@ -134,5 +158,5 @@ class WorkerRow(Base):
     #: Jobs it runs at once.
     slots: Mapped[Count]
     started: Mapped[Created]
-    lease_until: Mapped[datetime] = mapped_column(UtcTime, index=True)
+    lease_until: Mapped[datetime] = mapped_column(UtcTime)
     state: Mapped[str] = mapped_column(String(16))

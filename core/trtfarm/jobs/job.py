@@ -29,6 +29,8 @@ class Job:
     owner: str | None
     lease_until: datetime | None
     priority: int
+    #: When it was its project's turn, in turns; None until a worker takes it.
+    turn: float | None
     created: datetime
     queued_at: datetime
     hinted_at: datetime | None
