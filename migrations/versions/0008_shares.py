@@ -60,7 +60,7 @@ def _share_workers() -> None:
 
 def _label_by_project() -> None:
     """A label is a project's own; until now there was one set of them for all."""
-    labels = sa.table("engine_labels", *map(sa.column, ("engine_id", "label", "created")))
+    labels = sa.table("engine_labels", sa.column("engine_id"), sa.column("label"), sa.column("created", _TIME))
     kept = op.get_bind().execute(sa.select(labels)).all()
     op.drop_table("engine_labels")
     made = op.create_table(
