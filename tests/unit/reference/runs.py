@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from tests.unit.onnx_models import silent_channel
 from trtfarm_builder.reference import calibrate
 from trtfarm_builder.reference.observation import Observation
-from trtfarm_builder.reference.rules import rule_from
 from trtfarm_builder.reference.shard import observe_shard
 
 GOLDEN_INPUTS = {"lenet": "data", "zoo": "x"}
@@ -80,7 +79,7 @@ def golden_observation(golden: Path, model: str, batch_size: int) -> Observation
     """Our histograms of a golden model on its data."""
     args = golden_request(golden, model, "entropy2", batch_size)
     with silent_channel() as channel:
-        return observe_shard(args, rule_from(args["rule"]), channel)
+        return observe_shard(args, "histogram", batch_size, channel)
 
 
 def tensorrt_scales(golden: Path, model: str, table: str) -> dict[str, float]:

@@ -15,5 +15,5 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     network order), `samples` and `batches` used, `engine`, `revision`, `skipped` and `assumed` tensors with reasons.
     """
     rule = rule_from(args["rule"])
-    observation = observe_shard(args, rule, channel)
+    observation = observe_shard(args, rule.statistic, rule.batch_size, channel)
     return conclude(observation, rule, lambda done, total: channel.progress("search", done, total, "tensors"))

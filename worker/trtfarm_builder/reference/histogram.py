@@ -61,6 +61,11 @@ class Histogram:
     def range(self) -> float:
         return math.ldexp(self.base, self.level)
 
+    @property
+    def settled(self) -> bool:
+        """Never: every value counts."""
+        return False
+
     def add(self, values: NDArray[Any]) -> None:
         """Adds values of the current batch, any shape, float16, float32 or float64 (taken as float32)."""
         flat = as_float32(values)
@@ -151,7 +156,7 @@ class Histogram:
     def merged(cls, parts: Sequence["Histogram"]) -> "Histogram":
         """The histogram of consecutive shards, in their order.
 
-        Raises BadDataError where their ranges have no common base.
+        Raises BadDataError where their ranges have no common base: `bases.py` finds it for all of them.
         """
         self = cls()
         self.fault = next((part.fault for part in parts if part.fault), "")
@@ -161,8 +166,8 @@ class Histogram:
         if len(bases) > 1:
             raise BadDataError(
                 "the shards' histograms have no common base range: {}".format(bases),
-                cause="a tensor that is all zero in the first shard has its range from different batches",
-                remedy="calibrate in one piece, or make the first shard larger",
+                cause="they were not all observed with the bases that hold for all of the data",
+                remedy="observe the data again",
             )
         self.base = max(bases, default=0.0)
         self.level = max(part.level for part in parts)

@@ -1,26 +1,29 @@
 """What was observed of a share of the data, and how shares are put together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Dict, List, Mapping, Sequence, Type, Union
 
 from trtfarm_builder.failures import BadDataError
+from trtfarm_builder.reference.bases import Base
 from trtfarm_builder.reference.histogram import Histogram
 from trtfarm_builder.reference.ranges import Range
 
 #: What can be observed of a tensor, by name.
-STATISTICS: Dict[str, Type[Union[Histogram, Range]]] = {"histogram": Histogram, "range": Range}
+STATISTICS: Dict[str, Type[Union[Histogram, Range]]] = {"bases": Base, "histogram": Histogram, "range": Range}
 
 
 @dataclass(frozen=True)
 class Subject:
     """What must be equal in statistics that are merged.
 
-    `model` is the digest of the model without its external data.
+    `model` is the digest of the model without its external data; `content` what whoever asked calls all of the model,
+    and the data.
     `origins` maps every float tensor, in network order, to the observed tensor that gives it its scale; `outputs` are
     the float graph outputs; `unreadable` are tensors of types that cannot be observed; `kind` is a key of STATISTICS.
     """
 
     model: str
+    content: Dict[str, str]
     origins: Dict[str, str]
     outputs: List[str]
     unreadable: List[str]
@@ -28,6 +31,11 @@ class Subject:
     batch_size: int
     revision: int
     engine: str
+
+    def differences(self, other: "Subject") -> List[str]:
+        """Names of the fields in which the two differ."""
+        names = (field.name for field in fields(self))
+        return [name for name in names if getattr(self, name) != getattr(other, name)]
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,17 @@ class Observation:
         return self.samples // self.subject.batch_size
 
 
+def check_alike(one: Subject, other: Subject) -> None:
+    """Raises BadDataError where the two are not of the same, or were not observed in the same way."""
+    differences = one.differences(other)
+    if differences:
+        raise BadDataError(
+            "the statistics are of different models, data, rules or versions",
+            cause="they differ in: {}".format(", ".join(differences)),
+            remedy="observe all parts anew (submit --fresh), with one release of trtfarm and ONNX Runtime",
+        )
+
+
 def merge_observations(parts: Sequence[Observation]) -> Observation:
     """The observation of all data from those of its consecutive parts, in any order.
 
@@ -59,11 +78,7 @@ def merge_observations(parts: Sequence[Observation]) -> Observation:
         raise BadDataError("there are no statistics to merge")
     first = ordered[0]
     for part in ordered[1:]:
-        if part.subject != first.subject or part.statistics.keys() != first.statistics.keys():
-            raise BadDataError(
-                "the statistics are of different models, rules or versions",
-                remedy="observe all parts with one model, one rule and one release of trtfarm and ONNX Runtime",
-            )
+        check_alike(part.subject, first.subject)
     ends = [0, *(part.stop for part in ordered)]
     for part, end in zip(ordered, ends):
         if part.start != end:

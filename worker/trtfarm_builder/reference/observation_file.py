@@ -13,9 +13,10 @@ from trtfarm_builder.failures import BadDataError
 from trtfarm_builder.reference.histogram import BINS, LEVELS
 from trtfarm_builder.reference.observation import STATISTICS, Observation, Subject
 
-_FORMAT = 1
+_FORMAT = 2
 # Arrays of each kind of statistic: type, and shape behind the axis of tensors.
 _ARRAYS: Dict[str, Dict[str, Tuple[str, Tuple[int, ...]]]] = {
+    "bases": {"base": ("float64", ())},
     "range": {"base": ("float64", ())},
     "histogram": {
         "base": ("float64", ()),
@@ -64,8 +65,8 @@ def _observation(content: Dict[str, NDArray[Any]]) -> Observation:
         raise ValueError("format {} is not {}".format(meta["format"], _FORMAT))
     subject = Subject(**{field.name: meta["subject"][field.name] for field in fields(Subject)})
     names, faults, kind = meta["names"], meta["faults"], subject.kind
-    if not set(subject.origins.values()) <= set(names):
-        raise ValueError("tensors are missing")
+    if set(subject.origins.values()) != set(names):
+        raise ValueError("tensors are missing, or others there")
     arrays = {key: _checked(content[key], (len(names), *shape), dtype) for key, (dtype, shape) in _ARRAYS[kind].items()}
     statistics = {
         name: STATISTICS[kind].from_row({"fault": faults[i], **{key: array[i] for key, array in arrays.items()}})

@@ -5,8 +5,6 @@ from typing import Any, Dict
 
 from trtfarm_builder.channel import Channel
 from trtfarm_builder.reference.observation_file import save_observation
-from trtfarm_builder.reference.rules import rule_from
-from trtfarm_builder.reference.scales import scale_hex
 from trtfarm_builder.reference.shard import observe_shard
 
 _FILE = "statistics.npz"
@@ -15,16 +13,15 @@ _FILE = "statistics.npz"
 def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     """Observes the share of the samples that `args["samples"]` ([start, stop]) names, all if it names none.
 
-    Other `args` are those of `calibrate`, `inputs` those of all samples.
-    The first share is observed on its own. Its answer's `base_ranges` (hex float32 by tensor) go into the `args` of all
-    other shares, which may then be observed at the same time. The answer: `statistics`, a file; `base_ranges`;
-    `samples`, `batches`, `engine` and `revision`.
+    `args`: `model` and `inputs` as in `calibrate`; `statistic`, a kind of STATISTICS; `batch_size`; `content`, what
+    model and data are called (digests), which the statistics must agree in to be merged.
+    Histograms of all shares but the first need `bases`, the statistics of the kind `bases` of all samples; finding them
+    takes no more batches than it must. The answer: `statistics`, a file; `samples`, `batches`, `engine`, `revision`.
     """
-    observation = observe_shard(args, rule_from(args["rule"]), channel)
+    observation = observe_shard(args, args["statistic"], int(args["batch_size"]), channel)
     save_observation(observation, Path(_FILE))
     return {
         "statistics": _FILE,
-        "base_ranges": {name: scale_hex(statistic.base) for name, statistic in observation.statistics.items()},
         "samples": observation.samples,
         "batches": observation.batches,
         "engine": observation.subject.engine,

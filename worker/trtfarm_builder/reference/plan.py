@@ -1,7 +1,7 @@
 """How a batch is run so that few activations are in memory at a time."""
 
-from dataclasses import dataclass
-from typing import List, Tuple
+from dataclasses import dataclass, replace
+from typing import Collection, List, Tuple
 
 from trtfarm_builder.reference.probe import Profile
 
@@ -18,6 +18,11 @@ class Plan:
     batch_size: int
     samples_per_run: int
     groups: Tuple[Tuple[str, ...], ...]
+
+    def of(self, names: Collection[str]) -> "Plan":
+        """The same runs for some of the tensors."""
+        groups = (tuple(name for name in group if name in names) for group in self.groups)
+        return replace(self, groups=tuple(filter(None, groups)))
 
     def pieces(self, start: int) -> List[Tuple[int, int]]:
         """Bounds, in samples, of the runs that the batch from `start` on is made of."""

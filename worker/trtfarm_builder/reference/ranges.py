@@ -14,6 +14,11 @@ class Range:
         self.fault = ""
         self.base = base
 
+    @property
+    def settled(self) -> bool:
+        """Never: every value counts."""
+        return False
+
     def add(self, values: NDArray[Any]) -> None:
         """Adds values, any shape, float16, float32 or float64 (taken as float32)."""
         flat = as_float32(values)

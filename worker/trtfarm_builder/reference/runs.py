@@ -24,6 +24,10 @@ class Statistic(Protocol):
     fault: str
     base: float
 
+    @property
+    def settled(self) -> bool:
+        """Between batches: whether no further one would change anything."""
+
     def add(self, values: NDArray[Any]) -> None:
         """Adds a piece of the current batch."""
 
@@ -43,7 +47,10 @@ def observe_batches(
     statistics: Mapping[str, Statistic],
     on_batch: Callable[[int, int], None],
 ) -> None:
-    """Adds the batches that begin at `starts` to the statistics; `on_batch` hears the batches done and their number."""
+    """Adds the batches that begin at `starts` to the statistics, until these are settled.
+
+    `on_batch` hears the batches done and their number.
+    """
     total = len(starts) * len(plan.groups)
     for index, group in enumerate(plan.groups):
         chosen = {name: statistics[name] for name in group}
@@ -77,6 +84,8 @@ def _observe_group(
         for statistic in statistics.values():
             statistic.end_batch()
         yield done
+        if all(statistic.settled for statistic in statistics.values()):
+            return
 
 
 def _add(arrays: Arrays, statistics: Mapping[str, Statistic], *, keep: bool) -> None:
