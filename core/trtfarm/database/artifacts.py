@@ -107,6 +107,31 @@ class TableRow(Base):
     created: Mapped[Created]
 
 
+class ObservationRow(Base):
+    """Statistics of a model's tensors over a share of the data, of which a table is made with those of the others.
+
+    Clean-up takes it when no submission that goes on needs it.
+    """
+
+    __tablename__ = "observations"
+    __table_args__ = (Index("ix_observations_model_id_dataset_id", "model_id", "dataset_id"),)
+
+    id: Mapped[RowId]
+    key: Mapped[str] = mapped_column(Digest, unique=True)
+    model_id: Mapped[str] = mapped_column(Id, ForeignKey("models.id"))
+    dataset_id: Mapped[str] = mapped_column(Id, ForeignKey("datasets.id"))
+    #: What was observed: `range`, `histogram`, or the `bases` that histograms of all shares begin with.
+    statistic: Mapped[str] = mapped_column(String(16))
+    #: Samples.
+    batch_size: Mapped[Count]
+    #: First sample of the share, and the one after its last.
+    start: Mapped[Count]
+    stop: Mapped[Count]
+    #: Digest of the file that the builder wrote.
+    blob: Mapped[DigestText]
+    created: Mapped[Created]
+
+
 class QuantizationRow(Base):
     """A model rewritten for a precision: with Q/DQ nodes from a table, in float16 inside, or both."""
 
