@@ -27,6 +27,7 @@ CODES: dict[type[BaseException], int] = {
     errors.SignatureError: 11,
     errors.ServerError: 12,
     errors.AccessError: 13,
+    errors.BundleError: 14,
 }
 
 

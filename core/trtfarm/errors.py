@@ -5,7 +5,8 @@ TrtfarmError
 │   ├── UsageError            options that contradict each other or name what does not exist
 │   ├── ModelError            not ONNX, truncated, hostile, or outside of what can be quantised
 │   ├── DataError             calibration or verification data that does not fit the model
-│   └── TableError            a calibration table that TensorRT would misread
+│   ├── TableError            a calibration table that TensorRT would misread
+│   └── BundleError           a bundle that is damaged, or holds what no farm would put into one
 ├── NotFoundError             no such job, table, engine, toolchain
 ├── ConflictError             what is there contradicts what was asked: another offset, another request under a key
 ├── AccessError               not without a token
@@ -94,6 +95,10 @@ class DataError(InputError):
 
 class TableError(InputError):
     code = "bad_table"
+
+
+class BundleError(InputError):
+    code = "bad_bundle"
 
 
 class NotFoundError(TrtfarmError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from trtfarm.errors import SignatureError
 from trtfarm.signing.keyring import Keyring, TrustedKey
@@ -13,6 +13,13 @@ from trtfarm.signing.statement import EngineStatement
 
 if TYPE_CHECKING:
     from trtfarm.database.schema import EngineRow
+
+
+class Statement(Protocol):
+    """What is signed: words that begin with what they are of, so that they never pass for anything else."""
+
+    def message(self) -> bytes:
+        """The bytes that are signed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +35,7 @@ class Seal:
         return cls(signature=row.signature, key=row.signing_key) if row.signature and row.signing_key else None
 
 
-def sealed(keyring: Keyring, statement: EngineStatement) -> Seal:
+def sealed(keyring: Keyring, statement: Statement) -> Seal:
     """Signs. Raises SignatureError, StorageError for a key that cannot be used or made."""
     signer = keyring.signer()
     return Seal(signature=b64encode(signer.sign(statement.message())).decode(), key=signer.public.id)
@@ -45,6 +52,21 @@ def check_seal(keyring: Keyring, statement: EngineStatement, seal: Seal | None, 
             cause="it was built before the farm signed engines, or its signature was taken away",
             remedy=f"build it again (trtfarm submit --fresh), or vouch for it: trtfarm engines sign {name}",
         )
+    misfit = SignatureError(
+        f"the signature of {name} does not fit it",
+        cause="the engine, or what is said of its TensorRT, GPU, shapes or build, is not what was signed",
+        remedy="build it again (trtfarm submit --fresh), and find out who else writes to the farm's database",
+    )
+    return check_signature(keyring, statement, seal, name, misfit=misfit)
+
+
+def check_signature(
+    keyring: Keyring, statement: Statement, seal: Seal, name: str, *, misfit: SignatureError
+) -> TrustedKey:
+    """The trusted key that signed just this statement, of something that the user calls `name`.
+
+    Raises SignatureError; `misfit` where the key is trusted, and signed something else.
+    """
     key = keyring.find(seal.key)
     if key is None:
         raise SignatureError(
@@ -53,11 +75,7 @@ def check_seal(keyring: Keyring, statement: EngineStatement, seal: Seal | None, 
             remedy="if it is one of yours: trtfarm keys export -o FILE where it signs, trtfarm keys trust FILE here",
         )
     if not key.public.made(_bytes_of(seal, name), statement.message()):
-        raise SignatureError(
-            f"the signature of {name} does not fit it",
-            cause="the engine, or what is said of its TensorRT, GPU, shapes or build, is not what was signed",
-            remedy="build it again (trtfarm submit --fresh), and find out who else writes to the farm's database",
-        )
+        raise misfit
     return key
 
 
@@ -73,5 +91,5 @@ def _bytes_of(seal: Seal, name: str) -> bytes:
         signature = b""
     # The last character has bits that decoding passes over: there is one way to write a signature.
     if not signature or b64encode(signature).decode() != seal.signature:
-        raise SignatureError(f"the signature of {name} is damaged", remedy="get the engine again")
+        raise SignatureError(f"the signature of {name} is damaged", remedy="get it again")
     return signature
