@@ -87,6 +87,7 @@ class Asked(_Form):
         AskedTarget | None, Field(description="Where TensorRT itself calibrates; without it, the reference does.")
     ] = None
     explicit: bool = False
+    prequantized: Annotated[bool, Field(description="The model has Q/DQ nodes; nothing is calibrated.")] = False
     restamp: bool = False
     timing_cache: bool = True
     search: bool = False
@@ -157,7 +158,8 @@ def request_of(session: Session, asked: Asked, choose: Choose) -> SubmissionRequ
         test_dataset_id=test_id,
         max_drop=asked.max_drop,
         calibrate_on=_target(asked.calibrate_on, asked.precision, choose).target if asked.calibrate_on else None,
-        explicit=asked.explicit or asked.search,
+        explicit=asked.explicit or asked.search or asked.prequantized,
+        prequantized=asked.prequantized,
         restamp=asked.restamp,
         timing_cache=asked.timing_cache,
         rest_in_float16=_in_float16(asked, chosen),

@@ -17,12 +17,15 @@ def brief(metrics: Mapping[str, Any] | None) -> str | None:
 
 
 def lines(metrics: Mapping[str, Any], precision: str) -> Iterator[str]:
-    """Top-1 and Top-5 where there were labels, else a line for each output; and on what it was measured."""
+    """Top-1 and Top-5 where there were labels, else a line for each output; and on what it was measured.
+
+    A submission's facts say what `against` it was: FP32, or the Q/DQ nodes that the model came with, as ONNX has them.
+    """
     where = f"{metrics['samples']} samples, {'simulated on the CPU' if metrics['simulated'] else 'on the engine'}"
     if classes := metrics["classification"]:
         reference, candidate = classes["reference"], classes["candidate"]
         yield (
-            f"FP32 Top1: {reference['top1']:.4f}, Top5: {reference['top5']:.4f}  "
+            f"{metrics.get('against', 'FP32')} Top1: {reference['top1']:.4f}, Top5: {reference['top5']:.4f}  "
             f"{precision.upper()} Top1: {candidate['top1']:.4f}, Top5: {candidate['top5']:.4f}  ({where})"
         )
         return

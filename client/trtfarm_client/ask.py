@@ -52,6 +52,7 @@ class Ask:
     max_drop: float | None = None
     calibrate_on: AskedTarget | None = None
     explicit: bool = False
+    prequantized: bool = False
     restamp: bool = False
     timing_cache: bool = True
     search: bool = False
@@ -78,6 +79,7 @@ class Ask:
             max_drop=request.max_drop,
             calibrate_on=_target(request.calibrate_on) if request.calibrate_on else None,
             explicit=request.explicit,
+            prequantized=request.prequantized,
             restamp=request.restamp,
             timing_cache=request.timing_cache,
             search=request.search,

@@ -25,7 +25,10 @@ def check(request: SubmissionRequest) -> None:
     if len(set(request.targets)) < len(request.targets):
         raise UsageError("a target is named twice", remedy="name each once")
     _check_types(request)
-    if PRECISIONS[request.precision].quantized:
+    _check_shards(request)
+    if request.prequantized:
+        _check_prequantized(request)
+    elif PRECISIONS[request.precision].quantized:
         _check_scales(request)
         _check_calibration(request)
     else:
@@ -71,6 +74,26 @@ def _check_calibration(request: SubmissionRequest) -> None:
         raise UsageError(
             "calibrators are compared on data that was not used for calibration",
             remedy="hand it in with --test-data, or put it into a folder test/ beside the calibration data",
+def _check_prequantized(request: SubmissionRequest) -> None:
+    useless = {
+        "calibration data": request.dataset_id,
+        "a calibrator": request.rules,
+        "a table": request.table_id,
+        "a search": request.search,
+        "ranges by hand": request.build_options.get(DYNAMIC_RANGES),
+        "nodes to leave out": any(request.quantizer_options.values()),
+    }
+    given = [what for what, value in useless.items() if value]
+    if given:
+        raise UsageError(
+            f"a model with Q/DQ nodes has no use for {', '.join(given)}",
+            cause="they hold its scales",
+            remedy="leave it out, or hand in the model from before quantisation",
+        )
+    if not (request.explicit and PRECISIONS[request.precision].quantized):
+        raise UsageError("a model with Q/DQ nodes is built in explicit INT8", remedy="ask for explicit int8")
+
+
         )
 
 

@@ -27,7 +27,8 @@ class SubmissionRequest:
     Either `dataset_id` and `rule` (calibrate) or `table_id` (use this table) for int8, alone or with fp16; neither for
     the others. With `candidates` in place of `rule`, each of them calibrates and the best is kept. `calibrate_on` is
     where TensorRT itself calibrates; without it the reference calibrator does, on a CPU.
-    `explicit` asks for Q/DQ nodes also where a table would do. `converter_options` say what stays in float32 beside
+    `explicit` asks for Q/DQ nodes also where a table would do, and goes with `prequantized`: the model has them, and so
+    its scales come from nowhere else. `converter_options` say what stays in float32 beside
     fp16. `profiles` maps an input's name to its min, opt and max shape. `max_drop` is a share: 0.01 is one percent.
     `restamp` takes tables of other release lines of TensorRT. Without `timing_cache` kernels are timed anew.
     `rest_in_float16` names targets whose toolchain lacks the float32 that int8 leaves the rest of a model in.
@@ -48,6 +49,7 @@ class SubmissionRequest:
     explicit: bool = False
     restamp: bool = False
     timing_cache: bool = True
+    prequantized: bool = False
     rest_in_float16: tuple[str, ...] = ()
     search: bool = False
     priority: int = 0
@@ -132,7 +134,7 @@ def plan(request: SubmissionRequest) -> tuple[Step, ...]:
     steps = _calibration(request)
     scales = (steps[-1].name,) if steps else ()
     quantized: tuple[str, ...] = ()
-    if precision.quantized and not all(map(request.implicit, request.targets)):
+    if precision.quantized and not request.prequantized and not all(map(request.implicit, request.targets)):
         kind = ActionKind.SEARCH if request.search else ActionKind.QUANTIZE
         steps.append(Step(name=kind.value, kind=kind, needs=scales))
         quantized = (kind.value,)

@@ -24,6 +24,7 @@ CALIBRATED: dict[str, Any] = {"precision": "int8", "rule": RULE, "dataset_id": "
 SEARCHED: dict[str, Any] = {"search": True, "max_drop": 0.01, "test_dataset_id": "dat_2"}
 CANDIDATES = tuple(CalibrationRule.of(word, batch_size=50) for word in (Calibrator.MINMAX, Calibrator.MSE))
 COMPARED: dict[str, Any] = {"rule": None, "candidates": CANDIDATES, "test_dataset_id": "dat_2"}
+PREQUANTIZED: dict[str, Any] = {"rule": None, "dataset_id": None, "explicit": True, "prequantized": True}
 BUILDS = ["build sm_86 tensorrt-rtx-1.7.1.116", "build sm_89 tensorrt-rtx-1.7.1.116"]
 
 
@@ -165,6 +166,12 @@ def test_float16_alone_needs_no_calibration_and_can_be_verified() -> None:
         ({**COMPARED, "calibrate_on": TARGETS[0]}, "TensorRT has no calibrator mse"),
         ({**SEARCHED, "dataset_id": None, "rule": None, "table_id": "tab_1"}, "needs calibration data"),
         ({**SEARCHED, "precision": "fp16", "rule": None, "dataset_id": None}, "gets? no Q/DQ nodes"),
+        ({"prequantized": True, "explicit": True}, "no use for calibration data, a calibrator"),
+        ({**PREQUANTIZED, "table_id": "tab_1"}, "no use for a table"),
+        ({**PREQUANTIZED, "quantizer_options": {"exclude_nodes": ["/c1"]}}, "no use for nodes to leave out"),
+        ({**PREQUANTIZED, "build_options": {"dynamic_ranges": {"x": 1.0}}}, "no use for ranges by hand"),
+        ({**PREQUANTIZED, "explicit": False}, "is built in explicit INT8"),
+        ({**PREQUANTIZED, "explicit": False, "precision": "fp16"}, "is built in explicit INT8"),
         ({"precision": "int8+fp16", "rule": None}, "int8\\+fp16 needs scales"),
         ({"precision": "fp16"}, "fp16 has no use for calibration data, a calibrator"),
         ({"precision": "fp32"}, "fp32 has no use for calibration data, a calibrator"),
@@ -194,6 +201,21 @@ def test_tensorrt_before_11_takes_the_table_and_is_measured_on_its_gpu() -> None
 def test_explicit_int8_is_quantised_but_never_converted_for_it() -> None:
     steps = needs(request(**ON_GPU, precision="int8+fp16", explicit=True))
     assert steps == {"calibrate": (), "quantize": ("calibrate",), f"build {H200}": ("quantize",)}
+
+
+def test_a_model_with_q_dq_nodes_is_built_as_it_is_and_measured_where_it_can_be() -> None:
+    steps = needs(request(**PREQUANTIZED, targets=(H200, TARGETS[0]), test_dataset_id="dat_2"))
+    assert steps == {
+        f"build {H200}": (),
+        BUILDS[0]: (),
+        "record": (),
+        f"verify {H200}": (f"build {H200}", "record"),
+    }
+
+
+def test_a_model_with_q_dq_nodes_is_converted_where_float16_is_wanted_beside_them() -> None:
+    steps = needs(request(**PREQUANTIZED, precision="int8+fp16", test_dataset_id="dat_2"))
+    assert steps == {"convert": (), "verify": ("convert",), **dict.fromkeys(BUILDS, ("convert",))}
 
 
 def test_from_11_on_tensorrt_runs_what_the_onnx_says_and_is_still_measured() -> None:

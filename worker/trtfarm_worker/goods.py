@@ -47,7 +47,7 @@ def goods_of(stock: Stock, order: Order, reader: DataReader, targets: Sequence[B
         return Goods()
     table = _table(stock, order, reader, targets)
     source = _calibration_source(order, reader.model)
-    if not PRECISIONS[order.precision].quantized:
+    if not PRECISIONS[order.precision].quantized or order.prequantized:
         return Goods(test=_test_data(stock, order, reader, source, None))
     if table is None and by_hand(order, targets):
         reader.tell_all(["the ranges are those given by hand: nothing is calibrated"])
@@ -85,8 +85,8 @@ def _calibration_source(order: Order, model: Model) -> Source | None:
     try:
         return locate(order.data, model)
     except DataError:
-        needless = order.table or order.build_options.get(DYNAMIC_RANGES) or not PRECISIONS[order.precision].quantized
-        if not order.data and needless:
+        given = order.table or order.build_options.get(DYNAMIC_RANGES) or order.prequantized
+        if not order.data and (given or not PRECISIONS[order.precision].quantized):
             return None
         raise
 

@@ -22,7 +22,8 @@ from trtfarm_worker.sites import CalibrateWith
 class Order:
     """What a user asked for, in the user's words: paths, names, and None where nothing was said.
 
-    `compare` is `--calibrator auto`: several are tried, and the best is kept.
+    `compare` is `--calibrator auto`: several are tried, and the best is kept. `prequantized` is what the model says
+    when it was read: it has Q/DQ nodes, so nothing is calibrated and it is built as it is.
     """
 
     model: Path
@@ -47,6 +48,7 @@ class Order:
     calibrate_with: CalibrateWith | None = None
     after_fusion: bool = False
     explicit: bool = False
+    prequantized: bool = False
     search: bool = False
     restamp: bool = False
     timing_cache: bool = True
@@ -74,7 +76,7 @@ def check_options(order: Order) -> None:
     precision = PRECISIONS[order.precision]
     if not precision.float16:
         kept = {"--keep-fp32": order.float32_nodes, "--keep-fp32-op": order.float32_op_types}
-        _refuse(kept, f"{order.precision} has no float16")
+        refuse(kept, f"{order.precision} has no float16")
     if not precision.quantized:
         int8 = {"--calibrator": order.calibrator or order.compare or None, "--data": order.data, "--table": order.table}
         quantizer = {
@@ -82,18 +84,18 @@ def check_options(order: Order) -> None:
             "--explicit": order.explicit or None,
             "--search": order.search or None,
         }
-        _refuse({**int8, **calibration, **quantizer}, f"{order.precision} is not quantised")
+        refuse({**int8, **calibration, **quantizer}, f"{order.precision} is not quantised")
     elif order.table:
-        _refuse({**calibration, "--calibrator auto": order.compare or None}, "with --table nothing is calibrated")
+        refuse({**calibration, "--calibrator auto": order.compare or None}, "with --table nothing is calibrated")
     elif order.compare:
         legacy = {"--cutoff": order.cutoff, "--after-fusion": order.after_fusion or None}
-        _refuse(legacy, f"--calibrator auto compares {', '.join(COMPARED)}, before fusion")
+        refuse(legacy, f"--calibrator auto compares {', '.join(COMPARED)}, before fusion")
         CalibrationRule.of(Calibrator.PERCENTILE, batch_size=order.batch_size or 1, quantile=order.quantile)
     else:
         rule = order.calibrator or Calibrator.MINMAX
         CalibrationRule.of(rule, batch_size=order.batch_size or 1, quantile=order.quantile, cutoff=order.cutoff)
         if order.after_fusion and rule not in AFTER_FUSION_BY_DEFAULT:
-            _refuse({"--after-fusion": True}, f"{rule} is always calibrated before fusion")
+            refuse({"--after-fusion": True}, f"{rule} is always calibrated before fusion")
 
 
 def check_for_targets(order: Order, targets: Sequence[BuildTarget]) -> None:
@@ -101,20 +103,21 @@ def check_for_targets(order: Order, targets: Sequence[BuildTarget]) -> None:
     precision = PRECISIONS[order.precision]
     if not is_measured(order, targets):
         verification = {"--test-data": order.test_data, "--labels": order.labels, "--max-drop": order.max_drop}
-        _refuse(verification, f"{order.precision} is not measured")
+        what = "the model as it is" if order.prequantized else order.precision
+        refuse(verification, f"{what} is not measured")
     if precision.quantized and len(takers(order, targets)) == len(targets):
-        _refuse(_exclusions(order), "INT8 from a table has no Q/DQ nodes", "add --explicit, or use layer_precisions")
+        refuse(_exclusions(order), "INT8 from a table has no Q/DQ nodes", "add --explicit, or use layer_precisions")
     if precision.float16 and not any(target.strongly_typed for target in targets):
         kept = {"--keep-fp32": order.float32_nodes, "--keep-fp32-op": order.float32_op_types}
         why = "TensorRT before 11 chooses where FP16 is used"
-        _refuse(kept, why, "use --option layer_precisions and precision_constraints")
+        refuse(kept, why, "use --option layer_precisions and precision_constraints")
 
 
 def _exclusions(order: Order) -> dict[str, object]:
     return {"--exclude": order.exclude_nodes, "--exclude-op": order.exclude_op_types}
 
 
-def _refuse(options: Mapping[str, object], why: str, remedy: str = "leave it out") -> None:
+def refuse(options: Mapping[str, object], why: str, remedy: str = "leave it out") -> None:
     given = [name for name, value in options.items() if value not in (None, (), [])]
     if given:
         raise UsageError(f"{', '.join(given)} cannot be used here", cause=why, remedy=remedy)
@@ -135,4 +138,5 @@ def by_hand(order: Order, targets: Sequence[BuildTarget]) -> bool:
 def is_measured(order: Order, targets: Sequence[BuildTarget]) -> bool:
     """Whether anything of the order is compared with FP32: what is not rewritten, only where it can be run."""
     precision = PRECISIONS[order.precision]
-    return precision.quantized or precision.float16 or any(target.on_gpu for target in targets)
+    quantized = precision.quantized and not order.prequantized
+    return quantized or precision.float16 or any(target.on_gpu for target in targets)

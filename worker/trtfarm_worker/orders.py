@@ -18,6 +18,7 @@ from trtfarm.targets import BuildTarget
 from trtfarm_worker.data_reader import DataReader, Tell
 from trtfarm_worker.goods import Goods, goods_of
 from trtfarm_worker.order import Order, check_for_targets, check_options, takers
+from trtfarm_worker.quantized_models import as_handed_in
 from trtfarm_worker.sites import CalibrateWith, calibration_site
 from trtfarm_worker.stock import Stock
 from trtfarm_worker.toolchains.choice import choose, stands_in
@@ -46,6 +47,7 @@ def take(
     model = Model.read(order.model)
     if (name := stock.known_as(model)) not in (None, model.name):
         tell(f"{order.model} is the model that the farm lists as {name}; it is found by both names")
+    order = as_handed_in(order, model, tell)
     elsewhere = stock.toolchains()
     targets, in_float16 = _targets(stock, order, (toolchains, elsewhere), model, tell)
     check_for_targets(order, targets)
@@ -67,6 +69,7 @@ def take(
             max_drop=order.max_drop,
             calibrate_on=_site(order, goods, targets, [*toolchains, *elsewhere], tell),
             explicit=order.explicit or order.search,
+            prequantized=order.prequantized,
             search=order.search,
             restamp=order.restamp,
             timing_cache=order.timing_cache,

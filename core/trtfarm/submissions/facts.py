@@ -94,6 +94,7 @@ def _checks(session: Session, submission: Submission) -> list[dict[str, Any]]:
             "precision": verified[step.name],
             "engine": results.get(f"build {targets[step.name]}", {}).get("engine_id"),
             "compute_capability": target.compute_capability if (target := targets[step.name]) else None,
+            "against": "Q/DQ" if submission.request.prequantized else "FP32",
             **row(session, VerificationRow, step.result["verification_id"]).metrics,
         }
         for step in submission.steps

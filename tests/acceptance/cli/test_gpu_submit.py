@@ -93,6 +93,25 @@ def test_each_precision_goes_its_way(farm: GpuFarm, options: tuple[str, ...], st
     assert ("table" in args) is (options == ("--precision", "int8+fp16"))
 
 
+def test_a_model_with_q_dq_nodes_is_built_as_it_is(farm: GpuFarm, golden: Path) -> None:
+    table, quantized = golden / "lenet" / "minmax-bs50.table", farm.program.folder / "quantized.onnx"
+    farm.program.ok("quantize", farm.model, "--table", table, "-o", quantized)
+    error = farm.program.fails(2, "submit", quantized, *ON_H200, "--calibrator", "entropy2")
+    assert error["cause"] == "the model has Q/DQ nodes, which hold its scales"
+    assert farm.program.rows() == {}
+    test = farm.model.parent / "test"
+    given = ("--test-data", test / "data.npy", "--labels", test / "labels.npy", *ON_H200)
+    ended = farm.program.ok("submit", quantized, *given)
+    assert "it is built by them as it is, and nothing is calibrated" in ended.err
+    assert "Q/DQ Top1: 0.9640" in ended.out
+    facts = farm.program.json("submit", quantized, *given)
+    assert facts["hit"]
+    assert {step["name"].split()[0] for step in facts["steps"]} == {"record", "build", "verify"}
+    assert (facts["table"], facts["engines"][0]["precision"]) == (None, "int8")
+    (args,) = farm.asked("trt-build")
+    assert not {"table", "scales"} & set(args)
+
+
 def test_a_table_from_the_cpu_builds_without_any_calibration_on_the_gpu(farm: GpuFarm) -> None:
     facts = farm.submit("--calibrate-with", "reference")
     assert facts["table"]["origin"] == "reference"

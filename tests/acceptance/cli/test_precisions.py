@@ -69,6 +69,16 @@ def test_int8_for_a_target_without_float32_products_has_float16_beside_it(builde
     assert _submit(builder, digits, "int8+fp16", "sm_75")["hit"]
 
 
+def test_a_model_with_q_dq_nodes_is_built_by_them(builder: Program, digits: Path, golden: Path) -> None:
+    quantized = builder.folder / "quantized.onnx"
+    builder.ok("quantize", digits / "lenet.onnx", "--table", golden / "lenet" / "minmax-bs50.table", "-o", quantized)
+    facts = builder.json("submit", quantized, "--target", "sm_86")
+    assert [step["name"].split()[0] for step in facts["steps"]] == ["build"]
+    assert [engine["int8_layers"] for engine in facts["engines"]] == [7]
+    refused = builder.fails(3, "calibrate", quantized, "--data", digits / "data.npy", "-o", "again.table")
+    assert "quantised already" in refused["message"]
+
+
 def test_what_sm_75_lacks_is_told_before_anything_is_done(builder: Program, digits: Path) -> None:
     error = builder.fails(6, "submit", digits / "lenet.onnx", "--precision", "fp32", "--target", "sm_75")
     assert "FP32 GEMM is not supported" in error["cause"]

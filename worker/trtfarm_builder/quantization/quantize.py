@@ -12,9 +12,9 @@ from trtfarm_builder.onnx_files import external_files, load_model, save_model
 from trtfarm_builder.quantization.constants import Constants
 from trtfarm_builder.quantization.exclusions import Exclusions, exclusions_for
 from trtfarm_builder.quantization.graph import Graph
-from trtfarm_builder.quantization.operators import QUANTIZED_OPERATORS
 from trtfarm_builder.quantization.opset import PER_CHANNEL_OPSET, opset_of, with_opset
 from trtfarm_builder.quantization.placement import Plan, plan_placement
+from trtfarm_builder.quantization.present import check_not_quantized
 from trtfarm_builder.quantization.rewrite import insert_pairs
 from trtfarm_builder.quantization.scales import read_scales
 
@@ -68,7 +68,7 @@ def open_original(args: Mapping[str, Any]) -> Original:
     scales = read_scales(args["scales"])
     options = args.get("options", {})
     model = load_model(path)
-    _refuse_quantized(model)
+    check_not_quantized(model)
     exclusions = exclusions_for(model.graph.node, options.get("exclude_nodes", ()), options.get("exclude_op_types", ()))
     model = with_opset(model, PER_CHANNEL_OPSET, why="INT8")
     return Original(model=model, folder=path.parent, graph=Graph(model), scales=scales, exclusions=exclusions)
@@ -85,15 +85,6 @@ def write_quantized(original: Original, plan: Plan, channel: Channel) -> Dict[st
         # The checker would look for external data in this folder, and copies of gigabytes only for it are too much.
         onnx.checker.check_model(_RESULT)
     return {"model": _RESULT, "external": external, "opset": opset_of(model), **_summary(plan, original.scales)}
-
-
-def _refuse_quantized(model: onnx.ModelProto) -> None:
-    found = sorted({node.op_type for node in model.graph.node} & QUANTIZED_OPERATORS)
-    if found:
-        raise BadModelError(
-            "the model is quantised already: it has {}".format(", ".join(found)),
-            remedy="build it as it is, or hand in the floating-point model",
-        )
 
 
 def _nothing_to_quantize(plan: Plan) -> StepError:

@@ -8,6 +8,7 @@ from typing import Dict, Iterable, Iterator, Optional, Sequence, Set, Tuple
 import onnx
 
 from trtfarm_builder.onnx_files import parse_model
+from trtfarm_builder.quantization.present import check_not_quantized
 from trtfarm_builder.reference.products import with_products
 from trtfarm_builder.sessions import open_session
 
@@ -65,8 +66,9 @@ class Network:
 
 
 def load_network(path: Path) -> Network:
-    """The network of a model file. Raises BadModelError where it is no ONNX model or ONNX Runtime cannot load it."""
+    """The network of a model file. Raises BadModelError where it is none, has Q/DQ, or ONNX Runtime cannot load it."""
     model = parse_model(path)
+    check_not_quantized(model)
     opset = max((item.version for item in model.opset_import if item.domain in _STANDARD), default=0)
     nodes = tuple(with_products(model.graph.node, opset))
     declared = {output.name: output for output in model.graph.output}
