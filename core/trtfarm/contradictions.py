@@ -25,7 +25,6 @@ def check(request: SubmissionRequest) -> None:
     if len(set(request.targets)) < len(request.targets):
         raise UsageError("a target is named twice", remedy="name each once")
     _check_types(request)
-    _check_shards(request)
     if request.prequantized:
         _check_prequantized(request)
     elif PRECISIONS[request.precision].quantized:
