@@ -99,11 +99,16 @@ def add_table_of_blob(farm: Farm, digest: str, model: str) -> str:
 
 def tensors_of(farm: Farm, row: ModelRow) -> tuple[str, ...]:
     """The names that a calibration table of a stored model may hold. Its file is scanned, and its weights are read."""
+    return stored_model(farm, row.blob, row.weights_blob).summary.tensors
+
+
+def stored_model(farm: Farm, blob: str, weights_blob: str | None) -> Model:
+    """What the farm's files of a model hold, by their digests. Raises ModelError, MissingBlobError."""
     with farm.scratch("model") as folder:
-        path = farm.blobs.materialize(row.blob, folder / MODEL_FILE)
-        if row.weights_blob:
-            farm.blobs.materialize(row.weights_blob, folder / WEIGHTS_FILE)
-        return Model.read(path).summary.tensors
+        path = farm.blobs.materialize(blob, folder / MODEL_FILE)
+        if weights_blob:
+            farm.blobs.materialize(weights_blob, folder / WEIGHTS_FILE)
+        return Model.read(path)
 
 
 def _write(farm: Farm, digest: str, folder: Path, location: str) -> None:

@@ -61,20 +61,27 @@ def add_model(farm: Farm, model: Model, copy: Sequence[Path] = ()) -> str:
             unique="digest",
             id=model_id,
             name=model.name[:_NAME],
-            digest=model.digest,
-            graph_digest=model.graph_digest,
-            weights_digest=model.weights_digest,
             blob=blobs[0].digest,
             weights_blob=weights,
-            inputs=[_tensor(tensor) for tensor in model.summary.inputs],
-            outputs=[_tensor(tensor) for tensor in model.summary.outputs],
-            nodes=model.summary.nodes,
             size=sum(blob.size for blob in blobs),
+            **model_columns(model),
         )
         # Another release may have written its copy of an equal model otherwise; what is stored now is this one.
         row.blob, row.weights_blob = blobs[0].digest, weights
     _name_too(farm, row, model.name[:_NAME])
     return row.id
+
+
+def model_columns(model: Model) -> dict[str, Any]:
+    """What a model's row says of it, whatever it is called and however the farm writes its files."""
+    return {
+        "digest": model.digest,
+        "graph_digest": model.graph_digest,
+        "weights_digest": model.weights_digest,
+        "inputs": [_tensor(tensor) for tensor in model.summary.inputs],
+        "outputs": [_tensor(tensor) for tensor in model.summary.outputs],
+        "nodes": model.summary.nodes,
+    }
 
 
 def _name_too(farm: Farm, known: ModelRow, name: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import delete
@@ -13,6 +14,7 @@ from trtfarm.database.clock import from_now
 from trtfarm.database.insert import conflict_insert
 from trtfarm.database.session import Database
 from trtfarm.database.storage import BlobRow, HolderRow
+from trtfarm.ids import new_id
 
 #: Longer than any job takes from its first blob to its commit; a holder that died lets go after it.
 HOLD_SECONDS = 24 * 3600.0
@@ -51,6 +53,18 @@ def hold(database: Database, holder: str, digests: Sequence[str], seconds: float
             insert = conflict_insert(session, HolderRow).values(digest=digest, holder=holder, expires=from_now(seconds))
             renew = {"expires": insert.excluded.expires}
             session.execute(insert.on_conflict_do_update(index_elements=["digest", "holder"], set_=renew))
+
+
+@contextmanager
+def holding(database: Database, digests: Sequence[str]) -> Iterator[str]:
+    """Keeps clean-up away from blobs, stored or not, while the block lasts; yields the holder, for `record`."""
+    holder = new_id("hld")
+    hold(database, holder, digests)
+    try:
+        yield holder
+    finally:
+        with database.write() as session:
+            session.execute(delete(HolderRow).where(HolderRow.holder == holder))
 
 
 def record(session: Session, blobs: Sequence[Blob], *, holder: str | None = None) -> None:

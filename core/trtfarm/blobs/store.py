@@ -66,6 +66,10 @@ class BlobStore:
             self._objects.put(_key(digest), _matching(_chunks_of_file(path), digest, other))
         return blob
 
+    def put_checked(self, blob: Blob, chunks: Iterator[bytes]) -> None:
+        """Stores bytes as they come; nothing if `chunks` raises, as it has to at its end if they are not the blob's."""
+        self._objects.put(_key(blob.digest), chunks)
+
     def put_bytes(self, data: bytes) -> Blob:
         blob = Blob(digest=digest_of_bytes(data), size=len(data))
         if not self.has(blob):

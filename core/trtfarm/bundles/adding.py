@@ -1,0 +1,71 @@
+"""Writing the rows of a bundle, in one transaction that is the caller's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.orm import Session
+
+from trtfarm.blobs.records import record
+from trtfarm.blobs.store import Blob
+from trtfarm.bundles.placing import Placed, Verdict
+from trtfarm.database.insert import conflict_insert
+from trtfarm.database.schema import EngineLabelRow, ModelNameRow, ModelRow
+
+if TYPE_CHECKING:
+    from trtfarm.tables.table import CalibrationTable
+
+#: The word under which engines' facts and tables' rules tell that they came from another farm.
+IMPORTED = "imported"
+_TELLS = {"engines": "facts", "tables": "rule"}
+
+
+def add(
+    session: Session,
+    placed: Sequence[Placed],
+    tables: Mapping[str, CalibrationTable],
+    files: Sequence[Blob],
+    *,
+    origin: Mapping[str, str],
+    holder: str,
+    labels: bool,
+) -> None:
+    """`tables` by the digests of their texts; `files` are stored, and held by `holder`."""
+    record(session, files, holder=holder)
+    for _kind, group in groupby(placed, key=lambda each: each.kind.name):
+        for each in group:
+            if each.verdict is Verdict.NEW and each.values is not None:
+                session.add(each.kind.rows(**_columns(each, each.values, tables, origin)))
+        session.flush()
+    for each in placed:
+        if each.kind.name == "models" and each.here is not None:
+            _complete_model(session, each.here, each)
+        if labels and each.kind.name == "engines" and each.verdict is not Verdict.CONFLICT:
+            for label in each.record["labels"]:
+                row = conflict_insert(session, EngineLabelRow).values(engine_id=each.here, label=label)
+                session.execute(row.on_conflict_do_nothing())
+
+
+def _columns(
+    placed: Placed, values: Mapping[str, Any], tables: Mapping[str, CalibrationTable], origin: Mapping[str, str]
+) -> dict[str, Any]:
+    columns = dict(values)
+    if tells := _TELLS.get(placed.kind.name):
+        # When it was made is told here: `created` is when it came, from which on clean-up counts.
+        columns[tells] = {**columns[tells], IMPORTED: {**origin, "made": placed.record["created"]}}
+    if placed.kind.name == "tables":
+        table = tables[placed.record["blob"]]
+        columns |= {"scales": dict(table.scales), "tensors": len(table.scales)}
+    return columns
+
+
+def _complete_model(session: Session, model_id: str, placed: Placed) -> None:
+    """A model that was here by name only gets its files; and it is found by all names that it has."""
+    row = session.get_one(ModelRow, model_id)
+    if placed.files:
+        row.blob, row.weights_blob = placed.record["blob"], placed.record["weights_blob"]
+    for name in {placed.record["name"], *placed.record["names"]} - {row.name}:
+        named = conflict_insert(session, ModelNameRow).values(model_id=model_id, name=name)
+        session.execute(named.on_conflict_do_nothing(index_elements=["model_id", "name"]))

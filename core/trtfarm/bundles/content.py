@@ -1,0 +1,45 @@
+"""Whether the files of a bundle are what its rows say: read by the functions that read what users hand in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trtfarm.blob_intake import stored_model
+from trtfarm.bundles.kinds import Record
+from trtfarm.database.schema import TableRow
+from trtfarm.errors import BundleError
+from trtfarm.farm import Farm
+from trtfarm.intake import model_columns
+from trtfarm.submissions.reuse import algorithm_of
+from trtfarm.tables.headers import VersionHeader
+from trtfarm.tables.validation import load
+from trtfarm.versions import TensorRTVersion
+
+if TYPE_CHECKING:
+    from trtfarm.tables.table import CalibrationTable
+
+_AGAIN = "export it again on the farm that made it, and find out what happened to it there: trtfarm fsck"
+
+
+def read_table(record: Record, text: bytes, name: str) -> CalibrationTable:
+    """The table of a row. Raises TableError for one that TensorRT would misread, BundleError for another one."""
+    table = load(text, name=f"table {record['id']} of {name}")
+    row = TableRow(calibrator=record["calibrator"], rule=record["rule"])
+    header = table.header.word if isinstance(table.header, VersionHeader) else str(table.header)
+    version = None if record["tensorrt"] is None else TensorRTVersion.parse(record["tensorrt"])
+    if table.scales_digest != record["scales_digest"]:
+        raise _other("table", record, name, "its scales are others")
+    if header != algorithm_of(row) or (table.version and version and not version.matches(table.version)):
+        raise _other("table", record, name, f"its text begins with {str(table.header)!r:.80}")
+    return table
+
+
+def check_model(farm: Farm, record: Record, name: str) -> None:
+    """Reads a model that was stored. Raises ModelError for what is none, BundleError for another one."""
+    found = model_columns(stored_model(farm, record["blob"], record["weights_blob"]))
+    if differing := [column for column, value in found.items() if record[column] != value]:
+        raise _other("model", record, name, f"its {', '.join(differing)} would be others")
+
+
+def _other(word: str, record: Record, name: str, cause: str) -> BundleError:
+    return BundleError(f"{word} {record['id']} of {name} is not what the bundle says", cause=cause, remedy=_AGAIN)

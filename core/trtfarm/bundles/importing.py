@@ -1,0 +1,192 @@
+"""Importing: a bundle is read once from its first byte to its last, and its rows come in one transaction, or none.
+
+Files are stored as they come, and clean-up is kept away from them until rows name them: a process that dies meanwhile
+leaves files that nothing names, which clean-up takes a day later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.exc import IntegrityError
+
+from trtfarm.blobs.records import holding
+from trtfarm.blobs.store import Blob
+from trtfarm.bundles.adding import add
+from trtfarm.bundles.container import Container, size_of
+from trtfarm.bundles.content import check_model, read_table
+from trtfarm.bundles.manifest import Manifest
+from trtfarm.bundles.placing import Placed, Verdict, needed, place
+from trtfarm.bundles.statement import BundleStatement, check, seal_of
+from trtfarm.database.schema import EngineRow
+from trtfarm.errors import ConflictError
+from trtfarm.farm import Farm
+from trtfarm.signing.keyring import Keyring
+from trtfarm.signing.seal import Seal, check_seal
+from trtfarm.signing.statement import EngineStatement
+
+if TYPE_CHECKING:
+    from trtfarm.tables.table import CalibrationTable
+
+#: Bytes that were read, and of how many.
+Tell = Callable[[int, int], None]
+
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where rows came from: the digest of the bundle's manifest, and the key of the farm that made it."""
+
+    bundle: str
+    farm: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    """What became of the rows of a bundle, or would; `stored` are the files that were, or are, not here."""
+
+    origin: Origin
+    placed: tuple[Placed, ...]
+    stored: tuple[Blob, ...]
+    dry_run: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json` and the wire: ids that the rows have here, by verdict and kind."""
+        told: dict[str, Any] = {verdict: {} for verdict in (Verdict.NEW, Verdict.THERE)}
+        for each in self.placed:
+            if each.verdict is not Verdict.CONFLICT:
+                told[each.verdict].setdefault(each.kind.name, []).append(each.here)
+        reasons = [each for each in self.placed if each.reason]
+        return {
+            "bundle": self.origin.bundle,
+            "signed_by": self.origin.farm,
+            "dry_run": self.dry_run,
+            **told,
+            "conflicts": [_told(each) for each in reasons if each.verdict is Verdict.CONFLICT],
+            "notes": [_told(each) for each in reasons if each.verdict is not Verdict.CONFLICT],
+            "files": len(self.stored),
+            "bytes": sum(blob.size for blob in self.stored),
+        }
+
+
+def _told(placed: Placed) -> dict[str, Any]:
+    return {
+        "kind": placed.kind.word,
+        "id": placed.record["id"],
+        "here": placed.here,
+        "reason": placed.reason,
+    }
+
+
+def import_bundle(
+    farm: Farm,
+    chunks: Iterator[bytes],
+    *,
+    name: str,
+    dry_run: bool = False,
+    labels: bool = False,
+    tell: Tell = lambda _done, _total: None,
+) -> Imported:
+    """Takes a bundle in; with `dry_run` only looks. `labels` gives engines the labels that they have in the bundle.
+
+    Raises SignatureError unless a trusted key signed the bundle, and each engine in it; BundleError for what no farm
+    would write; TableError, ModelError; StorageError. Nothing has come then.
+    """
+    container, keyring = Container(chunks, name), Keyring.of(farm.settings)
+    data, signature = container.manifest(), container.signature()
+    statement = BundleStatement.of(data)
+    key = check(keyring, statement, seal_of(signature, name), name)
+    manifest = Manifest.decode(data, name)
+    _check_engines(keyring, manifest)
+    origin = Origin(bundle=statement.bundle, farm=key.id)
+    total = size_of(len(data), len(signature), manifest.blobs)
+    taking = _Taking(farm, manifest, container, lambda: tell(container.place, total))
+    if dry_run:
+        return Imported(origin=origin, placed=taking.placed(), stored=taking.read(keep=False), dry_run=True)
+    with holding(farm.database, [blob.digest for blob in manifest.blobs]) as holder:
+        stored = taking.read(keep=True)
+        placed = taking.commit(origin, holder, labels=labels)
+    return Imported(origin=origin, placed=placed, stored=stored, dry_run=False)
+
+
+def _check_engines(keyring: Keyring, manifest: Manifest) -> None:
+    """Raises SignatureError unless a trusted key signed each engine: that of the farm that built it."""
+    for record in manifest.rows["engines"]:
+        row = EngineRow(**{name: record[name] for name in record if name not in {"labels", "created"}})
+        seal = Seal(signature=record["signature"], key=record["signing_key"])
+        check_seal(keyring, EngineStatement.of_row(row), seal, f"engine {record['id']}")
+
+
+class _Taking:
+    """One bundle on its way in."""
+
+    def __init__(self, farm: Farm, manifest: Manifest, container: Container, tell: Callable[[], None]) -> None:
+        self._farm = farm
+        self._manifest = manifest
+        self._container = container
+        self._tell = tell
+        self._tables: dict[str, CalibrationTable] = {}
+        self._kept: Collection[str] = ()
+
+    def placed(self) -> tuple[Placed, ...]:
+        with self._farm.database.read() as session:
+            return tuple(place(session, self._manifest, self._farm.complete))
+
+    def read(self, *, keep: bool) -> tuple[Blob, ...]:
+        """Reads to the bundle's end, with `keep` storing what is needed; returns the files that were not here."""
+        blobs, placed = self._farm.blobs, self.placed()
+        wanted = needed(placed)
+        texts = {record["blob"]: record for record in self._manifest.rows["tables"]}
+        missing = []
+        for blob in self._manifest.blobs:
+            content = self._told(self._container.blob(blob))
+            absent = blob.digest in wanted and not blobs.has(blob)
+            if blob.digest in texts:
+                text = b"".join(content)
+                self._tables[blob.digest] = read_table(texts[blob.digest], text, self._container.name)
+                content = iter([text])
+            if absent:
+                missing.append(blob)
+            if absent and keep:
+                blobs.put_checked(blob, content)
+            for _ in content:  # what is not stored is checked all the same
+                pass
+        self._container.end()
+        self._kept = wanted
+        if keep:
+            self._check_models(placed)
+        return tuple(missing)
+
+    def commit(self, origin: Origin, holder: str, *, labels: bool) -> tuple[Placed, ...]:
+        """Writes the rows. Raises ConflictError where the farm changed so that another file is needed now."""
+        for _ in range(_ATTEMPTS - 1):
+            with suppress(IntegrityError):  # somebody wrote or removed one of the rows at the same time
+                return self._commit(origin, holder, labels=labels)
+        return self._commit(origin, holder, labels=labels)
+
+    def _commit(self, origin: Origin, holder: str, *, labels: bool) -> tuple[Placed, ...]:
+        with self._farm.database.write() as session:
+            placed = place(session, self._manifest, self._farm.complete)
+            if not needed(placed) <= set(self._kept):
+                raise ConflictError(
+                    "the farm changed while the bundle was read",
+                    cause="something was removed that the bundle would have replaced",
+                    remedy="import it again",
+                )
+            files = [self._manifest.files[digest] for digest in sorted(needed(placed))]
+            add(session, placed, self._tables, files, origin=vars(origin), holder=holder, labels=labels)
+            return tuple(placed)
+
+    def _told(self, content: Iterator[bytes]) -> Iterator[bytes]:
+        for piece in content:
+            self._tell()
+            yield piece
+
+    def _check_models(self, placed: Collection[Placed]) -> None:
+        for each in placed:
+            if each.kind.name == "models" and each.files:
+                check_model(self._farm, each.record, self._container.name)
