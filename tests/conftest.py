@@ -14,24 +14,25 @@ from trtfarm.database.migrate import prepare
 from trtfarm.database.session import Database, open_database, sqlite_url
 
 # Contracts hold assertions outside of test files; they should explain themselves just so when they fail.
-pytest.register_assert_rewrite("tests.contracts")
+pytest.register_assert_rewrite("tests.contracts", "tests.fuzz")
 
 # A busy machine takes longer than a property's deadline of 0.2 s, which says nothing about the code.
 settings.register_profile("trtfarm", deadline=None)
+settings.register_profile("campaign", deadline=None, max_examples=2000, print_blob=True)
 settings.load_profile("trtfarm")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+GOLDEN = Path(os.environ.get("TRTFARM_GOLDEN", REPOSITORY.parent / "shared" / "golden"))
 
 
 @pytest.fixture(scope="session")
 def golden() -> Path:
     """The folder of tables that TensorRT itself wrote, with the models and data that made them."""
-    folder = Path(os.environ.get("TRTFARM_GOLDEN", REPOSITORY.parent / "shared" / "golden"))
-    if not folder.is_dir():
+    if not GOLDEN.is_dir():
         if os.environ.get("CI"):
-            pytest.fail(f"the golden files are not at {folder}: set TRTFARM_GOLDEN")
+            pytest.fail(f"the golden files are not at {GOLDEN}: set TRTFARM_GOLDEN")
         pytest.skip("no golden files: set TRTFARM_GOLDEN")
-    return folder
+    return GOLDEN
 
 
 @pytest.fixture(scope="session")

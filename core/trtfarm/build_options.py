@@ -11,18 +11,20 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from trtfarm.digests import canonical_json
 from trtfarm.errors import UsageError
 from trtfarm.regular_files import open_regular
 from trtfarm.targets import TENSORRT
 
 DYNAMIC_RANGES = "dynamic_ranges"
-_LARGEST_BYTES = 16 << 20
+_LARGEST_FILE = 16 << 20
+_LARGEST_COUNT = 1 << 63
 _SIZE = re.compile(r"(\d+)\s*(KiB|MiB|GiB)?")
 _UNITS = {None: 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LARGEST_COUNT
 
 
 def _is_names(value: Any) -> bool:
@@ -67,7 +69,7 @@ _OPTIONS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "strip_plan": _SWITCH,
     "version_compatible": _SWITCH,
     "hardware_compatibility": _WORD,
-    "precision_constraints": ("prefer or obey", lambda value: value in {"prefer", "obey"}),
+    "precision_constraints": ("prefer or obey", lambda value: value in ("prefer", "obey")),
     "layer_precisions": ("a precision for each layer by name", _is_words_by_name),
     "io_formats": ("dtype and formats for each input or output by name", _is_formats),
     DYNAMIC_RANGES: ("a largest magnitude, above zero, for each tensor by name", _is_ranges),
@@ -92,12 +94,20 @@ def check_options(options: Mapping[str, Any], toolchain: str) -> None:
     unknown = sorted(set(options) - known)
     if unknown:
         raise UsageError(
-            f"{toolchain} has no builder option {', '.join(unknown)}", remedy="use: " + ", ".join(sorted(known))
+            f"{toolchain} has no builder option {', '.join(unknown):.200}", remedy="use: " + ", ".join(sorted(known))
         )
+    try:
+        canonical_json(options)  # keys of builds are made of it
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UsageError(
+            "the builder options are not plain data",
+            cause=f"{error!s:.200}",
+            remedy="use texts, lists and numbers that JSON has",
+        ) from error
     for name, value in options.items():
         words, fits = _OPTIONS[name]
         if not fits(value):
-            raise UsageError(f"the builder option {name} cannot be {value!r}", remedy=f"it is {words}")
+            raise UsageError(f"the builder option {name} cannot be {value!r:.200}", remedy=f"it is {words}")
 
 
 def options_of(texts: Sequence[str], file: Path | None, ranges: Path | None) -> dict[str, Any]:
@@ -109,7 +119,7 @@ def options_of(texts: Sequence[str], file: Path | None, ranges: Path | None) -> 
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
-            raise UsageError(f"{text!r} is no builder option", remedy="write it as name=value")
+            raise UsageError(f"{text!r:.200} is no builder option", remedy="write it as name=value")
         options[name.strip().replace("-", "_")] = _value(value.strip())
     options = {name: _written_out(name, value) for name, value in options.items()}
     return {**options, DYNAMIC_RANGES: read_ranges(ranges)} if ranges else options
@@ -128,7 +138,7 @@ def read_ranges(path: Path) -> dict[str, float]:
             amax = 0.0
         if not tensor.strip() or not 0 < amax < float("inf") or tensor.strip() in ranges:
             raise UsageError(
-                f"line {number} of {path} is no range: {line!r}",
+                f"line {number} of {path} is no range: {line!r:.200}",
                 remedy="write <tensor>: <largest magnitude> once for each tensor, magnitudes above zero",
             )
         ranges[tensor.strip()] = amax
@@ -140,23 +150,27 @@ def read_ranges(path: Path) -> dict[str, float]:
 def _from_file(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(_text(path))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{path} is not TOML", cause=str(error), remedy="write name = value on each line") from error
 
 
 def _text(path: Path) -> str:
     try:
         with open_regular(path) as file:
-            return file.read(_LARGEST_BYTES).decode()
+            data = file.read(_LARGEST_FILE + 1)
+            text = data.decode()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read", cause=str(error), remedy="name a text file") from error
+    if len(data) > _LARGEST_FILE:
+        raise UsageError(f"{path} has more than {_LARGEST_FILE:,} bytes", remedy="name a file of options or ranges")
+    return text
 
 
 def _value(text: str) -> Any:
     """A TOML value; what is none is a text."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return text
 
 

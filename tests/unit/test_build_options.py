@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,20 @@ def test_a_line_that_is_no_range_is_named(tmp_path: Path, line: str) -> None:
     assert caught.value.remedy
 
 
+def test_words_and_files_that_nest_too_deep_are_told(tmp_path: Path) -> None:
+    deep = "[" * 10_000
+    assert options_of([f"flags={deep}"], None, None) == {"flags": [deep]}
+    (tmp_path / "options.toml").write_text(f"flags = {deep}")
+    with pytest.raises(UsageError, match="is not TOML"):
+        options_of([], tmp_path / "options.toml", None)
+
+
+def test_no_file_is_read_in_part(tmp_path: Path) -> None:
+    (tmp_path / "ranges.txt").write_bytes(b"x: 1\n" * 4_000_000)
+    with pytest.raises(UsageError, match="more than"):
+        read_ranges(tmp_path / "ranges.txt")
+
+
 @pytest.mark.parametrize("text", ["", "data: 1.0\ndata: 2.0\n"])
 def test_ranges_that_say_nothing_or_two_things_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "ranges.txt").write_text(text)
@@ -79,6 +94,12 @@ def test_files_that_cannot_be_read_are_refused(tmp_path: Path, content: bytes | 
         ({"refit": 1}, "refit cannot be 1"),
         ({"avg_timing_iterations": True}, "cannot be True"),
         ({"precision_constraints": "perhaps"}, "cannot be 'perhaps'"),
+        ({"precision_constraints": ["obey"]}, "precision_constraints cannot be"),
+        ({"dla_core": 1 << 63}, "dla_core cannot be"),
+        ({"dla_core": 1 << 20_000}, "not plain data"),
+        ({"flags": ["\ud800"]}, "not plain data"),
+        ({"io_formats": {"x": {"dtype": date(1979, 5, 27)}}}, "not plain data"),
+        ({"io_formats": {"x": {"dtype": float("inf")}}}, "not plain data"),
         ({"dynamic_ranges": {"x": 0}}, "dynamic_ranges cannot be"),
         ({"io_formats": {"x": {"type": "int8"}}}, "io_formats cannot be"),
     ],

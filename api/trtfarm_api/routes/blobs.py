@@ -105,8 +105,8 @@ async def patch(
     content_range: Annotated[str, Header(max_length=100, description="bytes FIRST-LAST/SIZE")],
 ) -> Upload:
     """The next bytes, from the offset on. When the connection breaks, those that came stay."""
-    first, stop = span_of(content_range)
-    piece = await run_in_threadpool(farm.uploads.open_piece, actor.id, upload, first=first, stop=stop)
+    first, stop, size = span_of(content_range)
+    piece = await run_in_threadpool(farm.uploads.open_piece, actor.id, upload, first=first, stop=stop, size=size)
     try:
         await _receive(request, piece)
     finally:
@@ -143,12 +143,12 @@ async def _receive(request: Request, piece: Piece) -> None:
         raise UsageError("fewer bytes came than Content-Range says", remedy=f"go on at {piece.place}")
 
 
-def span_of(content_range: str) -> tuple[int, int]:
-    """The first byte, and the one behind the last; raises UsageError."""
+def span_of(content_range: str) -> tuple[int, int, int | None]:
+    """The first byte, the one behind the last, and of how many, if that is told; raises UsageError."""
     found = _CONTENT_RANGE.fullmatch(content_range)
     if found is None:
         raise UsageError(f"Content-Range cannot be {content_range!r}", remedy="write bytes FIRST-LAST/SIZE")
-    return int(found[1]), int(found[2]) + 1
+    return int(found[1]), int(found[2]) + 1, None if found[3] == "*" else int(found[3])
 
 
 def _told(upload: Upload, response: Response) -> Upload:

@@ -134,15 +134,18 @@ class Uploads:
         with self._database.read() as session:
             return self._upload(self._row(session, actor, upload_id))
 
-    def open_piece(self, actor: str, upload_id: str, *, first: int, stop: int) -> Piece:
+    def open_piece(self, actor: str, upload_id: str, *, first: int, stop: int, size: int | None = None) -> Piece:
         """A place to write the bytes from `first` up to `stop` to; nobody else writes there until it is closed.
 
-        Raises ConflictError where another byte is next, or where somebody else is writing; UsageError beyond the end.
+        Raises ConflictError where another byte is next, or where somebody else is writing; UsageError beyond the end,
+        and where `size`, what the sender takes the whole for, is not what was announced.
         """
         with self._database.write() as session:
             row = self._row(session, actor, upload_id)
             later = update(UploadRow).where(UploadRow.id == row.id).values(expires=from_now(_KEPT_SECONDS))
             session.execute(later)
+        if size not in (None, row.size):
+            raise UsageError(f"the upload has {row.size} bytes, and not {size}", remedy="is it another file's?")
         if not first < stop <= row.size:
             raise UsageError(f"bytes {first} to {stop} do not fit in {row.size}", remedy="begin with the offset")
         descriptor = self._locked(row.id)

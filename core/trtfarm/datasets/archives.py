@@ -38,19 +38,22 @@ def open_archive(file: DataFile, raw: BinaryIO) -> ZipFile:
 
 
 def _directory_bytes(raw: BinaryIO) -> int:
+    """The size of the list of members, as ZipFile will find it."""
     size = raw.seek(0, os.SEEK_END)
-    start = max(0, size - _LONGEST_COMMENT - _END.size)
+    start = max(0, size - _LONGEST_COMMENT - _END.size - _END64_LOCATOR.size - _END64.size)
     raw.seek(start)
     tail = raw.read(size - start)
     end = tail.rfind(b"PK\x05\x06")
     if end < 0:
         raise BadZipFile("it has no end record")
-    directory: int = _END.unpack_from(tail, end)[5]
     locator = end - _END64_LOCATOR.size
-    if locator >= 0 and tail.startswith(b"PK\x06\x07", locator):
-        raw.seek(_END64_LOCATOR.unpack_from(tail, locator)[2])
-        directory = max(directory % 0xFFFFFFFF, _END64.unpack(raw.read(_END64.size))[8])
-    return directory
+    if locator < 0 or not tail.startswith(b"PK\x06\x07", locator):
+        return int(_END.unpack_from(tail, end)[5])
+    record = locator - _END64.size
+    # Python takes the record before the locator, or the one that it names, depending on the release: they must be one.
+    if record < 0 or _END64_LOCATOR.unpack_from(tail, locator)[2] != start + record:
+        raise BadZipFile("its end records contradict each other")
+    return int(_END64.unpack_from(tail, record)[8])
 
 
 def members_of(file: DataFile, archive: ZipFile) -> dict[str, ZipInfo]:

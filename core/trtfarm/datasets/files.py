@@ -81,7 +81,8 @@ class Reader:
         """`size` bytes, or fewer at the end."""
         pieces: list[bytes] = []
         try:
-            while size and (piece := self._file.read(size)):
+            # In pieces: a file that claims more than it has must not cost the memory that it claims.
+            while size and (piece := self._file.read(min(size, limits.CHUNK_BYTES))):
                 pieces.append(piece)
                 size -= len(piece)
         except (OSError, EOFError, zlib.error, BadZipFile) as error:

@@ -2,6 +2,8 @@
 
 #: Bytes of the text header of a `.npy`.
 HEADER_BYTES = 10_000
+#: Dimensions of an array; NumPy 2 has 64, and NumPy 1, which builders may have, 32.
+RANK = 32
 #: Bytes of one sample, which is the least that is held in memory at once.
 SAMPLE_BYTES = 1 << 30
 #: Bytes of one array, unpacked.

@@ -17,10 +17,11 @@ from trtfarm.datasets.kinds import NPY_MAGIC
 from trtfarm.datasets.streams import ArrayStream, check_size
 from trtfarm.errors import DataError
 
-_LENGTH_BYTES = {1: 2, 2: 4, 3: 4}
+# By version of the format, major and minor.
+_LENGTH_BYTES = {b"\1\0": 2, b"\2\0": 4, b"\3\0": 4}
 _DESCR = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248])")
 _KEYS = {"descr", "fortran_order", "shape"}
-_RANK = 32
+_LARGEST_SIZE = 1 << 63
 _ALIGNMENT = 64
 # numpy leaves room for the first dimension to grow to this many digits without moving the data.
 _GROWTH_DIGITS = 21
@@ -41,7 +42,7 @@ def read_header(file: Reader) -> NpyHeader:
     start = file.read(len(NPY_MAGIC) + 2)
     if not start.startswith(NPY_MAGIC):
         raise DataError(f"{name} is not a .npy file", remedy="write it with numpy.save")
-    length_bytes = _LENGTH_BYTES.get(start[6]) if len(start) > len(NPY_MAGIC) + 1 else None
+    length_bytes = _LENGTH_BYTES.get(start[len(NPY_MAGIC) :])
     if length_bytes is None:
         raise damaged(name, "the version of its format is unknown")
     length = file.read(length_bytes)
@@ -83,6 +84,10 @@ def stream_of(reader: Reader) -> ArrayStream:
     )
 
 
+def _is_size(size: object) -> bool:
+    return type(size) is int and 0 <= size < _LARGEST_SIZE
+
+
 def _parsed(text: bytes, name: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
     try:
         header = ast.literal_eval(text.decode("latin1").strip())
@@ -93,12 +98,12 @@ def _parsed(text: bytes, name: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
     descr, shape = header["descr"], header["shape"]
     if not isinstance(descr, str) or not _DESCR.fullmatch(descr):
         raise DataError(
-            f"{name} holds elements of type {str(descr)[:80]}",
+            f"{name} holds elements of type {descr if isinstance(descr, str) else type(descr).__name__:.80}",
             cause="pickled objects, text, structured and complex types are not read",
             remedy="save it as a plain array of numbers: numpy.save(path, array.astype('float32'))",
         )
-    if not isinstance(shape, tuple) or not all(type(size) is int and size >= 0 for size in shape) or len(shape) > _RANK:
-        raise damaged(name, f"its shape is {str(shape)[:80]}")
+    if not isinstance(shape, tuple) or not all(map(_is_size, shape)):
+        raise damaged(name, "its shape is none of whole numbers")
     if not shape:
         raise DataError(f"{name} is a single number", remedy="the first axis must be the samples")
     if header["fortran_order"] is not False:

@@ -31,7 +31,8 @@ def open_npz(file: DataFile, member: str | None = None) -> Iterator[ArrayStream]
         check_ratio(name, packed=info.compress_size, unpacked=info.file_size)
         try:
             unpacked = archive.open(info)
-        except (BadZipFile, NotImplementedError, OSError) as error:
+        # Offsets beyond any file overflow, and names need not be what their flag says.
+        except (BadZipFile, NotImplementedError, OSError, OverflowError, ValueError) as error:
             raise damaged(name, str(error)) from error
         with unpacked:
             yield stream_of(Reader(name, unpacked))

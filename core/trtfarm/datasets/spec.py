@@ -130,7 +130,7 @@ def _table(where: str, value: object, keys: set[str]) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _InvalidError(f"{where} is not a table")
     if unknown := sorted(set(value) - keys):
-        raise _InvalidError(f"{where} has the unknown key {unknown[0]!r}; it may have " + ", ".join(sorted(keys)))
+        raise _InvalidError(f"{where} has the unknown key {unknown[0]!r:.80}; it may have " + ", ".join(sorted(keys)))
     return value
 
 
@@ -138,7 +138,14 @@ def _value(where: str, key: str, value: Any, check: Callable[[Any], Any]) -> Any
     try:
         return check(value)
     except _InvalidError as error:
-        raise _InvalidError(f"{where}.{key} is {value!r:.80}; it must be {error}") from None
+        raise _InvalidError(f"{where}.{key} is {_quoted(value)}; it must be {error}") from None
+
+
+def _quoted(value: Any) -> str:
+    try:
+        return f"{value!r:.80}"
+    except ValueError:  # Python writes no number of so many digits
+        return "a number of thousands of digits"
 
 
 def _one_of(*words: str) -> Callable[[Any], str]:

@@ -53,7 +53,9 @@ class ArrayStream:
 
 
 def check_size(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """Raises DataError for an array that is empty or too large to be read."""
+    """Raises DataError for an array that is empty, too large to be read, or of more dimensions than NumPy has."""
+    if len(shape) > limits.RANK:
+        raise DataError(f"{name} has {len(shape)} dimensions", cause=f"{limits.RANK} are allowed")
     if 0 in shape:
         raise DataError(f"{name} is empty: its shape is {list(shape)}", remedy="put samples in it")
     sample_bytes = math.prod(shape[1:]) * dtype.itemsize

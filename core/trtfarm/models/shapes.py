@@ -134,7 +134,10 @@ def _complete(tensor: TensorType, option: str, part: str) -> Shape:
         dim == size or not isinstance(dim, int) for dim, size in zip(tensor.dims, shape, strict=True)
     )
     if not fits:
-        raise UsageError(f"--shape {option} does not fit the model's input {tensor}")
+        raise UsageError(
+            f"--shape {option} does not fit the model's input {tensor}",
+            remedy=f"write --shape {tensor.name}={_example(tensor, {})}",
+        )
     return shape
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 #: A signature made for anything else, now or later, must not pass for one of an engine.
 _DOMAIN = b"trtfarm engine, statement 1\n"
+_AGAIN = "pull the engine again: trtfarm engines pull"
 #: All that built engines before rows told which kind of toolchain did.
 _FIRST_KIND = "tensorrt-rtx"
 
@@ -58,9 +59,8 @@ class EngineStatement:
         """Reads what `as_dict` made; raises SignatureError for anything else. Nothing in it is true before a check."""
         names = {field.name for field in fields(cls)}
         if not isinstance(data, dict) or set(data) != names:
-            raise SignatureError(
-                "the statement has not the fields of one", cause=f"they are {', '.join(sorted(names))}"
-            )
+            cause = f"they are {', '.join(sorted(names))}"
+            raise SignatureError("the statement has not the fields of one", cause=cause, remedy=_AGAIN)
         statement = cls(**data)
         texts = (statement.plan, statement.key, statement.toolchain, statement.tensorrt, statement.compute_capability)
         good = (
@@ -72,7 +72,7 @@ class EngineStatement:
             and isinstance(statement.io, list)
         )
         if not good:
-            raise SignatureError("the statement has fields of other types than it should")
+            raise SignatureError("the statement has fields of other types than it should", remedy=_AGAIN)
         return statement
 
     def as_dict(self) -> dict[str, Any]:
@@ -83,4 +83,4 @@ class EngineStatement:
         try:
             return _DOMAIN + canonical_json(self.as_dict())
         except (ValueError, RecursionError) as error:
-            raise SignatureError("the statement cannot be read", cause=str(error)) from error
+            raise SignatureError("the statement cannot be read", cause=str(error), remedy=_AGAIN) from error

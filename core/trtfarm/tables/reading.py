@@ -89,7 +89,7 @@ def _check_size(size: int) -> None:
 
 def _habits(data: bytes) -> Iterator[Problem]:
     """What the whole file does otherwise than TensorRT, and reading takes."""
-    if data and not data.endswith(b"\n"):
+    if not data.endswith(b"\n"):
         yield _warning(None, "the last line has no line end", "the file may have been cut short there")
     if b"\r\n" in data:
         yield _warning(None, "lines end in CR LF", "TensorRT takes them with a warning")

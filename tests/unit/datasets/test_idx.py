@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +72,17 @@ def test_truncated_overlong_and_odd(tmp_path: Path, *, packed: bool) -> None:
     assert "more in it" in refusal(write(whole + b"\0"), DIGITS, DIVIDED, kind=IDX)
     refusal(write(b"\0\0\x07\x01" + bytes(8)), DIGITS, DIVIDED, kind=IDX)
     refusal(write(b"\0\0\x08\x00"), DIGITS, DIVIDED, kind=IDX)
+    assert "255 dimensions" in refusal(write(b"\0\0\x08\xff" + b"\0\0\0\1" * 255 + b"x"), DIGITS, DIVIDED, kind=IDX)
     assert "too large" in refusal(write(b"\0\0\x08\x03" + b"\xff" * 12), DIGITS, DIVIDED, kind=IDX)
+
+
+def test_a_file_that_claims_more_than_it_has_costs_what_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"\0\0\x08\x02" + struct.pack(">2I", 1, limits.SAMPLE_BYTES) + b"x")
+    tracemalloc.start()
+    refusal(path, tensor(dims=(None, None)), DIVIDED, kind=IDX)
+    assert tracemalloc.get_traced_memory()[1] < 4 * limits.CHUNK_BYTES
+    tracemalloc.stop()
 
 
 def test_damaged_and_nested_gzip(tmp_path: Path) -> None:

@@ -121,6 +121,8 @@ def test_only_plain_numbers(tmp_path: Path, value: np.ndarray[tuple[int], np.dty
         _header(shape="(2, 4.0)"),
         _header(shape="(True, 4)"),
         _header(shape="(" + "1, " * 33 + ")"),
+        _header(shape="(0x" + "f" * 5000 + ",)"),  # Python writes no number of so many digits
+        _header(descr="[0x" + "f" * 5000 + "]"),
         _header(descr="'<f16'"),
         _header(descr="'<f4, <f4'"),
         _header(descr="__import__('os').getcwd()"),

@@ -49,6 +49,45 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert "decompression bomb" in refusal(tmp_path / "x.npz", kind=NPZ)
 
 
+def _with_records(path: Path, *, named: int = 0, directory: int | None = None) -> None:
+    """An archive of `x` with the end records of a large one: the place that they name, and the size that they tell."""
+    np.savez(path, x=array(50, 4))
+    content = path.read_bytes()
+    end = content.rfind(b"PK\x05\x06")
+    size, offset = struct.unpack_from("<LL", content, end + 12)
+    told = (b"PK\x06\x06", 44, 45, 45, 0, 0, 1, 1, size if directory is None else directory, offset)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, end + named, 1)
+    path.write_bytes(content[:end] + struct.pack("<4sQ2H2L4Q", *told) + locator + content[end:])
+
+
+def test_archives_of_more_than_four_gibibytes_have_more_records(tmp_path: Path) -> None:
+    _with_records(tmp_path / "x.npz")
+    assert prepared(tmp_path / "x.npz", kind=NPZ).samples == 50
+    _with_records(tmp_path / "x.npz", directory=1 << 30)
+    assert "list of members" in refusal(tmp_path / "x.npz", kind=NPZ)
+
+
+@pytest.mark.parametrize("named", [-4, 1 << 40, (1 << 64) - 5000])
+def test_records_that_two_readers_could_find_in_two_places(tmp_path: Path, named: int) -> None:
+    """One release of Python reads the record that is named, another one the record that is beside."""
+    _with_records(tmp_path / "x.npz", named=named, directory=1 << 30)
+    assert "contradict each other" in refusal(tmp_path / "x.npz", kind=NPZ)
+
+
+def test_a_member_that_is_said_to_be_beyond_every_file(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", x=array(50, 4))
+    content = bytearray((tmp_path / "x.npz").read_bytes())
+    entry, end = content.find(b"PK\x01\x02"), content.rfind(b"PK\x05\x06")
+    name = struct.unpack_from("<H", content, entry + 28)[0]
+    extra = struct.pack("<HHQ", 1, 8, (1 << 64) - 1)
+    struct.pack_into("<L", content, end + 12, end - entry + len(extra))
+    struct.pack_into("<H", content, entry + 30, len(extra))
+    struct.pack_into("<L", content, entry + 42, 0xFFFFFFFF)
+    content[entry + 46 + name : entry + 46 + name] = extra
+    (tmp_path / "x.npz").write_bytes(content)
+    assert "cut short or damaged" in refusal(tmp_path / "x.npz", kind=NPZ)
+
+
 def test_a_member_that_lies_about_its_size(tmp_path: Path) -> None:
     """The directory says 200 bytes, the stream holds a megabyte of zeros."""
     np.savez_compressed(tmp_path / "x.npz", x=np.zeros((65_536, 4), np.float32))

@@ -114,6 +114,7 @@ def test_the_canonical_form_has_what_differs_from_the_defaults(tmp_path: Path) -
         ("[inputs.x]\ndivide = inf", "a number"),
         ("[inputs.x]\nmean = 1" + "0" * 500, "a number"),
         ("[inputs.x]\nmean = []", "one number, or a list"),
+        ("[inputs.x]\nresize = 0x" + "f" * 5000, "thousands of digits; it must be a number of pixels from 1"),
         ("[inputs.x]\nmean = [[1]]", "a number"),
         ("[inputs.x]\nstd = [1, 0]", "other than 0"),
         ("[inputs.x]\npath = 3", "a name"),

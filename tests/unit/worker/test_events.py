@@ -62,6 +62,8 @@ def test_no_bytes_get_past_the_reader_but_events(line: bytes) -> None:
         _line(event="log", level="fatal", text="t"),
         _line(event=["log"], level="info", text="t"),
         b'{"event":"answer","result":{"amax":Infinity}}',
+        b'{"event":"answer","result":{"amax":1e999}}',
+        _line(event="progress", stage="s", done=10**400, total=None, unit="u"),
         b'{"event":"answer","result":{"\\ud800":1}}',
     ],
 )

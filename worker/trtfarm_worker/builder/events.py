@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from typing import Any, NoReturn
 LINE_BYTES = 32 << 20
 TOTAL_BYTES = 512 << 20
 _TEXT_CHARACTERS = 8192
+#: What is counted: samples, bytes, layers.
+_LARGEST = 1 << 62
 _LEVELS = frozenset({"debug", "info", "warning", "error"})
 # Terminal escapes in a node's name must not reach a terminal.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -45,6 +48,13 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HandedOver:
+    """What is worth keeping before the answer, and without one."""
+
+    result: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Failure:
     code: str
     message: str
@@ -53,7 +63,7 @@ class Failure:
     trace: str | None
 
 
-Event = Progress | LogLine | Answer | Failure
+Event = Progress | LogLine | HandedOver | Answer | Failure
 
 
 def clean(text: str) -> str:
@@ -96,7 +106,7 @@ class EventDecoder:
 def event_of_line(line: bytes | bytearray) -> Event:
     """Reads one line; raises MalformedEventError."""
     try:
-        data = json.loads(line, parse_constant=_refuse_constant)
+        data = json.loads(line, parse_constant=_refuse_constant, parse_float=_finite)
         # Half a surrogate pair can be written in JSON, but in no file or database.
         if b"\\u" in line:
             json.dumps(data, ensure_ascii=False).encode()
@@ -123,10 +133,11 @@ def _log_line(data: Mapping[str, Any]) -> LogLine:
 
 
 def _answer(data: Mapping[str, Any]) -> Answer:
-    result = data["result"]
-    if not isinstance(result, dict):
-        raise TypeError("a result is an object")
-    return Answer(result=result)
+    return Answer(result=_result(data))
+
+
+def _handed_over(data: Mapping[str, Any]) -> HandedOver:
+    return HandedOver(result=_result(data))
 
 
 def _failure(data: Mapping[str, Any]) -> Failure:
@@ -142,9 +153,17 @@ def _failure(data: Mapping[str, Any]) -> Failure:
 _READERS: dict[object, Callable[[Mapping[str, Any]], Event]] = {
     "progress": _progress,
     "log": _log_line,
+    "handed over": _handed_over,
     "answer": _answer,
     "failure": _failure,
 }
+
+
+def _result(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    result = data["result"]
+    if not isinstance(result, dict):
+        raise TypeError("a result is an object")
+    return result
 
 
 def _text(value: object) -> str:
@@ -160,7 +179,17 @@ def _optional_text(value: object) -> str | None:
 def _integer(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{value!r} is no whole number")
+    if abs(value) > _LARGEST:
+        raise ValueError("a number that nothing is counted to")
     return value
+
+
+def _finite(text: str) -> float:
+    """1e999 is JSON, and infinite in Python, which no JSON says."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text:.40} is too large")
+    return number
 
 
 def _refuse_constant(name: str) -> NoReturn:

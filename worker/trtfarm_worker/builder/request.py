@@ -74,16 +74,24 @@ def result_file(scratch: Path, name: object) -> Path:
     no link at any level, because a builder that read a hostile model may itself be hostile.
     """
     if not isinstance(name, str):
-        raise BuilderCrashError(f"the builder named no file where one was due, but {name!r}")
+        raise _astray("no file where one was due, but", name)
     relative = PurePosixPath(name)
     if relative.is_absolute() or ".." in relative.parts:
-        raise BuilderCrashError(f"the builder named a file outside of its scratch folder: {name!r}")
+        raise _astray("a file outside of its scratch folder:", name)
     *folders, file = [scratch.joinpath(*relative.parts[: end + 1]) for end in range(len(relative.parts))] or [scratch]
     try:
         inside = all(stat.S_ISDIR(folder.lstat().st_mode) for folder in folders)
         facts = file.lstat()
     except (OSError, ValueError) as error:
-        raise BuilderCrashError(f"the builder named a file that cannot be read: {name!r}", cause=str(error)) from error
+        raise _astray("a file that cannot be read:", name) from error
     if not inside or not stat.S_ISREG(facts.st_mode) or facts.st_nlink != 1:
-        raise BuilderCrashError(f"the builder named what is no regular file of its own: {name!r}")
+        raise _astray("what is no regular file of its own:", name)
     return file
+
+
+def _astray(what: str, name: object) -> BuilderCrashError:
+    return BuilderCrashError(
+        f"the builder named {what} {name!r:.200}",
+        cause="its memory may be corrupt, or its model be made to harm",
+        remedy="look at where the model comes from, and at native.log",
+    )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import selectors
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from trtfarm.errors import (
     BuilderCancelledError,
@@ -18,13 +19,23 @@ from trtfarm_worker.builder import session
 from trtfarm_worker.builder.cancellation import CancelToken
 from trtfarm_worker.builder.child import Child, started
 from trtfarm_worker.builder.ending import MEMORY_REMEDY, Ending, oom_kills
-from trtfarm_worker.builder.events import Answer, Event, EventDecoder, Failure, LogLine, MalformedEventError, Progress
+from trtfarm_worker.builder.events import (
+    Answer,
+    Event,
+    EventDecoder,
+    Failure,
+    HandedOver,
+    LogLine,
+    MalformedEventError,
+    Progress,
+)
 from trtfarm_worker.builder.native_log import NativeLog
 from trtfarm_worker.builder.request import BuilderAnswer, BuilderRequest
 from trtfarm_worker.builder.throttle import Throttle
 
 NATIVE_LOG_NAME = "native.log"
 Listener = Callable[[Progress | LogLine], None]
+Taker = Callable[[Mapping[str, Any]], None]
 _MEMORY_SECONDS = 0.25
 _READ_BYTES = 1 << 16
 #: The most that an unprivileged process can make a pipe hold (fs.pipe-max-size).
@@ -34,12 +45,17 @@ _TAIL_LINES = 30
 
 
 def run_builder(
-    request: BuilderRequest, *, on_event: Listener, should_stop: CancelToken | None = None
+    request: BuilderRequest,
+    *,
+    on_event: Listener,
+    on_handed_over: Taker = lambda _result: None,
+    should_stop: CancelToken | None = None,
 ) -> BuilderAnswer:
     """Does `request.step` in a process of its own and gives back its answer.
 
-    `on_event` is called in this thread with progress and log lines; what it raises ends the builder and passes
-    through. `should_stop` ends the builder as soon as it is cancelled.
+    `on_event` is called in this thread with progress and log lines, and `on_handed_over` with what the builder wants to
+    be kept before it has an answer; what they raise ends the builder and passes through. `should_stop` ends the
+    builder as soon as it is cancelled.
 
     Raises the error that the builder reports, else BuilderCrashError, BuilderMemoryError, BuilderTimeoutError or
     BuilderCancelledError; ToolchainError when the toolchain's interpreter does not start. No process is left behind in
@@ -49,7 +65,14 @@ def run_builder(
         raise _cancelled(request)
     request.scratch.mkdir(parents=True, exist_ok=True)
     with NativeLog(request.scratch / NATIVE_LOG_NAME) as log, started(request) as child:
-        watch = _Watch(request=request, child=child, log=log, on_event=on_event, should_stop=should_stop)
+        watch = _Watch(
+            request=request,
+            child=child,
+            log=log,
+            on_event=on_event,
+            on_handed_over=on_handed_over,
+            should_stop=should_stop,
+        )
         try:
             return watch.until_answer()
         except MalformedEventError as error:
@@ -68,8 +91,10 @@ class _Watch:
     child: Child
     log: NativeLog
     on_event: Listener
+    on_handed_over: Taker
     should_stop: CancelToken | None
     outcome: Answer | Failure | None = None
+    handed_over: bool = False
     peak_memory: int = 0
     begun: float = field(default_factory=time.monotonic)
     oom_kills_before: int = field(default_factory=oom_kills)
@@ -154,6 +179,11 @@ class _Watch:
             if self.outcome is not None:
                 raise MalformedEventError("a second answer")
             self.outcome = event
+        elif isinstance(event, HandedOver):
+            if self.outcome is not None or self.handed_over:
+                raise MalformedEventError("handed over too late, or twice")
+            self.handed_over = True
+            self.on_handed_over(event.result)
         # Native threads may still log after the answer; nobody needs to hear that.
         elif self.outcome is None and self.throttle.admits(event, time.monotonic()):
             self.on_event(event)
