@@ -48,7 +48,7 @@ def _share_workers() -> None:
     op.create_index(
         op.f("ix_jobs_running"),
         "jobs",
-        ["capability", "project"],
+        ["project", "capability"],
         sqlite_where=_RUNNING,
         postgresql_where=_RUNNING,
     )

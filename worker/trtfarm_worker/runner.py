@@ -9,7 +9,14 @@ from contextlib import suppress
 from functools import partial
 
 from trtfarm.actions import ActionKind
-from trtfarm.errors import ClaimLostError, DiskFullError, NotFoundError, StorageError, TrtfarmError
+from trtfarm.errors import (
+    BuilderCancelledError,
+    ClaimLostError,
+    DiskFullError,
+    NotFoundError,
+    StorageError,
+    TrtfarmError,
+)
 from trtfarm.farm import Farm
 from trtfarm.file_errors import storage_errors
 from trtfarm.jobs.job import Claim, Job
@@ -22,8 +29,9 @@ from trtfarm_worker.logs import logger
 from trtfarm_worker.offers import Offer, current_offer
 from trtfarm_worker.places import Place, Places
 from trtfarm_worker.standing import Standing
+from trtfarm_worker.steps import handover
 from trtfarm_worker.steps.registry import STEP_KINDS
-from trtfarm_worker.steps.step import Commit, Task
+from trtfarm_worker.steps.step import Commit, StepKind, Task
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
 _log = logger()
@@ -87,10 +95,11 @@ class Runner:
         return place is not None and self._run_in(place, lambda: self._farm.jobs.claim(job_id, self._owner))
 
     def run_next(self) -> bool:
-        """Does the most urgent job that can be done here now; False if there is none, or no place for it."""
-        for capability in self._farm.jobs.waiting(self.offer().capabilities):
+        """Does the job whose turn it is of those that can be done here now; False if there is none, or no place."""
+        offered = self.offer().capabilities
+        for capability in self._farm.jobs.waiting(offered):
             place = self.reserve(capability)
-            if place and self._run_in(place, partial(self._farm.jobs.claim_next, self._owner, capability)):
+            if place and self._run_in(place, partial(self._farm.jobs.claim_next, self._owner, capability, offered)):
                 return True
         return False
 
@@ -140,8 +149,10 @@ class Runner:
     def _bring_to_an_end(self, claim: Claim, token: CancelToken, place: Place) -> None:
         """Raises ClaimLostError when somebody else has the job by now."""
         try:
-            self._commit(claim, self._work(claim, token, place))
-            self._standing.succeeded()
+            commit, whole = self._work(claim, token, place)
+            self._commit(claim, commit)
+            if whole:
+                self._standing.succeeded()
         except ClaimLostError:
             raise
         except TrtfarmError as error:
@@ -160,8 +171,11 @@ class Runner:
                 self._farm.jobs.release(claim)
             raise
 
-    def _work(self, claim: Claim, token: CancelToken, place: Place) -> Commit:
-        """Has the builder do the job, and stores the files that it made; what remains is to write their rows."""
+    def _work(self, claim: Claim, token: CancelToken, place: Place) -> tuple[Commit, bool]:
+        """Has the builder do the job, and stores the files that it made; what remains is to write their rows.
+
+        Also whether the builder did all of it, and did not end badly after it had handed over what counts.
+        """
         farm, job = self._farm, claim.job
         kind = STEP_KINDS[ActionKind(job.kind)]
         with (
@@ -180,27 +194,52 @@ class Runner:
                 scratch=scratch,
                 gpu=place.gpu,
             )
+            if job.attempt > 1 and (left := handover.taken(task)):
+                return kind.keep(task, left), True
+            try:
+                return self._built(task, kind, heartbeat, token), True
+            except TrtfarmError as error:
+                kept = self._kept_of(task, kind, claim, error)
+                if kept is None:
+                    raise
+                heartbeat.tell(LogLine(level="warning", text=f"what was handed over is kept; then: {error.message}"))
+                return kept, False
 
-            def hear(event: Progress | LogLine) -> None:
-                heartbeat.tell(event)
-                try:
-                    self._listener(job, event)
-                except Exception as error:
-                    raise _ListenerFailed from error
+    def _built(self, task: Task, kind: StepKind, heartbeat: Heartbeat, token: CancelToken) -> Commit:
+        def hear(event: Progress | LogLine) -> None:
+            heartbeat.tell(event)
+            try:
+                self._listener(task.job, event)
+            except Exception as error:
+                raise _ListenerFailed from error
 
-            invocation = kind.prepare(task)
-            request = BuilderRequest(
-                toolchain=invocation.toolchain,
-                step=invocation.step,
-                args=invocation.args,
-                limits=Limits.of(farm.settings),
-                scratch=scratch,
-                gpu=place.gpu.turn if place.gpu else None,
-            )
-            answer = run_builder(request, on_event=hear, should_stop=token)
-            used = {"seconds": round(answer.seconds, 3), "peak_memory_bytes": answer.peak_memory_bytes}
-            heartbeat.note("builder", used)
-            return kind.keep(task, answer)
+        invocation = kind.prepare(task)
+        request = BuilderRequest(
+            toolchain=invocation.toolchain,
+            step=invocation.step,
+            args=invocation.args,
+            limits=Limits.of(self._farm.settings),
+            scratch=task.scratch,
+            gpu=task.gpu.turn if task.gpu else None,
+        )
+        answer = run_builder(request, on_event=hear, on_handed_over=partial(handover.take, task), should_stop=token)
+        used = {"seconds": round(answer.seconds, 3), "peak_memory_bytes": answer.peak_memory_bytes}
+        heartbeat.note("builder", used)
+        return kind.keep(task, answer)
+
+    def _kept_of(self, task: Task, kind: StepKind, claim: Claim, error: TrtfarmError) -> Commit | None:
+        """What is kept of a builder that failed; None where that is nothing, or is kept already.
+
+        Of a job that is stopped it is kept now: when it runs again, or whether, nobody knows.
+        """
+        left = handover.taken(task)
+        commit = kind.keep(task, left) if left else None
+        if commit is None or not isinstance(error, BuilderCancelledError):
+            return commit
+        with self._farm.database.write() as session:
+            self._farm.jobs.hold(session, claim)
+            commit(session)
+        return None
 
     def _commit(self, claim: Claim, commit: Commit) -> None:
         """Ends the job with the rows of its result, both or neither.

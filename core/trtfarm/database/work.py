@@ -26,7 +26,7 @@ class JobRow(Base):
         Index("uq_jobs_live_key", "key", unique=True, sqlite_where=LIVE_JOBS),
         # No index holds what a heartbeat changes, so that PostgreSQL can write the row alone.
         Index("ix_jobs_state_created_id", "state", "created", "id"),
-        Index("ix_jobs_running", "capability", "project", sqlite_where=RUNNING_JOBS),
+        Index("ix_jobs_running", "project", "capability", sqlite_where=RUNNING_JOBS),
         Index("ix_jobs_key_created", "key", "created"),
         Index("ix_jobs_created_id", "created", "id"),
     )

@@ -37,11 +37,20 @@ def record(database: Database, job_id: str, attempt: int, lines: Sequence[tuple[
         append(session, job_id, attempt, lines)
 
 
+def newest(database: Database, job_id: str, kind: str) -> Event | None:
+    """The last event of a kind that a job had in any attempt."""
+    of_kind = select(EventRow).where(EventRow.job_id == job_id, EventRow.kind == kind)
+    with database.read() as session:
+        row = session.scalars(of_kind.order_by(EventRow.id.desc()).limit(1)).one_or_none()
+        return None if row is None else _event(row)
+
+
 def events_since(database: Database, job_id: str, after: int = 0, limit: int = 1000) -> list[Event]:
     """Up to `limit` events of a job with ids above `after`, oldest first."""
     wanted = select(EventRow).where(EventRow.job_id == job_id, EventRow.id > after).order_by(EventRow.id).limit(limit)
     with database.read() as session:
-        return [
-            Event(id=row.id, job_id=row.job_id, attempt=row.attempt, at=row.at, kind=row.kind, data=row.data)
-            for row in session.scalars(wanted)
-        ]
+        return [_event(row) for row in session.scalars(wanted)]
+
+
+def _event(row: EventRow) -> Event:
+    return Event(id=row.id, job_id=row.job_id, attempt=row.attempt, at=row.at, kind=row.kind, data=row.data)

@@ -58,31 +58,42 @@ class JobManager:
             made = self._insert(session, kind=kind, key=key, request=request, priority=priority, project=project)
             if made is not None:
                 return made, True
-            joined = self._join(session, key, priority)
+            joined = self._join(session, key, priority, project)
             if joined is not None:
                 return joined, False
 
     def claim(self, job_id: str, owner: str) -> Claim | None:
-        """The right to run a queued job; None if it is not queued (any more)."""
-        return self._claim(JOBS.c.id == job_id, owner)
+        """The right to run this very job, for a client that does its own; None if it is not queued (any more)."""
+        with self._database.write() as session:
+            return self._claim(session, JOBS.c.id == job_id, owner)
 
     def waiting(self, capabilities: Collection[str]) -> list[str]:
-        """Those of the capabilities that a queued job needs, that of the most urgent job first.
+        """Those of the capabilities that a free worker which offers them finds work for, in the order of `sharing`.
 
-        Costs a look into the index for each, however many jobs are queued.
+        What it takes in the end, `claim_next` decides.
         """
         if not capabilities:
             return []
         with self._database.read() as session:
-            return list(session.scalars(queue.waiting(tuple(sorted(set(capabilities))))))
+            found = queue.next_turns(session, capabilities, capabilities)
+            return list(dict.fromkeys(turn.queue.capability for turn in found))
 
-    def claim_next(self, owner: str, capability: str) -> Claim | None:
-        """The right to run the most urgent queued job that needs a capability; None if none is left.
+    def claim_next(self, owner: str, capability: str, offered: Collection[str] = ()) -> Claim | None:
+        """The right to run a queued job that needs a capability, of the project whose turn it is; None if none is left.
 
-        Of workers that ask at the same time each gets another job, and none waits for another.
+        `offered` is what the worker could do besides: jobs of these that a project runs count, too. Of workers that ask
+        at the same time each gets another job, and none waits for another but for a project with a limit.
         """
-        first = queue.head(capability).with_only_columns(JOBS.c.id).with_for_update(skip_locked=True)
-        return self._claim(JOBS.c.id == first.scalar_subquery(), owner)
+        with self._database.write() as session:
+            for turn in queue.next_turns(session, [capability], {capability, *offered}):
+                project = turn.queue.project
+                if turn.queue.share.max_running is not None and not queue.has_room(session, project):
+                    continue
+                first = queue.head(capability, project).with_for_update(skip_locked=True).scalar_subquery()
+                claim = self._claim(session, JOBS.c.id == first, owner, turn=turn.begins)
+                if claim is not None:
+                    return claim
+        return None
 
     def beat(self, claim: Claim) -> bool:
         """Renews the lease; True if someone asks for the job to be cancelled.
@@ -215,14 +226,28 @@ class JobManager:
             rows.note(session, job, {"to": job.state})
         return job
 
-    def _join(self, session: Session, key: str, priority: int) -> Job | None:
+    def _join(self, session: Session, key: str, priority: int, project: str) -> Job | None:
         """The live job of a key, wanted once more; None if it has just ended."""
         job = rows.first(session, rows.live(key).with_for_update())
-        if job is None or (job.priority >= priority and not job.cancel_requested):
+        if job is None:
+            return None
+        wanted = {
+            "priority": max(priority, job.priority),
+            "cancel_requested": False,
+            "project": self._soonest(session, job, max(priority, job.priority), project),
+        }
+        if all(getattr(job, name) == value for name, value in wanted.items()):
             return job
-        return rows.change(session, job, "wanted again", priority=max(priority, job.priority), cancel_requested=False)
+        return rows.change(session, job, "wanted again", **wanted)
 
-    def _claim(self, which: ColumnElement[bool], owner: str) -> Claim | None:
+    def _soonest(self, session: Session, job: Job, priority: int, project: str) -> str:
+        """In whose queue a job waits that another project wants, too: where fewer jobs are before it."""
+        if project == job.project or job.state is not JobState.QUEUED:
+            return job.project
+        here, there = (queue.before(session, job, name, priority) for name in (job.project, project))
+        return project if there < here else job.project
+
+    def _claim(self, session: Session, which: ColumnElement[bool], owner: str, **values: Any) -> Claim | None:
         statement = (
             update(JOBS)
             .where(which, JOBS.c.state == JobState.QUEUED)
@@ -232,11 +257,11 @@ class JobManager:
                 attempt=JOBS.c.attempt + 1,
                 lease_until=from_now(self._lease_seconds),
                 started=now(),
+                **values,
             )
         )
-        with self._database.write() as session:
-            job = rows.first(session, statement.returning(JOBS))
-            if job is None:
-                return None
-            rows.note(session, job, {"from": JobState.QUEUED, "to": job.state, "owner": owner})
-            return Claim(job=job, owner=owner, attempt=job.attempt)
+        job = rows.first(session, statement.returning(JOBS))
+        if job is None:
+            return None
+        rows.note(session, job, {"from": JobState.QUEUED, "to": job.state, "owner": owner})
+        return Claim(job=job, owner=owner, attempt=job.attempt)
