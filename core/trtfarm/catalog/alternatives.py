@@ -1,44 +1,68 @@
-"""A search of engines taken apart into searches for exact values, each of which one index answers in order.
+"""A search of engines taken apart into searches that one index each answers in the order of the list.
 
-`int8` also means `int8+fp16`, and `10.13` every build of it: with `OR` and `LIKE` a database sorts all that fit before
-it gives the first. There are few versions and precisions, so they are looked up first, and what each gives is merged.
+`10.13` means every build of it, and `int8` also `int8+fp16`: with `OR` and `LIKE` a database sorts all that fit before
+it gives the first. There are few versions and precisions, so they are looked up first. One of the filters then leads:
+each of its values is searched for by itself, and what these give is merged. The other filters pass or drop what the
+leading one's index gives, which holds their columns too, so that no row has to be read for that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
-from itertools import product
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from trtfarm.catalog.filters import Filter, engine_conditions, starts_so
-from trtfarm.database.artifacts import EngineRow, ModelNameRow, ModelRow
+from trtfarm.catalog.filters import Filter, named_so, starts_so
+from trtfarm.database.artifacts import EngineLabelRow, EngineRow, ModelRow
 
-#: More than these are asked for at once, whatever it costs.
+#: More values than these are asked for at once, whatever it costs.
 _MOST = 32
+#: So many engines are sorted as quickly as a hundred of them are come across among a million.
+_FEW = 10_000
 
 Conditions = list[ColumnElement[bool]]
+_Column = InstrumentedAttribute[str] | InstrumentedAttribute[str | None]
 
 
 def engine_alternatives(session: Session, wanted: Filter) -> list[Conditions]:
-    """Conditions on engines joined with their models; an engine fits one of them at most, and none where none can."""
-    choices = [
-        _choices(EngineRow.tensorrt, _meant(session, EngineRow.tensorrt, wanted.tensorrt, ".")),
-        _choices(EngineRow.precision, _meant(session, EngineRow.precision, wanted.precision, "+")),
-        _choices(EngineRow.model_id, _models(session, wanted.model)),
-    ]
-    rest = engine_conditions(replace(wanted, tensorrt=None, precision=None, model=None))
-    if len(choices[0]) * len(choices[1]) * len(choices[2]) > _MOST:
-        choices = [[[or_(*(condition for choice in one for condition in choice))] if one[0] else []] for one in choices]
-    return [[*rest, *(condition for choice in chosen for condition in choice)] for chosen in product(*choices)]
+    """Conditions on engines; an engine fits one of them at most, and none where none can."""
+    # The one that leaves the fewest engines leads; each has an index that holds the columns after it.
+    meant: dict[_Column, list[str] | None] = {
+        EngineRow.model_id: _models(session, wanted.model),
+        EngineRow.tensorrt: _meant(session, EngineRow.tensorrt, wanted.tensorrt, "."),
+        EngineRow.compute_capability: _exactly(wanted.compute_capability),
+        EngineRow.precision: _meant(session, EngineRow.precision, wanted.precision, "+"),
+        EngineRow.calibrator: _exactly(wanted.calibrator),
+    }
+    given = [(column, values) for column, values in meant.items() if values is not None]
+    rest = [*_starting(wanted.digest), *_labelled(session, wanted.label)]
+    if not given:
+        return [rest]
+    (leading, values), *others = given
+    rest += [column.in_(words) for column, words in others]
+    if len(values) > _MOST:
+        return [[leading.in_(values), *rest]]
+    return [[leading == value, *rest] for value in values]
 
 
-def _choices(column: InstrumentedAttribute[str], values: Iterable[str] | None) -> list[Conditions]:
-    """One for each value; one without a condition where any will do."""
-    return [[]] if values is None else [[column == value] for value in values]
+def _starting(digest: str | None) -> Conditions:
+    return [] if digest is None else [starts_so(EngineRow.blob, digest)]
+
+
+def _labelled(session: Session, label: str | None) -> Conditions:
+    """That an engine has a label: one that few have is looked up, of one that many have each engine is asked."""
+    if label is None:
+        return []
+    found = select(EngineLabelRow.engine_id).where(EngineLabelRow.label == label)
+    many = session.execute(found.offset(_FEW).limit(1)).first() is not None
+    if many:
+        return [found.where(EngineLabelRow.engine_id == EngineRow.id).correlate(EngineRow).exists()]
+    return [EngineRow.id.in_(found)]
+
+
+def _exactly(word: str | None) -> list[str] | None:
+    return None if word is None else [word]
 
 
 def _meant(session: Session, column: InstrumentedAttribute[str], word: str | None, separator: str) -> list[str] | None:
@@ -59,13 +83,4 @@ def _distinct(session: Session, column: InstrumentedAttribute[str]) -> list[str]
 
 def _models(session: Session, word: str | None) -> list[str] | None:
     """The ids of the models with this name, or whose id or digest starts so."""
-    if word is None:
-        return None
-    named = select(ModelNameRow.model_id).where(ModelNameRow.name == word)
-    fits = (
-        ModelRow.name == word,
-        ModelRow.id.in_(named),
-        starts_so(ModelRow.digest, word),
-        ModelRow.id.startswith(word, autoescape=True),
-    )
-    return list(session.scalars(select(ModelRow.id).where(or_(*fits))))
+    return None if word is None else list(session.scalars(select(ModelRow.id).where(or_(*named_so(word)))))

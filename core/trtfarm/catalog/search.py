@@ -2,40 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from itertools import chain
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import Label, ScalarSelect, Select, select, union_all
+from sqlalchemy.orm import Session, aliased
 
 from trtfarm.catalog.alternatives import engine_alternatives
 from trtfarm.catalog.entries import EngineEntry, TableEntry
 from trtfarm.catalog.filters import Filter, table_conditions
-from trtfarm.catalog.labels import labels_of
 from trtfarm.catalog.window import EVERYTHING, Window
-from trtfarm.database.artifacts import EngineRow, ModelRow, TableRow, VerificationRow
+from trtfarm.database.artifacts import EngineLabelRow, EngineRow, ModelRow, TableRow, VerificationRow
 
 DEFAULT_LIMIT = 100
+#: What an entry says of an engine and its model. Not the whole row: its facts have a line for each layer.
+_SHOWN = (
+    EngineRow.id,
+    ModelRow.name.label("model"),
+    ModelRow.digest.label("model_digest"),
+    EngineRow.precision,
+    EngineRow.calibrator,
+    EngineRow.table_id.label("table"),
+    EngineRow.tensorrt,
+    EngineRow.toolchain,
+    EngineRow.compute_capability,
+    EngineRow.gpu,
+    EngineRow.size,
+    EngineRow.blob.label("digest"),
+    EngineRow.created,
+    EngineRow.pinned,
+)
 
 
 def find_engines(
     session: Session, wanted: Filter, *, limit: int = DEFAULT_LIMIT, within: Window = EVERYTHING
 ) -> list[EngineEntry]:
     """Up to `limit` engines, newest first."""
-    places = select(EngineRow.created, EngineRow.id).join(ModelRow, EngineRow.model_id == ModelRow.id)
+    # Only one of the alternatives fits an engine.
     of_each = [
-        session.execute(within.newest_first(places.where(*conditions), EngineRow, limit=limit)).all()
+        within.newest_first(select(EngineRow.created, EngineRow.id).where(*conditions), EngineRow, limit=limit)
         for conditions in engine_alternatives(session, wanted)
     ]
-    # Only one of the alternatives fits an engine. Only now are whole rows read, which costs more than finding them.
-    ids = [engine_id for _, engine_id in sorted(chain(*of_each), reverse=True)[:limit]]
-    engines = select(EngineRow, ModelRow).join(ModelRow, EngineRow.model_id == ModelRow.id)
-    newest_first = EngineRow.created.desc(), EngineRow.id.desc()
-    found = session.execute(engines.where(EngineRow.id.in_(ids)).order_by(*newest_first)).all()
-    metrics = _newest_metrics(session, [engine for engine, _ in found])
-    labels = labels_of(session, [engine.id for engine, _ in found])
-    return [_engine(engine, model, metrics.get(engine.id), labels.get(engine.id, [])) for engine, model in found]
+    if not of_each:
+        return []
+    found = union_all(*(select(places.subquery()) for places in of_each)).subquery()
+    return _engines(session, EVERYTHING.newest_first(select(found.c.id), found.c, limit=limit))
 
 
 def find_tables(
@@ -51,57 +64,48 @@ def find_tables(
 
 def engine_entry(session: Session, engine: EngineRow) -> EngineEntry:
     """What a search would say of this engine."""
-    model = session.scalars(select(ModelRow).where(ModelRow.id == engine.model_id)).one()
-    metrics = _newest_metrics(session, [engine]).get(engine.id)
-    return _engine(engine, model, metrics, labels_of(session, [engine.id]).get(engine.id, []))
+    return _engines(session, select(EngineRow.id).where(EngineRow.id == engine.id))[0]
 
 
-def _newest_metrics(session: Session, engines: Collection[EngineRow]) -> dict[str, dict[str, Any]]:
-    """Engine id -> metrics of its own newest measurement, else of the newest of the model that it was built from.
-
-    Engines of equal bytes are measured once, whichever of them it was.
-    """
-    measured = _newest(session, EngineRow.blob, {engine.blob for engine in engines})
-    origins = {engine.quantization_id for engine in engines if engine.quantization_id}
-    simulated = _newest(session, VerificationRow.quantization_id, origins)
-    found = {engine.id: measured.get(engine.blob) or simulated.get(engine.quantization_id or "") for engine in engines}
-    return {engine_id: metrics for engine_id, metrics in found.items() if metrics is not None}
-
-
-def _newest(
-    session: Session, column: InstrumentedAttribute[str] | InstrumentedAttribute[str | None], values: Collection[str]
-) -> dict[str, dict[str, Any]]:
-    """The newest metrics by what a column of the verification, or of the engine that was measured, holds."""
+def _engines(session: Session, ids: Select[str]) -> list[EngineEntry]:
+    """The engines with these ids, newest first; whole rows are read of these alone, and all in one go."""
+    places = ids.subquery()
     statement = (
-        select(column, VerificationRow.metrics)
-        .select_from(VerificationRow)
-        # An inner join where engines are looked for: then it begins with them, and not with every verification.
-        .join(EngineRow, VerificationRow.engine_id == EngineRow.id, isouter=column is not EngineRow.blob)
-        .where(column.in_(values))
-        .order_by(VerificationRow.created, VerificationRow.id)
+        select(*_SHOWN, _newest_measured(), _newest_simulated(), EngineLabelRow.label)
+        .join_from(places, EngineRow, EngineRow.id == places.c.id)
+        .join(ModelRow, EngineRow.model_id == ModelRow.id)
+        .outerjoin(EngineLabelRow, EngineLabelRow.engine_id == EngineRow.id)
+        .order_by(EngineRow.created.desc(), EngineRow.id.desc(), EngineLabelRow.label)
     )
-    return {found: metrics for found, metrics in session.execute(statement) if found is not None}
+    by_label = [row._asdict() for row in session.execute(statement)]
+    return [_engine(list(rows)) for _, rows in groupby(by_label, key=itemgetter("id"))]
 
 
-def _engine(engine: EngineRow, model: ModelRow, metrics: dict[str, Any] | None, labels: list[str]) -> EngineEntry:
-    return EngineEntry(
-        id=engine.id,
-        model=model.name,
-        model_digest=model.digest,
-        precision=engine.precision,
-        calibrator=engine.calibrator,
-        table=engine.table_id,
-        tensorrt=engine.tensorrt,
-        toolchain=engine.toolchain,
-        compute_capability=engine.compute_capability,
-        gpu=engine.gpu,
-        size=engine.size,
-        digest=engine.blob,
-        created=engine.created,
-        pinned=engine.pinned,
-        labels=labels,
-        metrics=metrics,
-    )
+def _newest_measured() -> Label[dict[str, Any] | None]:
+    """Metrics of an engine's newest measurement: engines of equal bytes are measured once, whichever of them it was."""
+    same = aliased(EngineRow)
+    newest = select(VerificationRow.metrics).join(same, VerificationRow.engine_id == same.id)
+    return _first(newest.where(same.blob == EngineRow.blob)).label("measured")
+
+
+def _newest_simulated() -> Label[dict[str, Any] | None]:
+    """Metrics of the newest measurement of the model that an engine was built from."""
+    newest = select(VerificationRow.metrics)
+    return _first(newest.where(VerificationRow.quantization_id == EngineRow.quantization_id)).label("simulated")
+
+
+def _first(newest: Select[dict[str, Any]]) -> ScalarSelect[dict[str, Any] | None]:
+    order = VerificationRow.created.desc(), VerificationRow.id.desc()
+    return newest.order_by(*order).limit(1).correlate(EngineRow).scalar_subquery()
+
+
+def _engine(by_label: Sequence[Mapping[str, Any]]) -> EngineEntry:
+    """The engine of one or more rows that differ in their label."""
+    shown = dict(by_label[0])
+    measured, simulated = shown.pop("measured"), shown.pop("simulated")
+    del shown["label"]
+    labels = [row["label"] for row in by_label if row["label"] is not None]
+    return EngineEntry(**shown, labels=labels, metrics=measured or simulated)
 
 
 def table_entry(table: TableRow, model: ModelRow) -> TableEntry:

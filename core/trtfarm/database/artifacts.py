@@ -193,12 +193,16 @@ class EngineRow(Base):
     __tablename__ = "engines"
     __table_args__ = (
         Index("ix_engines_created_id", "created", "id"),
-        # What is searched for, and then in the order of a list: each answers a search without a sort.
-        Index("ix_engines_model_id_created_id", "model_id", "created", "id"),
-        Index("ix_engines_model_id_precision_created_id", "model_id", "precision", "created", "id"),
-        Index("ix_engines_precision_created_id", "precision", "created", "id"),
-        Index("ix_engines_tensorrt_created_id", "tensorrt", "created", "id"),
-        Index("ix_engines_compute_capability_created_id", "compute_capability", "created", "id"),
+        # What leads a search, then the order of a list, so that nothing is sorted, then what else may be searched for,
+        # so that no row is read to pass it over (`catalog/alternatives.py`).
+        Index(
+            "ix_engines_of_model",
+            *("model_id", "created", "id", "tensorrt", "compute_capability", "precision", "calibrator"),
+        ),
+        Index("ix_engines_of_tensorrt", "tensorrt", "created", "id", "compute_capability", "precision", "calibrator"),
+        Index("ix_engines_of_compute_capability", "compute_capability", "created", "id", "precision", "calibrator"),
+        Index("ix_engines_of_precision", "precision", "created", "id", "calibrator"),
+        Index("ix_engines_of_calibrator", "calibrator", "created", "id"),
     )
 
     id: Mapped[RowId]
@@ -207,7 +211,7 @@ class EngineRow(Base):
     quantization_id: Mapped[str | None] = mapped_column(Id, ForeignKey("quantizations.id"), index=True)
     table_id: Mapped[str | None] = mapped_column(Id, ForeignKey("tables.id"), index=True)
     precision: Mapped[str] = mapped_column(String(16))
-    calibrator: Mapped[str | None] = mapped_column(String(32), index=True)
+    calibrator: Mapped[str | None] = mapped_column(String(32))
     tensorrt: Mapped[str] = mapped_column(String(32))
     #: Name of the toolchain that built it; toolchains live on the workers' hosts.
     toolchain: Mapped[str] = mapped_column(String(100))
