@@ -11,14 +11,13 @@ from sqlalchemy.orm import Session
 from trtfarm.blobs.records import record
 from trtfarm.blobs.store import Blob
 from trtfarm.bundles.placing import Placed, Verdict
+from trtfarm.catalog.details import IMPORTED
 from trtfarm.database.insert import conflict_insert
 from trtfarm.database.schema import EngineLabelRow, ModelNameRow, ModelRow
 
 if TYPE_CHECKING:
     from trtfarm.tables.table import CalibrationTable
 
-#: The word under which engines' facts and tables' rules tell that they came from another farm.
-IMPORTED = "imported"
 _TELLS = {"engines": "facts", "tables": "rule"}
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from trtfarm.bundles.container import Container, size_of
+from trtfarm.bundles.files import pieces_of
 from trtfarm.bundles.manifest import VERSION, Manifest
 from trtfarm.bundles.statement import BundleStatement, check, seal_of
 from trtfarm.signing.keyring import Keyring
@@ -15,17 +17,14 @@ _OF_TABLES = ("id", "calibrator", "tensorrt", "batch_size", "origin", "portable"
 
 
 def described(
-    keyring: Keyring,
-    chunks: Iterator[bytes],
-    *,
-    name: str,
-    tell: Callable[[int, int], None] = lambda _done, _total: None,
+    keyring: Keyring, path: Path, *, tell: Callable[[int, int], None] = lambda _done, _total: None
 ) -> dict[str, Any]:
     """Reads a bundle to its end. `trusted` says whether its key is trusted here; else nobody vouches for what it says.
 
     Raises BundleError for a damaged one, SignatureError where a trusted key signed something else.
     """
-    container = Container(chunks, name)
+    name = str(path)
+    container = Container(pieces_of(path), name)
     data, signature = container.manifest(), container.signature()
     statement, seal = BundleStatement.of(data), seal_of(signature, name)
     trusted = keyring.find(seal.key)

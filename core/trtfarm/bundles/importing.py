@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import IntegrityError
@@ -18,6 +19,7 @@ from trtfarm.blobs.store import Blob
 from trtfarm.bundles.adding import add
 from trtfarm.bundles.container import Container, size_of
 from trtfarm.bundles.content import check_model, read_table
+from trtfarm.bundles.files import pieces_of
 from trtfarm.bundles.manifest import Manifest
 from trtfarm.bundles.placing import Placed, Verdict, needed, place
 from trtfarm.bundles.statement import BundleStatement, check, seal_of
@@ -84,7 +86,7 @@ def _told(placed: Placed) -> dict[str, Any]:
 
 def import_bundle(
     farm: Farm,
-    chunks: Iterator[bytes],
+    path: Path,
     *,
     name: str,
     dry_run: bool = False,
@@ -93,10 +95,11 @@ def import_bundle(
 ) -> Imported:
     """Takes a bundle in; with `dry_run` only looks. `labels` gives engines the labels that they have in the bundle.
 
-    Raises SignatureError unless a trusted key signed the bundle, and each engine in it; BundleError for what no farm
-    would write; TableError, ModelError; StorageError. Nothing has come then.
+    It has to be a file: obstore asks for bytes while it stores, and can be asked for none meanwhile. `name` is what the
+    user calls it. Raises SignatureError unless a trusted key signed the bundle, and each engine in it; BundleError for
+    what no farm would write; TableError, ModelError; StorageError. Nothing has come then.
     """
-    container, keyring = Container(chunks, name), Keyring.of(farm.settings)
+    container, keyring = Container(pieces_of(path), name), Keyring.of(farm.settings)
     data, signature = container.manifest(), container.signature()
     statement = BundleStatement.of(data)
     key = check(keyring, statement, seal_of(signature, name), name)

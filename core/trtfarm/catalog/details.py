@@ -11,6 +11,9 @@ from trtfarm.catalog.lookup import find_one
 from trtfarm.catalog.search import engine_entry, table_entry
 from trtfarm.database.artifacts import DatasetRow, EngineRow, ModelRow, QuantizationRow, TableRow
 
+#: The word under which engines' facts and tables' rules tell which farm they came from: its key, the bundle, and when
+#: they were made there.
+IMPORTED = "imported"
 #: Facts that only builds on a GPU tell.
 _OF_GPU = ("table_reuse", "coverage", "int8_share", "int8_time_share", "warning", "timing_cache_used", "device")
 
@@ -25,6 +28,7 @@ def engine_details(session: Session, text: str) -> dict[str, Any]:
         "options": engine.options,
         "key": engine.key,
         "signed_by": engine.signing_key,
+        "imported": engine.facts.get(IMPORTED),
         "int8_layers": engine.facts["int8_layers"],
         "layer_count": len(engine.facts["layers"]),
         "io": engine.facts["io"],
@@ -51,6 +55,7 @@ def table_details(session: Session, text: str) -> dict[str, Any]:
         if dataset
         else None,
         "restamped_from": table.parent_id,
+        "imported": table.rule.get(IMPORTED),
         "key": table.key,
         "scales": table.scales,
     }
