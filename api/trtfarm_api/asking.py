@@ -21,6 +21,7 @@ from trtfarm.models.shapes import profile_of
 from trtfarm.models.summary import TensorType
 from trtfarm.planning import SubmissionRequest
 from trtfarm.routing import MOST_URGENT
+from trtfarm.shards import MOST_SHARDS
 from trtfarm.submissions.fitting import check_fit, data_of, found, tensor_types
 from trtfarm.targets import BuildTarget
 from trtfarm.versions import TensorRTVersion
@@ -102,6 +103,9 @@ class Asked(_Form):
     converter_options: Left = Left()
     build_options: dict[str, Any] = {}
     priority: Annotated[int, Field(ge=-MOST_URGENT, le=MOST_URGENT, description="Jobs of a higher one go first.")] = 0
+    shards: Annotated[
+        int, Field(ge=1, le=MOST_SHARDS, description="Shares of the data, which the reference calibrates at once.")
+    ] = 1
     fresh: Annotated[bool, Field(description="Do every step again, whatever is stored.")] = False
 
 
@@ -165,6 +169,7 @@ def request_of(session: Session, asked: Asked, choose: Choose) -> SubmissionRequ
         rest_in_float16=_in_float16(asked, chosen),
         search=asked.search,
         priority=asked.priority,
+        shards=asked.shards,
         profiles=profile.as_dict(),
         quantizer_options=asked.quantizer_options.model_dump(),
         converter_options=asked.converter_options.model_dump(),

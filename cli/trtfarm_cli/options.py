@@ -9,6 +9,7 @@ import typer
 
 from trtfarm.calibrators import Calibrator
 from trtfarm.errors import UsageError
+from trtfarm.shards import MOST_SHARDS
 
 Json = Annotated[bool, typer.Option("--json", help="Write JSON on standard output.")]
 Tensorrt = Annotated[
@@ -68,6 +69,10 @@ Search = Annotated[
 ]
 BatchSize = Annotated[
     int | None, typer.Option("--batch-size", min=1, help="Samples in a calibration batch; 50 where the data allow.")
+]
+Shards = Annotated[
+    int,
+    typer.Option("--shards", min=1, max=MOST_SHARDS, help="Calibrate so many shares of the data at once; same table."),
 ]
 Quantile = Annotated[float | None, typer.Option("--quantile", help="For legacy and percentile; 0.9999 unless given.")]
 Cutoff = Annotated[float | None, typer.Option("--cutoff", help="Regression cutoff, for legacy; 1 unless given.")]

@@ -57,6 +57,7 @@ class Ask:
     timing_cache: bool = True
     search: bool = False
     priority: int = 0
+    shards: int = 1
     rest_in_float16: Sequence[str] = ()
     shapes: Sequence[str] = ()
     quantizer_options: Mapping[str, Any] = field(default_factory=dict)
@@ -84,6 +85,7 @@ class Ask:
             timing_cache=request.timing_cache,
             search=request.search,
             priority=request.priority,
+            shards=request.shards,
             rest_in_float16=request.rest_in_float16,
             shapes=[_shape(name, profile) for name, profile in request.profiles.items()],
             quantizer_options=request.quantizer_options,

@@ -29,6 +29,8 @@ REFERENCE_TENSORRT = "8.5.3.1"
 class ActionKind(StrEnum):
     """A step of a submission; each runs in one builder child."""
 
+    #: Model and a share of the data -> statistics, of which a table is made with those of the other shares.
+    OBSERVE = "observe"
     #: Model, data and rule -> a calibration table.
     CALIBRATE = "calibrate"
     #: Model and table -> an ONNX with Q/DQ nodes, for toolchains that take INT8 in no other way.
@@ -83,6 +85,17 @@ def calibrate(
         tied = {} if rule.portable else {"compute_capability": compute_capability}
         made_by = {"engine": "tensorrt", "tensorrt": tensorrt, **tied}
     return Action(ActionKind.CALIBRATE, {"model": model, "dataset": dataset, **rule.as_dict(), **made_by})
+
+
+def observe(
+    *, model: str, dataset: str, statistic: str, batch_size: int, samples: tuple[int, int], bases: str | None
+) -> Action:
+    """`samples` are the first one and the one after the last; `bases` is the digest of where histograms begin.
+
+    The data set is in the key, and not the share's own content: the first samples of all decide how a model is run.
+    """
+    observed = {"statistic": statistic, "batch_size": batch_size, "samples": list(samples), "bases": bases}
+    return Action(ActionKind.OBSERVE, {"model": model, "dataset": dataset, **observed, "revision": REFERENCE_REVISION})
 
 
 def quantize(*, model: str, scales: str, options: Mapping[str, Any]) -> Action:

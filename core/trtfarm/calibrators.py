@@ -38,6 +38,11 @@ class Calibrator(StrEnum):
         """Whether TensorRT itself has it."""
         return self not in {Calibrator.PERCENTILE, Calibrator.MSE}
 
+    @property
+    def statistic(self) -> str:
+        """What the reference observes of a tensor for it: several rules go by the same histogram."""
+        return "range" if self is Calibrator.MINMAX else "histogram"
+
 
 #: Calibrators that TensorRT runs after layer fusion unless CALIBRATE_BEFORE_FUSION is set.
 AFTER_FUSION_BY_DEFAULT = frozenset({Calibrator.ENTROPY, Calibrator.LEGACY})

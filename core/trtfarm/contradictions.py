@@ -8,6 +8,7 @@ from trtfarm.build_options import DYNAMIC_RANGES, check_options
 from trtfarm.errors import UsageError
 from trtfarm.precisions import PRECISIONS
 from trtfarm.routing import MOST_URGENT
+from trtfarm.shards import MOST_SHARDS
 
 if TYPE_CHECKING:
     from trtfarm.calibrators import CalibrationRule
@@ -25,6 +26,7 @@ def check(request: SubmissionRequest) -> None:
     if len(set(request.targets)) < len(request.targets):
         raise UsageError("a target is named twice", remedy="name each once")
     _check_types(request)
+    _check_shards(request)
     if request.prequantized:
         _check_prequantized(request)
     elif PRECISIONS[request.precision].quantized:
@@ -51,6 +53,13 @@ def _check_types(request: SubmissionRequest) -> None:
         raise UsageError(f"{request.precision} has no Q/DQ nodes", remedy="leave --explicit out, or ask for int8")
 
 
+def _check_shards(request: SubmissionRequest) -> None:
+    if not 1 <= request.shards <= MOST_SHARDS:
+        raise UsageError(f"{request.shards} shards are not possible", remedy=f"use 1 to {MOST_SHARDS}")
+    if request.shards > 1 and not request.rules:
+        raise UsageError("nothing is calibrated, and so nothing in shards", remedy="leave --shards out")
+
+
 def _check_scales(request: SubmissionRequest) -> None:
     calibrates = request.dataset_id is not None and bool(request.rules) and not (request.rule and request.candidates)
     neither = not request.rules and (request.dataset_id is None or request.search)
@@ -65,14 +74,6 @@ def _check_scales(request: SubmissionRequest) -> None:
         )
 
 
-def _check_calibration(request: SubmissionRequest) -> None:
-    """Raises UsageError for calibrations that nobody can do, and for tables that their targets could not take."""
-    for rule in request.rules:
-        _check_rule(request, rule)
-    if request.candidates and request.test_dataset_id is None:
-        raise UsageError(
-            "calibrators are compared on data that was not used for calibration",
-            remedy="hand it in with --test-data, or put it into a folder test/ beside the calibration data",
 def _check_prequantized(request: SubmissionRequest) -> None:
     useless = {
         "calibration data": request.dataset_id,
@@ -93,6 +94,20 @@ def _check_prequantized(request: SubmissionRequest) -> None:
         raise UsageError("a model with Q/DQ nodes is built in explicit INT8", remedy="ask for explicit int8")
 
 
+def _check_calibration(request: SubmissionRequest) -> None:
+    """Raises UsageError for calibrations that nobody can do, and for tables that their targets could not take."""
+    if request.shards > 1 and request.calibrate_on is not None:
+        raise UsageError(
+            "TensorRT calibrates in one piece",
+            cause="its calibrators keep what they observe to themselves, so that shards of the data cannot be merged",
+            remedy="add --calibrate-with reference, or leave --shards out",
+        )
+    for rule in request.rules:
+        _check_rule(request, rule)
+    if request.candidates and request.test_dataset_id is None:
+        raise UsageError(
+            "calibrators are compared on data that was not used for calibration",
+            remedy="hand it in with --test-data, or put it into a folder test/ beside the calibration data",
         )
 
 

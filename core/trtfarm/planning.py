@@ -17,6 +17,7 @@ from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.candidates import trial_of
 from trtfarm.contradictions import check
 from trtfarm.precisions import PRECISIONS, REST_IN_FLOAT16, implicit
+from trtfarm.shards import Share, bases_of, shares_of
 from trtfarm.targets import BuildTarget
 
 
@@ -33,7 +34,8 @@ class SubmissionRequest:
     `restamp` takes tables of other release lines of TensorRT. Without `timing_cache` kernels are timed anew.
     `rest_in_float16` names targets whose toolchain lacks the float32 that int8 leaves the rest of a model in.
     With `search`, the nodes that lose too much for `max_drop` are looked for on the data of `dataset_id`, and left out.
-    Jobs of a higher `priority` go first.
+    Jobs of a higher `priority` go first. The reference calibrates in `shards` shares of the data, which workers observe
+    at the same time.
     """
 
     model_id: str
@@ -53,6 +55,7 @@ class SubmissionRequest:
     rest_in_float16: tuple[str, ...] = ()
     search: bool = False
     priority: int = 0
+    shards: int = 1
     profiles: Mapping[str, Any] = field(default_factory=dict)
     quantizer_options: Mapping[str, Any] = field(default_factory=dict)
     converter_options: Mapping[str, Any] = field(default_factory=dict)
@@ -119,13 +122,23 @@ def _rule(data: Mapping[str, Any]) -> CalibrationRule:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One action of a plan; `needs` names the steps whose results it takes, `rule` is what a calibration goes by."""
+    """One action of a plan; `needs` names the steps whose results it takes, `rule` is what a calibration goes by.
+
+    An observation is of a `share` of the data, and nobody needs it when the steps that it `serves` have their results.
+    """
 
     name: str
     kind: ActionKind
     needs: tuple[str, ...] = ()
     target: BuildTarget | None = None
     rule: CalibrationRule | None = None
+    share: Share | None = None
+    serves: tuple[str, ...] = ()
+
+    @property
+    def known_early(self) -> bool:
+        """Whether its key does not depend on its needs: a table is the same however the data was cut."""
+        return self.kind is ActionKind.CALIBRATE and bool(self.needs)
 
 
 def plan(request: SubmissionRequest) -> tuple[Step, ...]:
@@ -155,13 +168,14 @@ def plan(request: SubmissionRequest) -> tuple[Step, ...]:
 
 def _calibration(request: SubmissionRequest) -> list[Step]:
     """Steps of which the last gives a table. All candidates are quantised as the table that wins will be."""
+    shards = request.shards
     if request.rule:
-        return [Step(name="calibrate", kind=ActionKind.CALIBRATE, rule=request.rule)]
-    steps: list[Step] = []
+        return [*_observations({"calibrate": request.rule}, shards), _calibrated("calibrate", request.rule, shards)]
+    steps = _observations({trial_of(rule).calibrate: rule for rule in request.candidates}, shards)
     for rule in request.candidates:
         trial = trial_of(rule)
         steps += (
-            Step(name=trial.calibrate, kind=ActionKind.CALIBRATE, rule=rule),
+            _calibrated(trial.calibrate, rule, shards),
             Step(name=trial.quantize, kind=ActionKind.QUANTIZE, needs=(trial.calibrate,)),
             Step(name=trial.verify, kind=ActionKind.VERIFY, needs=(trial.quantize,)),
         )
@@ -169,6 +183,30 @@ def _calibration(request: SubmissionRequest) -> list[Step]:
         needs = tuple(name for rule in request.candidates for name in (trial_of(rule).calibrate, trial_of(rule).verify))
         steps.append(Step(name="choose", kind=ActionKind.CHOOSE, needs=needs))
     return steps
+
+
+def _calibrated(name: str, rule: CalibrationRule, shards: int) -> Step:
+    needs = tuple(share.step for share in shares_of(rule, shards))
+    return Step(name=name, kind=ActionKind.CALIBRATE, needs=needs, rule=rule)
+
+
+def _observations(calibrations: Mapping[str, CalibrationRule], shards: int) -> list[Step]:
+    """What is observed of shares of the data, once for all the calibrations that go by it."""
+    served: dict[Share, list[str]] = {}
+    for name, rule in calibrations.items():
+        for share in shares_of(rule, shards):
+            for wanted in filter(None, (bases_of(share), share)):
+                served.setdefault(wanted, []).append(name)
+    return [
+        Step(
+            name=share.step,
+            kind=ActionKind.OBSERVE,
+            needs=(bases.step,) if (bases := bases_of(share)) else (),
+            share=share,
+            serves=tuple(dict.fromkeys(names)),
+        )
+        for share, names in served.items()
+    ]
 
 
 def verified_precisions(request: SubmissionRequest) -> dict[str, str]:

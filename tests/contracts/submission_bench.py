@@ -16,6 +16,7 @@ from trtfarm.blobs.store import Blob, BlobStore
 from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.database.schema import (
     EngineRow,
+    ObservationRow,
     QuantizationRow,
     RecordingRow,
     StepRow,
@@ -48,6 +49,7 @@ LAYERS = [{"name": "conv", "dtype": "int8"}, {"name": "prob", "dtype": "float32"
 BUILT: dict[str, Any] = {"layers": LAYERS, "int8_layers": 1, "io": [], "seconds": 0.5}
 _MEASURED = {ActionKind.VERIFY, ActionKind.MEASURE}
 _ROWS: Mapping[ActionKind, Any] = {
+    ActionKind.OBSERVE: ObservationRow,
     ActionKind.CALIBRATE: TableRow,
     ActionKind.QUANTIZE: QuantizationRow,
     ActionKind.SEARCH: QuantizationRow,
@@ -171,6 +173,7 @@ class Bench:
 
 
 _BLOBS = {
+    ActionKind.OBSERVE: ("statistics",),
     ActionKind.CALIBRATE: ("table",),
     ActionKind.QUANTIZE: ("model",),
     ActionKind.SEARCH: ("model",),
@@ -185,12 +188,16 @@ _BLOBS = {
 def _values(kind: ActionKind, job: Job, blobs: list[Blob]) -> dict[str, Any]:
     """The columns that a worker fills."""
     request, digests = job.request, [blob.digest for blob in blobs]
+    if kind is ActionKind.OBSERVE:
+        names = ("model_id", "dataset_id", "statistic", "batch_size")
+        share = dict(zip(("start", "stop"), request["samples"], strict=True))
+        return {"id": new_id("obs"), **{name: request[name] for name in names}, **share, "blob": digests[0]}
     if kind is ActionKind.CALIBRATE:
         return {
             "id": new_id("tab"),
             "model_id": request["model_id"],
             "dataset_id": request["dataset_id"],
-            "calibrator": "minmax",
+            "calibrator": request["rule"]["calibrator"],
             "rule": request["rule"],
             "batch_size": 50,
             "before_fusion": True,
@@ -207,10 +214,9 @@ def _values(kind: ActionKind, job: Job, blobs: list[Blob]) -> dict[str, Any]:
     if kind in {ActionKind.QUANTIZE, ActionKind.SEARCH, ActionKind.CONVERT}:
         named = {name: named[name] for name in ("model_id", "table_id")}
         return {"id": new_id("qdq"), **named, "options": request["options"], "blob": digests[0], "facts": LEFT}
-    if kind is ActionKind.VERIFY:
-        return {"id": new_id("ver"), **named, "simulated": True}
-    if kind is ActionKind.MEASURE:
-        return {"id": new_id("ver"), **named, "engine_id": request["engine_id"], "simulated": False}
+    if kind in _MEASURED:
+        engine = {"engine_id": request["engine_id"]} if kind is ActionKind.MEASURE else {}
+        return {"id": new_id("ver"), **named, **engine, "simulated": kind is ActionKind.VERIFY}
     if kind is ActionKind.RECORD:
         output = {"blob": digests[0], "dtype": "float32", "shape": [500, 10]}
         return {"id": new_id("rec"), **named, "outputs": {"prob": output}}

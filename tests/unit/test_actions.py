@@ -21,6 +21,25 @@ RULE: dict[str, Any] = {"calibrator": Calibrator.LEGACY, "batch_size": 50, "quan
 
 #: For each action: how it is made, its arguments, and another value for each of them.
 CASES: dict[ActionKind, tuple[Callable[..., Action], dict[str, Any], dict[str, Any]]] = {
+    ActionKind.OBSERVE: (
+        actions.observe,
+        {
+            "model": DIGEST,
+            "dataset": DIGEST,
+            "statistic": "histogram",
+            "batch_size": 50,
+            "samples": (0, 100),
+            "bases": None,
+        },
+        {
+            "model": OTHER,
+            "dataset": OTHER,
+            "statistic": "range",
+            "batch_size": 49,
+            "samples": (100, 200),
+            "bases": DIGEST,
+        },
+    ),
     ActionKind.CALIBRATE: (
         lambda model, dataset, **rule: actions.calibrate(
             model=model, dataset=dataset, rule=CalibrationRule.of(rule.pop("calibrator"), **rule)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -11,9 +12,12 @@ from hypothesis import strategies as st
 
 from trtfarm.actions import ActionKind
 from trtfarm.calibrators import CalibrationRule, Calibrator
+from trtfarm.candidates import candidate_rules
 from trtfarm.errors import UsageError
 from trtfarm.planning import SubmissionRequest, plan, verified_precisions
+from trtfarm.shards import Share, check_shards
 from trtfarm.targets import BuildTarget
+from trtfarm_builder.reference.rules import rule_from
 
 RULE = CalibrationRule.of(Calibrator.LEGACY, batch_size=50, quantile=0.999)
 TARGETS = tuple(
@@ -92,6 +96,75 @@ def test_candidates_are_compared_and_the_rest_goes_on_with_the_best() -> None:
         f"calibrate {rule.calibrator}": rule for rule in CANDIDATES
     }
     assert verified_precisions(wanted) == {"verify": "int8"}
+
+
+def test_shards_are_observed_before_the_table_is_made_of_them() -> None:
+    """The first one sees by itself where histograms begin; the others begin there too."""
+    first, others = "observe histogram 1/3", ("observe histogram 2/3", "observe histogram 3/3")
+    steps = needs(request(shards=3))
+    assert steps == {
+        first: (),
+        "observe bases": (),
+        **dict.fromkeys(others, ("observe bases",)),
+        "calibrate": (first, *others),
+        "quantize": ("calibrate",),
+        **dict.fromkeys(BUILDS, ("quantize",)),
+    }
+    minmax = needs(request(rule=CalibrationRule.of(Calibrator.MINMAX, batch_size=50), shards=2))
+    assert list(minmax)[:3] == ["observe range 1/2", "observe range 2/2", "calibrate"]
+    assert needs(request(shards=1)) == needs(request())
+
+
+def test_candidates_that_go_by_the_same_statistics_share_them() -> None:
+    wanted = request(**COMPARED | {"candidates": candidate_rules(batch_size=50, quantile=None, native=False)}, shards=2)
+    steps = {step.name: step for step in plan(wanted)}
+    served = {name: step.serves for name, step in steps.items() if step.kind is ActionKind.OBSERVE}
+    histograms = ("calibrate entropy2", "calibrate percentile", "calibrate mse")
+    assert served == {
+        "observe range 1/2": ("calibrate minmax",),
+        "observe range 2/2": ("calibrate minmax",),
+        "observe histogram 1/2": histograms,
+        "observe bases": histograms,
+        "observe histogram 2/2": histograms,
+    }
+    assert steps["calibrate mse"].needs == ("observe histogram 1/2", "observe histogram 2/2")
+
+
+@given(shards=st.integers(1, 40), batches=st.integers(1, 40), batch_size=st.integers(1, 7), rest=st.integers(0, 6))
+def test_shards_cover_all_full_batches_and_cut_none(shards: int, batches: int, batch_size: int, rest: int) -> None:
+    samples = batches * batch_size + rest % batch_size
+    if shards > batches:
+        with pytest.raises(UsageError, match="cannot be cut into"):
+            check_shards(shards, samples, batch_size)
+        return
+    check_shards(shards, samples, batch_size)
+    shares = [Share(statistic="range", number=number, of=shards) for number in range(1, shards + 1)]
+    cuts = [share.samples(samples, batch_size) for share in shares]
+    assert (cuts[0][0], cuts[-1][1]) == (0, batches * batch_size)
+    assert all(one[1] == other[0] for one, other in pairwise(cuts))
+    sizes = {(stop - start) // batch_size for start, stop in cuts}
+    assert min(sizes) > 0
+    assert max(sizes) - min(sizes) <= 1
+    assert all(start % batch_size == stop % batch_size == 0 for start, stop in cuts)
+
+
+def test_shards_that_nobody_could_calibrate_are_refused() -> None:
+    native = BuildTarget(compute_capability="sm_90", toolchain="tensorrt", tensorrt="8.5.3.1")
+    with pytest.raises(UsageError, match="TensorRT calibrates in one piece") as refused:
+        request(targets=(native,), calibrate_on=native, shards=2)
+    assert "--calibrate-with reference" in str(refused.value.remedy)
+    for values in ({"shards": 0}, {"shards": 257}):
+        with pytest.raises(UsageError, match="shards are not possible"):
+            request(**values)
+    with pytest.raises(UsageError, match="nothing is calibrated"):
+        table_request(shards=2)
+
+
+def test_the_builder_observes_what_the_farm_says_of_each_calibrator() -> None:
+    for calibrator in Calibrator:
+        assert rule_from(
+            CalibrationRule.of(calibrator, batch_size=1).as_dict() | {"before_fusion": True}
+        ).statistic == (calibrator.statistic)
 
 
 def test_targets_that_take_a_table_take_the_best() -> None:

@@ -20,6 +20,7 @@ from trtfarm.models.model import Model
 from trtfarm.origins import TableOrigin
 from trtfarm.precisions import PRECISIONS
 from trtfarm.regular_files import is_file
+from trtfarm.shards import check_shards
 from trtfarm.submissions.reuse import described, reuse_of
 from trtfarm.targets import BuildTarget
 from trtfarm_worker.data_reader import DataReader
@@ -66,6 +67,7 @@ def goods_of(stock: Stock, order: Order, reader: DataReader, targets: Sequence[B
 def _calibration(order: Order, reader: DataReader, data: DataSet) -> Goods:
     """The rule to calibrate by, or the ones to compare."""
     batch_size = reader.batch_size(order.batch_size, data)
+    check_shards(order.shards, data.samples, batch_size)
     if order.compare:
         native = order.calibrate_with is CalibrateWith.TENSORRT
         rules = candidate_rules(batch_size=batch_size, quantile=order.quantile, native=native)

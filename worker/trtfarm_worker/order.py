@@ -53,6 +53,7 @@ class Order:
     restamp: bool = False
     timing_cache: bool = True
     priority: int = 0
+    shards: int = 1
     build_options: Mapping[str, Any] = field(default_factory=dict)
 
     def quantizer_options(self) -> dict[str, list[str]]:
@@ -70,6 +71,7 @@ def check_options(order: Order) -> None:
         "--cutoff": order.cutoff,
         "--calibrate-with": order.calibrate_with,
         "--after-fusion": order.after_fusion or None,
+        "--shards": order.shards if order.shards > 1 else None,
     }
     if order.search and order.max_drop is None:
         raise UsageError("--search needs to know how much may be lost", remedy="add --max-drop 1%")

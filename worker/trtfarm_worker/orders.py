@@ -74,6 +74,7 @@ def take(
             restamp=order.restamp,
             timing_cache=order.timing_cache,
             priority=order.priority,
+            shards=order.shards,
             rest_in_float16=in_float16,
             profiles=_profile(order, model, [found for found in (goods.data, goods.test) if found]).as_dict(),
             quantizer_options=order.quantizer_options(),

@@ -35,6 +35,7 @@ from trtfarm_cli.options import (
     Quantile,
     Restamp,
     Search,
+    Shards,
     Tensorrt,
     TestData,
     percentage,
@@ -70,6 +71,7 @@ def submit(
     quantile: Quantile = None,
     cutoff: Cutoff = None,
     calibrate_with: CalibrateWithName = None,
+    shards: Shards = 1,
     after_fusion: AfterFusion = False,
     target: Annotated[
         list[str] | None, typer.Option(metavar="SM", help="Compute capability to build for; repeatable.")
@@ -141,6 +143,7 @@ def submit(
         restamp=restamp,
         timing_cache=not no_timing_cache,
         priority=priority,
+        shards=shards,
         build_options=options_of(option or (), builder_options, dynamic_ranges),
     )
     with open_any() as farm:
@@ -182,7 +185,9 @@ def _show_explanation(explanation: Mapping[str, Any]) -> None:
     from trtfarm_cli.commands.explain import print_differences
 
     step, nearest = explanation["step"], explanation["nearest"]
-    if explanation["hit"]:
+    if explanation["spared"]:
+        output.emit(f"{step}: left out, what it is for is there")
+    elif explanation["hit"]:
         output.emit(f"{step}: hit, {', '.join(map(str, (explanation['result'] or {}).values()))}")
         if explanation["error"]:
             output.emit(f"  which does not pass the gate: {explanation['error']['message']}")

@@ -26,5 +26,14 @@ def model_id_of(job: Job) -> str:
 
 def _what(request: Mapping[str, Any]) -> str:
     words = [request.get(name) for name in ("precision", "compute_capability", "toolchain", "tensorrt")]
-    rule = request.get("rule") or {}
-    return " ".join(str(word) for word in [rule.get("calibrator"), *words] if word)
+    rule, shards = request.get("rule") or {}, len(request.get("observations", ()))
+    merged = f"of {shards} shards" if shards else None
+    return " ".join(str(word) for word in [rule.get("calibrator"), merged, *_observed(request), *words] if word)
+
+
+def _observed(request: Mapping[str, Any]) -> list[str]:
+    """Which share of the data an observation is of, and what is observed."""
+    if "statistic" not in request:
+        return []
+    start, stop = request["samples"]
+    return [request["statistic"], f"of samples {start} to {stop - 1}"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -37,13 +37,15 @@ class Explanation:
 
     `key` is None while the step depends on another that has yet to run. A miss without `nearest` is the first of its
     kind; one whose `nearest` differs in nothing was stored once and is incomplete now, so it would be repaired.
-    `error` is why what was measured does not pass the accuracy gate; steps that need it would be `skipped`. `reuse` is
-    what using the table for the step's target amounts to.
+    A hit without a result is `spared`: what the step serves is there already. `error` is why what was measured does not
+    pass the accuracy gate; steps that need it would be `skipped`. `reuse` is what using the table for the step's target
+    amounts to.
     """
 
     step: str
     hit: bool = False
     skipped: bool = False
+    spared: bool = False
     key: str | None = None
     fields: Mapping[str, Any] | None = None
     result: Mapping[str, Any] | None = None
@@ -60,10 +62,14 @@ def explain(session: Session, request: SubmissionRequest, complete: Completeness
     results: dict[str, Mapping[str, Any]] = {}
     lost: set[str] = set()
     explanations = []
-    for step in plan(request):
+    steps = plan(request)
+    early = _tables_there(session, request, steps, complete)
+    for step in steps:
         if not lost.isdisjoint(step.needs):
             explained = Explanation(step=step.name, skipped=True)
-        elif any(need not in results for need in step.needs):
+        elif step.serves and early.issuperset(step.serves):
+            explained = Explanation(step=step.name, hit=True, spared=True)
+        elif any(need not in results for need in step.needs) and not step.known_early:
             explained = Explanation(step=step.name)
         else:
             explained = _explained(session, request, step, results, complete)
@@ -75,6 +81,17 @@ def explain(session: Session, request: SubmissionRequest, complete: Completeness
     return explanations
 
 
+def _tables_there(
+    session: Session, request: SubmissionRequest, steps: Iterable[Step], complete: Completeness
+) -> set[str]:
+    """The steps whose tables are there, so that no data has to be observed for them."""
+    return {
+        step.name
+        for step in steps
+        if step.known_early and find(session, resolve(session, request, step, {}).action, complete)
+    }
+
+
 def _explained(
     session: Session,
     request: SubmissionRequest,
@@ -82,7 +99,7 @@ def _explained(
     results: Mapping[str, Mapping[str, Any]],
     complete: Completeness,
 ) -> Explanation:
-    """A step whose needs are all stored."""
+    """A step whose key is known: its needs are all stored, or do not count in it."""
     work = resolve(session, request, step, results)
     action = work.action
     result = work.result or find(session, action, complete)

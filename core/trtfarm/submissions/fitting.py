@@ -18,6 +18,7 @@ from trtfarm.errors import DataError, UsageError
 from trtfarm.models.shapes import OptimizationProfile
 from trtfarm.models.summary import TensorType
 from trtfarm.planning import SubmissionRequest
+from trtfarm.shards import check_shards
 from trtfarm.submissions.resolve import row
 from trtfarm.submissions.reuse import reuse_of
 
@@ -57,6 +58,8 @@ def check_fit(session: Session, request: SubmissionRequest, profile: Optimizatio
             check_profile(data, profile)
             if dataset_id == request.dataset_id and request.rule is not None:
                 check_batches(data, inputs, request.rule.batch_size)
+            if dataset_id == request.dataset_id and request.rules:
+                check_shards(request.shards, data.samples, request.rules[0].batch_size)
     if request.table_id is not None:
         _check_table(row(session, TableRow, request.table_id), model, request)
 

@@ -96,6 +96,8 @@ class SubmissionManager:
         for step_row in rows.values():
             if step_row.state is StepState.ACTIVE:
                 self._take_in(session, request, step_row, rows)
+        if not fresh:
+            self._find_early(session, request, steps, rows)
         missing = [
             (rows[step.name], work)
             for step in steps
@@ -192,9 +194,24 @@ class SubmissionManager:
         self, session: Session, request: SubmissionRequest, step: Step, rows: Mapping[str, StepRow], *, fresh: bool
     ) -> Work | None:
         """What is to be done for the step now: nothing if its result is found, or if its needs are not met."""
-        row = rows[step.name]
         if not all(rows[name].state in _MET for name in step.needs):
             return None
+        return self._find(session, request, step, rows, fresh=fresh)
+
+    def _find_early(
+        self, session: Session, request: SubmissionRequest, steps: Collection[Step], rows: Mapping[str, StepRow]
+    ) -> None:
+        """Looks for tables before the data was observed for them: where all are there, nobody needs to."""
+        for step in steps:
+            if step.known_early and rows[step.name].state is StepState.PENDING:
+                self._find(session, request, step, rows, fresh=False)
+        _spare(steps, rows)
+
+    def _find(
+        self, session: Session, request: SubmissionRequest, step: Step, rows: Mapping[str, StepRow], *, fresh: bool
+    ) -> Work | None:
+        """Takes the step's result if it is stored; else what is to be done for it."""
+        row = rows[step.name]
         try:
             work = resolve(session, request, step, {name: other.result or {} for name, other in rows.items()})
         except TrtfarmError as error:
@@ -263,6 +280,20 @@ def _reopen(row: SubmissionRow, job_id: str, steps: Iterable[StepRow]) -> None:
             step.state, step.error = StepState.ACTIVE, None
         elif step.state is StepState.SKIPPED:
             step.state = StepState.PENDING
+
+
+def _spare(steps: Iterable[Step], rows: Mapping[str, StepRow]) -> None:
+    """Lets observations be that serve nothing any more, and takes those back that have to be made after all.
+
+    What was spared is a hit that gave nothing.
+    """
+    for step in steps:
+        row = rows[step.name]
+        needless = bool(step.serves) and all(rows[name].state in _MET for name in step.serves)
+        if needless and row.state is StepState.PENDING:
+            row.state, row.result = StepState.HIT, {}
+        elif step.serves and not needless and row.state is StepState.HIT and not row.result:
+            row.state, row.result = StepState.PENDING, None
 
 
 def _skip(steps: Iterable[Step], rows: Mapping[str, StepRow]) -> None:

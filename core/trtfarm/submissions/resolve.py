@@ -16,6 +16,7 @@ from trtfarm.database.schema import (
     DatasetRow,
     EngineRow,
     ModelRow,
+    ObservationRow,
     QuantizationRow,
     RecordingRow,
     TableRow,
@@ -49,7 +50,40 @@ def resolve(session: Session, request: SubmissionRequest, step: Step, results: R
     return _RESOLVERS[step.kind](session, request, step, results)
 
 
-def _calibrate(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:  # noqa: ARG001
+def _observe(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:
+    model, dataset = row(session, ModelRow, request.model_id), row(session, DatasetRow, request.dataset_id)
+    if step.share is None:
+        raise NotFoundError(f"step {step.name} names no share of the data")
+    statistic, batch_size = step.share.statistic, request.rules[0].batch_size
+    samples = step.share.samples(dataset.samples, batch_size)
+    bases = row(session, ObservationRow, _observation_id(results, step.needs[0])) if step.needs else None
+    return Work(
+        action=actions.observe(
+            model=model.digest,
+            dataset=dataset.digest,
+            statistic=statistic,
+            batch_size=batch_size,
+            samples=samples,
+            bases=bases.blob if bases else None,
+        ),
+        request={
+            "model_id": model.id,
+            "dataset_id": dataset.id,
+            "statistic": statistic,
+            "batch_size": batch_size,
+            "samples": list(samples),
+            "bases_id": bases.id if bases else None,
+        },
+    )
+
+
+def _observation_id(results: Results, step: str) -> str | None:
+    """The statistics that a step gave; None where it has none, because the table was there without them."""
+    return results.get(step, {}).get("observation_id")
+
+
+def _calibrate(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:
+    """Of shares, the table that is made of what was observed of them; its key is that of a table made in one piece."""
     model, dataset = row(session, ModelRow, request.model_id), row(session, DatasetRow, request.dataset_id)
     if step.rule is None:
         raise NotFoundError("the submission names no calibrator")
@@ -61,6 +95,7 @@ def _calibrate(session: Session, request: SubmissionRequest, step: Step, results
             "model_id": model.id,
             "dataset_id": dataset.id,
             "rule": step.rule.as_dict(),
+            **({"observations": [_observation_id(results, need) for need in step.needs]} if step.needs else {}),
             **({**asdict(target), "timing_cache": request.timing_cache} if target else {}),
             **_along(request, model),
         },
@@ -242,6 +277,7 @@ def row(session: Session, kind: type[Row], row_id: str | None) -> Row:
 
 
 _RESOLVERS: dict[ActionKind, Callable[[Session, SubmissionRequest, Step, Results], Work]] = {
+    ActionKind.OBSERVE: _observe,
     ActionKind.CALIBRATE: _calibrate,
     ActionKind.QUANTIZE: _quantize,
     ActionKind.SEARCH: _search,

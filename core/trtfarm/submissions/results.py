@@ -9,10 +9,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from trtfarm.actions import Action, ActionKind
-from trtfarm.database.schema import EngineRow, QuantizationRow, RecordingRow, TableRow, VerificationRow
+from trtfarm.database.schema import (
+    EngineRow,
+    ObservationRow,
+    QuantizationRow,
+    RecordingRow,
+    TableRow,
+    VerificationRow,
+)
 
 #: The word under which each kind of action names its result's row in a step's `result`.
 RESULT_ID = {
+    ActionKind.OBSERVE: "observation_id",
     ActionKind.CALIBRATE: "table_id",
     ActionKind.QUANTIZE: "quantization_id",
     ActionKind.SEARCH: "quantization_id",
@@ -25,6 +33,7 @@ RESULT_ID = {
 #: The word under which a job's result names the key of another action whose result it stored in the same go.
 ALSO = "also"
 _ROWS: dict[ActionKind, Any] = {
+    ActionKind.OBSERVE: ObservationRow,
     ActionKind.CALIBRATE: TableRow,
     ActionKind.QUANTIZE: QuantizationRow,
     ActionKind.SEARCH: QuantizationRow,
@@ -35,6 +44,7 @@ _ROWS: dict[ActionKind, Any] = {
     ActionKind.MEASURE: VerificationRow,
 }
 _BLOBS: dict[ActionKind, Callable[[Any], Sequence[str | None]]] = {
+    ActionKind.OBSERVE: lambda observation: [observation.blob],
     ActionKind.CALIBRATE: lambda table: [table.blob],
     ActionKind.QUANTIZE: lambda quantization: [quantization.blob],
     ActionKind.SEARCH: lambda quantization: [quantization.blob],

@@ -1,4 +1,7 @@
-"""Calibration: model, data and rule -> a table, by TensorRT on a GPU where the job names one, else by the reference."""
+"""Calibration: model, data and rule -> a table, by TensorRT on a GPU where the job names one, else by the reference.
+
+The reference may have observed the data in shares: then their statistics are all that it takes.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from trtfarm.actions import REFERENCE_REVISION, REFERENCE_TENSORRT, Action, ActionKind
 from trtfarm.calibrators import CalibrationRule, Calibrator
-from trtfarm.database.schema import DatasetRow, ModelRow, TableRow
+from trtfarm.database.schema import DatasetRow, ModelRow, ObservationRow, TableRow
 from trtfarm.ids import new_id
 from trtfarm.origins import TableOrigin
 from trtfarm.submissions.resolve import row
@@ -23,7 +26,7 @@ from trtfarm.versions import TensorRTVersion
 from trtfarm_worker.builder.request import BuilderAnswer
 from trtfarm_worker.steps.engines import check_signing_key, keep_engine
 from trtfarm_worker.steps.hosts import check_device, check_version, toolchain_of
-from trtfarm_worker.steps.inputs import arrays, model_file
+from trtfarm_worker.steps.inputs import arrays, blob_file, content_of, model_file
 from trtfarm_worker.steps.revisions import check_revision
 from trtfarm_worker.steps.rows import keep_bytes, put
 from trtfarm_worker.steps.step import Commit, Invocation, Task
@@ -39,6 +42,8 @@ def prepare(task: Task) -> Invocation:
     with task.farm.database.read() as session:
         model = row(session, ModelRow, request["model_id"])
         dataset = row(session, DatasetRow, request["dataset_id"])
+    if "observations" in request:
+        return _merging(task, model, dataset)
     args = {"model": model_file(task, model), "inputs": arrays(task, dataset), "rule": request["rule"]}
     if not _is_native(task):
         return Invocation(toolchain=reference_toolchain(), step="calibrate", args=args)
@@ -48,6 +53,17 @@ def prepare(task: Task) -> Invocation:
         wanted = along["request"]
         args |= {**wanted["options"], "build": True, "precision": wanted["precision"], "profiles": wanted["profiles"]}
     return Invocation(toolchain=toolchain_of(task), step="trt-calibrate", args=args)
+
+
+def _merging(task: Task, model: ModelRow, dataset: DatasetRow) -> Invocation:
+    """The table of what was observed of all shares of the data, which nobody has to read again for it."""
+    request = task.job.request
+    with task.farm.database.read() as session:
+        blobs = [row(session, ObservationRow, name).blob for name in request["observations"]]
+    statistics = [blob_file(task, blob, f"share{number}.npz") for number, blob in enumerate(blobs, 1)]
+    content = content_of(model, dataset)
+    args = {"statistics": statistics, "rule": request["rule"], "samples": dataset.samples, "content": content}
+    return Invocation(toolchain=reference_toolchain(), step="merge", args=args)
 
 
 def keep(task: Task, answer: BuilderAnswer) -> Commit:

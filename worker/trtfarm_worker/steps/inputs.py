@@ -38,5 +38,10 @@ def arrays(task: Task, dataset: DatasetRow) -> dict[str, dict[str, Any]]:
     }
 
 
+def content_of(model: ModelRow, dataset: DatasetRow) -> dict[str, str]:
+    """What model and data are called in statistics, so that those of others are never taken for them."""
+    return {"model": model.digest, "dataset": dataset.digest}
+
+
 def array(task: Task, facts: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {"path": blob_file(task, facts["blob"], name), "dtype": facts["dtype"], "shape": list(facts["shape"])}
