@@ -18,7 +18,21 @@ from trtfarm_api.auditing import Auditing
 from trtfarm_api.changes import Changes
 from trtfarm_api.limits import Limiting
 from trtfarm_api.metrics import Measuring, Requests
-from trtfarm_api.routes import blobs, datasets, engines, health, jobs, models, submissions, tables, workers
+from trtfarm_api.operations import Operations
+from trtfarm_api.routes import (
+    blobs,
+    datasets,
+    engines,
+    health,
+    jobs,
+    keys,
+    models,
+    submissions,
+    tables,
+    tokens,
+    upkeep,
+    workers,
+)
 from trtfarm_api.service import Service
 from trtfarm_api.tracing import Tracing
 
@@ -38,6 +52,9 @@ _ROUTERS = (
     jobs.router,
     blobs.router,
     workers.router,
+    tokens.router,
+    keys.router,
+    upkeep.router,
 )
 
 
@@ -69,6 +86,7 @@ async def _life(app: FastAPI) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
     farm = app.state.service.farm
     app.state.changes, app.state.heavy = Changes(farm.database), heavy.limiter()
+    app.state.operations = Operations()
     async with anyio.create_task_group() as group:
         group.start_soon(_forget_abandoned, farm)
         group.start_soon(app.state.changes.look)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +12,7 @@ import anyio
 import anyio.to_thread
 from sqlalchemy import func, select
 
+from trtfarm.database.batches import batches
 from trtfarm.database.schema import EventRow, StepRow, SubmissionRow
 from trtfarm.database.session import Database
 from trtfarm.errors import BusyError, TrtfarmError
@@ -22,8 +23,6 @@ _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.25
 #: Streams at once; each waits without a thread or a connection of the database.
 _STREAMS = 1000
-#: Ids in one query.
-_AT_ONCE = 500
 
 
 @dataclass
@@ -93,17 +92,11 @@ class Changes:
             StepRow.submission_id, StepRow.position
         )
         with self._database.read() as session:
-            for some in _batches(jobs):
+            for some in batches(sorted(jobs)):
                 found.update(dict(session.execute(newest.where(EventRow.job_id.in_(some))).all()))
-            for some in _batches(submissions):
+            for some in batches(sorted(submissions)):
                 for submission, state in session.execute(states.where(SubmissionRow.id.in_(some))):
                     found[submission] = [state]
                 for submission, *step in session.execute(steps.where(StepRow.submission_id.in_(some))):
                     found[submission].append(step)
         return found
-
-
-def _batches(ids: Iterable[str]) -> Iterator[list[str]]:
-    ordered = sorted(ids)
-    for start in range(0, len(ordered), _AT_ONCE):
-        yield ordered[start : start + _AT_ONCE]

@@ -87,10 +87,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(TrtfarmError)
     def deliberate(request: Request, error: TrtfarmError) -> JSONResponse:
-        if isinstance(error, StorageError):
-            _log.error("request %s: %s", request_id_of(request), error)
-            error = _without_paths(error, service_of(request).farm.settings.home)
-        return answer(error, request_id_of(request))
+        return answer(_shown(error, request), request_id_of(request))
 
     @app.exception_handler(RequestValidationError)
     def unfit(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -118,9 +115,23 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     def unexpected(request: Request, error: Exception) -> JSONResponse:
+        return answer(_shown(error, request), request_id_of(request), _INTERNAL)
+
+
+def problem_of(error: Exception, request: Request) -> dict[str, Any]:
+    """An error in the one form, for where a response has begun already."""
+    return {**_shown(error, request).as_dict(), "request_id": request_id_of(request)}
+
+
+def _shown(error: Exception, request: Request) -> TrtfarmError:
+    """What a client is to see of an error; the rest is in the log."""
+    if not isinstance(error, TrtfarmError):
         _log.error("request %s failed", request_id_of(request), exc_info=error)
-        told = TrtfarmError("something went wrong here", remedy="look for the request's id in the server's log")
-        return answer(told, request_id_of(request), _INTERNAL)
+        return TrtfarmError("something went wrong here", remedy="look for the request's id in the server's log")
+    if not isinstance(error, StorageError):
+        return error
+    _log.error("request %s: %s", request_id_of(request), error)
+    return _without_paths(error, service_of(request).farm.settings.home)
 
 
 def _without_paths(error: StorageError, home: Path) -> StorageError:

@@ -12,13 +12,14 @@ from trtfarm.catalog.entries import DataSetEntry, EngineEntry, ModelEntry, Table
 from trtfarm.jobs.job import Event, Job
 from trtfarm_client import calls, flows
 from trtfarm_client.ask import Ask
+from trtfarm_client.async_administration import AsyncAdministration
 from trtfarm_client.async_transport import AsyncTransport
 from trtfarm_client.call import Call
 from trtfarm_client.client import unreported
 from trtfarm_client.downloads import receiving
 from trtfarm_client.flows import Report, Transferred
 from trtfarm_client.link import Link
-from trtfarm_client.records import DataSetRecord, JobRecord, ModelRecord, Retried, SubmissionRecord, Who
+from trtfarm_client.records import DataSetRecord, JobRecord, KeyRecord, ModelRecord, Retried, SubmissionRecord, Who
 from trtfarm_client.sse import ServerEvent
 
 Result = TypeVar("Result")
@@ -31,6 +32,7 @@ class AsyncClient:
     def __init__(self, link: Link) -> None:
         self.link = link
         self._transport = AsyncTransport(link)
+        self.administration = AsyncAdministration(self._transport)
 
     async def close(self) -> None:
         await self._transport.close()
@@ -74,6 +76,9 @@ class AsyncClient:
 
     async def remove_engine(self, engine: str) -> None:
         await self._send(calls.remove_engine(engine))
+
+    async def remove_engines(self, engines: Sequence[str]) -> list[str]:
+        return await self._send(calls.remove_engines(engines))
 
     async def pin_engine(self, engine: str, *, pinned: bool = True) -> None:
         """A pinned engine is kept by every clean-up."""
@@ -198,6 +203,9 @@ class AsyncClient:
 
     async def toolchains(self) -> list[Facts]:
         return await self._send(calls.toolchains())
+
+    async def signing_keys(self) -> list[KeyRecord]:
+        return await self._send(calls.signing_keys())
 
     async def _send(self, call: Call[Result]) -> Result:
         return await self._transport.run(flows.sending(call, self._transport.patience()))

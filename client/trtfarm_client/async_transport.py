@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 import anyio
@@ -10,12 +11,12 @@ import anyio.to_thread
 import httpx2
 
 from trtfarm.errors import TrtfarmError
-from trtfarm_client.call import Fetch, Pause, Span, Step, Work
+from trtfarm_client.call import Call, Fetch, Listen, Pause, Span, Step, Work
 from trtfarm_client.flows import Flow
 from trtfarm_client.link import Link
 from trtfarm_client.patience import Patience
 from trtfarm_client.sse import LAST, EventReader, ServerEvent
-from trtfarm_client.transport import SENT_BYTES
+from trtfarm_client.transport import SENT_BYTES, asking_for_events
 
 Result = TypeVar("Result")
 
@@ -58,6 +59,8 @@ class AsyncTransport:
             return await anyio.to_thread.run_sync(step.function)
         if isinstance(step, Fetch):
             return await self._fetch(step)
+        if isinstance(step, Listen):
+            return await self._listen(step)
         with self.link.transport_errors():
             response = await self._http.request(
                 step.method,
@@ -80,12 +83,20 @@ class AsyncTransport:
                 async for piece in response.aiter_raw():
                     await anyio.to_thread.run_sync(fetch.take, piece)
 
+    async def _listen(self, listen: Listen) -> None:
+        async with aclosing(self._connected(listen.call, EventReader())) as events:
+            async for event in events:
+                listen.hear(event)
+                if event.kind == LAST:
+                    return
+
     async def events(self, path: str, params: Mapping[str, Any]) -> AsyncIterator[ServerEvent]:
         """Events up to `end`; after a break, those after the last one."""
         reader, patience = EventReader(), self.patience()
+        call = asking_for_events(path, params)
         while True:
             try:
-                async for event in self._connected(path, params, reader):
+                async for event in self._connected(call, reader):
                     patience.renew()
                     yield event
                     if event.kind == LAST:
@@ -94,10 +105,11 @@ class AsyncTransport:
                 reader.cut()
                 await anyio.sleep(patience.pause_after(error))
 
-    async def _connected(self, path: str, params: Mapping[str, Any], reader: EventReader) -> AsyncIterator[ServerEvent]:
+    async def _connected(self, call: Call[Any], reader: EventReader) -> AsyncGenerator[ServerEvent]:
         """Events of one connection."""
+        asked = {"params": dict(call.params), "headers": reader.headers(), "json": call.body}
         with self.link.transport_errors():
-            async with self._http.stream("GET", path, params=dict(params), headers=reader.headers()) as response:
+            async with self._http.stream(call.method, call.path, **asked) as response:
                 if not response.is_success:
                     self.link.check(response.status_code, response.headers, await response.aread())
                 async for line in response.aiter_lines():

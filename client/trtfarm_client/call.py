@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from trtfarm.errors import NotFoundError
+from trtfarm_client.sse import ServerEvent
 
 Answer = TypeVar("Answer")
 
@@ -54,6 +55,14 @@ class Fetch:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Listen:
+    """A call that is answered by events up to one called `end`; `hear` gets each of them, and may raise."""
+
+    call: Call[Any]
+    hear: Callable[[ServerEvent], None]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pause:
     """Seconds to wait for."""
 
@@ -68,7 +77,7 @@ class Work:
 
 
 #: What a flow may ask for.
-Step: TypeAlias = Call[Any] | Fetch | Pause | Work
+Step: TypeAlias = Call[Any] | Fetch | Listen | Pause | Work
 
 
 def named(folder: str, word: str, text: str) -> str:

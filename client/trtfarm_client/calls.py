@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -14,7 +14,16 @@ from trtfarm_client.ask import Ask
 from trtfarm_client.call import Call, Span, named
 from trtfarm_client.link import compact
 from trtfarm_client.pages import Page, items_of, page_of
-from trtfarm_client.records import DataSetRecord, JobRecord, ModelRecord, Retried, SubmissionRecord, Upload, Who
+from trtfarm_client.records import (
+    DataSetRecord,
+    JobRecord,
+    KeyRecord,
+    ModelRecord,
+    Retried,
+    SubmissionRecord,
+    Upload,
+    Who,
+)
 from trtfarm_client.values import value_of
 
 Item = TypeVar("Item")
@@ -44,6 +53,10 @@ def remove_engine(text: str) -> Call[None]:
     return Call(method="DELETE", path=named("engines", "engine", text), parse=lambda _: None, repeatable=False)
 
 
+def remove_engines(texts: Sequence[str]) -> Call[list[str]]:
+    return post("/v1/engines/removals", {"engines": list(texts)}, listed("removed"), repeatable=False)
+
+
 def pin_engine(text: str, *, pinned: bool) -> Call[None]:
     path = named("engines", "engine", text) + "/pin"
     return Call(method="PUT" if pinned else "DELETE", path=path, parse=lambda _: None)
@@ -63,7 +76,7 @@ def table(text: str) -> Call[Facts]:
 
 
 def add_table(model: str, blob: str) -> Call[Facts]:
-    return _post("/v1/tables", {"model": model, "blob": blob}, facts)
+    return post("/v1/tables", {"model": model, "blob": blob}, facts)
 
 
 def models(filters: Mapping[str, Any], *, limit: int, cursor: str | None) -> Call[Page[ModelEntry]]:
@@ -76,7 +89,7 @@ def model(text: str) -> Call[ModelRecord]:
 
 def add_model(name: str, blob: str, weights: Mapping[str, str]) -> Call[ModelEntry]:
     body = {"name": name, "blob": blob, "weights": dict(weights)}
-    return _post("/v1/models", body, partial(value_of, ModelEntry))
+    return post("/v1/models", body, partial(value_of, ModelEntry))
 
 
 def datasets(filters: Mapping[str, Any], *, limit: int, cursor: str | None) -> Call[Page[DataSetEntry]]:
@@ -92,7 +105,7 @@ def add_dataset(
 ) -> Call[DataSetEntry]:
     steps = {name: dict(of_input) for name, of_input in preprocessing.items()}
     body = {"source": source, "inputs": dict(inputs), "labels": labels, "preprocessing": steps}
-    return _post("/v1/datasets", body, partial(value_of, DataSetEntry))
+    return post("/v1/datasets", body, partial(value_of, DataSetEntry))
 
 
 def submissions(filters: Mapping[str, Any], *, limit: int, cursor: str | None) -> Call[Page[Facts]]:
@@ -126,7 +139,7 @@ def dry_run(ask: Ask) -> Call[list[Facts]]:
     def read(data: Any) -> list[Facts]:
         return [facts(step) for step in facts(data).get("steps", [])]
 
-    return _post("/v1/submissions/plan", ask.as_dict(), read)
+    return post("/v1/submissions/plan", ask.as_dict(), read)
 
 
 def jobs(filters: Mapping[str, Any], *, limit: int, cursor: str | None) -> Call[Page[Job]]:
@@ -147,7 +160,7 @@ def job_stream(text: str) -> str:
 
 
 def cancel_job(text: str) -> Call[JobRecord]:
-    return _post(named("jobs", "job", text) + "/cancel", None, partial(value_of, JobRecord))
+    return post(named("jobs", "job", text) + "/cancel", None, partial(value_of, JobRecord))
 
 
 def retry_job(text: str) -> Call[Retried]:
@@ -167,11 +180,12 @@ def toolchains() -> Call[list[Facts]]:
     return Call(method="GET", path="/v1/toolchains", parse=items_of(facts))
 
 
-def missing_blobs(digests: Sequence[str]) -> Call[list[str]]:
-    def read(data: Any) -> list[str]:
-        return [str(digest) for digest in facts(data).get("missing", [])]
+def signing_keys() -> Call[list[KeyRecord]]:
+    return Call(method="GET", path="/v1/keys", parse=items_of(partial(value_of, KeyRecord)))
 
-    return _post("/v1/blobs/missing", {"digests": list(digests)}, read)
+
+def missing_blobs(digests: Sequence[str]) -> Call[list[str]]:
+    return post("/v1/blobs/missing", {"digests": list(digests)}, listed("missing"))
 
 
 def uploads(digest: str) -> Call[list[Upload]]:
@@ -184,7 +198,7 @@ def upload(upload_id: str) -> Call[Upload]:
 
 
 def begin_upload(digest: str, size: int) -> Call[Upload]:
-    return _post("/v1/uploads", {"digest": digest, "size": size}, partial(value_of, Upload))
+    return post("/v1/uploads", {"digest": digest, "size": size}, partial(value_of, Upload))
 
 
 def send_span(upload_id: str, span: Span, size: int) -> Call[Upload]:
@@ -218,8 +232,17 @@ def _get(path: str, kind: type[Item]) -> Call[Item]:
     return Call(method="GET", path=path, parse=partial(value_of, kind))
 
 
-def _post(path: str, body: Any, parse: Any) -> Call[Any]:
-    return Call(method="POST", path=path, parse=parse, body=body)
+def post(path: str, body: Any, parse: Any, *, repeatable: bool = True) -> Call[Any]:
+    return Call(method="POST", path=path, parse=parse, body=body, repeatable=repeatable)
+
+
+def listed(name: str) -> Callable[[Any], list[str]]:
+    """Reads the texts that an object has under a name."""
+
+    def read(data: Any) -> list[str]:
+        return [str(text) for text in facts(data).get(name, [])]
+
+    return read
 
 
 def _list(path: str, kind: type[Item], filters: Mapping[str, Any], limit: int, cursor: str | None) -> Call[Page[Item]]:

@@ -11,12 +11,13 @@ from typing import Any, Self, TypeVar
 from trtfarm.catalog.entries import DataSetEntry, EngineEntry, ModelEntry, TableEntry
 from trtfarm.jobs.job import Event, Job
 from trtfarm_client import calls, flows
+from trtfarm_client.administration import Administration
 from trtfarm_client.ask import Ask
 from trtfarm_client.call import Call
 from trtfarm_client.downloads import receiving
 from trtfarm_client.flows import Report, Transferred
 from trtfarm_client.link import Link
-from trtfarm_client.records import DataSetRecord, JobRecord, ModelRecord, Retried, SubmissionRecord, Who
+from trtfarm_client.records import DataSetRecord, JobRecord, KeyRecord, ModelRecord, Retried, SubmissionRecord, Who
 from trtfarm_client.sse import ServerEvent
 from trtfarm_client.transport import Transport
 
@@ -38,6 +39,7 @@ class Client:
     def __init__(self, link: Link) -> None:
         self.link = link
         self._transport = Transport(link)
+        self.administration = Administration(self._transport)
 
     def close(self) -> None:
         self._transport.close()
@@ -84,6 +86,10 @@ class Client:
 
     def remove_engine(self, engine: str) -> None:
         self._send(calls.remove_engine(engine))
+
+    def remove_engines(self, engines: Sequence[str]) -> list[str]:
+        """Their ids; all that are named go, or none."""
+        return self._send(calls.remove_engines(engines))
 
     def pin_engine(self, engine: str, *, pinned: bool = True) -> None:
         """A pinned engine is kept by every clean-up."""
@@ -222,6 +228,10 @@ class Client:
     def toolchains(self) -> list[Facts]:
         """What living workers can build with."""
         return self._send(calls.toolchains())
+
+    def signing_keys(self) -> list[KeyRecord]:
+        """The public keys that the farm's engines are signed with, that of the server's own host first."""
+        return self._send(calls.signing_keys())
 
     def _send(self, call: Call[Result]) -> Result:
         return self._transport.run(flows.sending(call, self._transport.patience()))

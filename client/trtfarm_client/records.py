@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,36 @@ class Who:
     name: str | None
     project: str
     scopes: tuple[str, ...]
+    expires: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenRecord:
+    """A token without what opens the API."""
+
+    id: str
+    name: str
+    scopes: tuple[str, ...]
+    project: str
+    created: datetime
+    expires: datetime | None
+    revoked: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MadeToken(TokenRecord):
+    """A token just made; nobody tells `token` again."""
+
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyRecord:
+    """A public key in PEM; `own` is the one that the server's host signs with."""
+
+    key: str
+    own: bool
+    public: str
 
 
 @dataclass(frozen=True, kw_only=True)

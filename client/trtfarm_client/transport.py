@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from typing import Any, TypeVar
 
 import httpx2
 
 from trtfarm.errors import TrtfarmError
-from trtfarm_client.call import Fetch, Pause, Span, Step, Work
+from trtfarm_client.call import Call, Fetch, Listen, Pause, Span, Step, Work
 from trtfarm_client.flows import Flow
 from trtfarm_client.link import Link
 from trtfarm_client.patience import Patience
@@ -59,6 +60,8 @@ class Transport:
             return step.function()
         if isinstance(step, Fetch):
             return self._fetch(step)
+        if isinstance(step, Listen):
+            return self._listen(step)
         with self.link.transport_errors():
             response = self._http.request(
                 step.method,
@@ -80,12 +83,20 @@ class Transport:
             for piece in response.iter_raw():
                 fetch.take(piece)
 
+    def _listen(self, listen: Listen) -> None:
+        with closing(self._connected(listen.call, EventReader())) as events:
+            for event in events:
+                listen.hear(event)
+                if event.kind == LAST:
+                    return
+
     def events(self, path: str, params: Mapping[str, Any]) -> Iterator[ServerEvent]:
         """Events up to `end`; after a break, those after the last one."""
         reader, patience = EventReader(), self.patience()
+        call = asking_for_events(path, params)
         while True:
             try:
-                for event in self._connected(path, params, reader):
+                for event in self._connected(call, reader):
                     patience.renew()
                     yield event
                     if event.kind == LAST:
@@ -94,18 +105,20 @@ class Transport:
                 reader.cut()
                 time.sleep(patience.pause_after(error))
 
-    def _connected(self, path: str, params: Mapping[str, Any], reader: EventReader) -> Iterator[ServerEvent]:
+    def _connected(self, call: Call[Any], reader: EventReader) -> Generator[ServerEvent]:
         """Events of one connection."""
-        with (
-            self.link.transport_errors(),
-            self._http.stream("GET", path, params=dict(params), headers=reader.headers()) as response,
-        ):
+        asked = {"params": dict(call.params), "headers": reader.headers(), "json": call.body}
+        with self.link.transport_errors(), self._http.stream(call.method, call.path, **asked) as response:
             if not response.is_success:
                 self.link.check(response.status_code, response.headers, response.read())
             for line in response.iter_lines():
                 if event := reader.feed(line):
                     yield event
         raise self.link.broken_off()
+
+
+def asking_for_events(path: str, params: Mapping[str, Any]) -> Call[None]:
+    return Call(method="GET", path=path, params=params, parse=lambda _: None)
 
 
 def _pieces(span: Span) -> Iterator[bytes]:

@@ -71,7 +71,7 @@ def running_jobs(database: Database) -> dict[str, int]:
     """How many jobs each owner has."""
     running = select(JobRow.owner, func.count()).where(JobRow.state == JobState.RUNNING).group_by(JobRow.owner)
     with database.read() as session:
-        return {str(owner): count for owner, count in session.execute(running).tuples()}
+        return {str(owner): count for owner, count in session.execute(running)}
 
 
 def offered(workers: Iterable[Worker]) -> set[str]:

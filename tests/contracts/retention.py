@@ -9,23 +9,36 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, select, update
 
+from tests.contracts.rows import table_row
 from tests.contracts.submission_bench import Bench
 from trtfarm.catalog.filters import Filter
 from trtfarm.catalog.labels import label_engine, unlabel_engine
 from trtfarm.catalog.pinning import pin_engine
 from trtfarm.catalog.removal import remove_engines
 from trtfarm.catalog.search import find_engines
-from trtfarm.database.clock import from_now
-from trtfarm.database.schema import BlobRow, EngineRow, SubmissionRow
+from trtfarm.database.base import Base
+from trtfarm.database.clock import from_now, now
+from trtfarm.database.schema import (
+    BlobRow,
+    DatasetRow,
+    EngineRow,
+    QuantizationRow,
+    SubmissionRow,
+    TableRow,
+    VerificationRow,
+)
 from trtfarm.database.session import Database
 from trtfarm.errors import NotFoundError, UsageError
 from trtfarm.retention.checkup import Damage, Finding, check_up
 from trtfarm.retention.cleaning import clean
-from trtfarm.retention.policy import Policy
+from trtfarm.retention.policy import Kind, Policy
 from trtfarm.submissions.submission import Submission
 
 MONTH = Policy(unused_for=timedelta(days=30))
 NOTHING = Policy(total_bytes=0)
+ALL_OF_IT = Policy(
+    unused_for=timedelta(days=30), tables_unused_for=timedelta(days=30), data_unused_for=timedelta(days=30)
+)
 
 
 class RetentionContract:
@@ -45,11 +58,11 @@ class RetentionContract:
     def test_engines_that_nobody_asked_for_in_a_while_go_with_their_files(
         self, bench: Bench, built: Submission
     ) -> None:
-        assert clean(bench.farm, MONTH).engines == []
+        assert clean(bench.farm, MONTH).gone == []
         _age(bench)
         before = {stored.blob.digest for stored in bench.farm.blobs.blobs()}
         planned = clean(bench.farm, MONTH, dry_run=True)
-        assert {engine.id for engine in planned.engines} == set(built.result_ids("engine_id"))
+        assert {engine.id for engine in planned.gone} == set(built.result_ids("engine_id"))
         assert {stored.blob.digest for stored in bench.farm.blobs.blobs()} == before
         assert clean(bench.farm, MONTH) == planned
         assert _engines(bench) == []
@@ -59,7 +72,7 @@ class RetentionContract:
         _age(bench)
         found, old = built.result_ids("engine_id")
         assert bench.submit(bench.request(built.request.model_id, "sm_86", test_dataset_id=None)).hit
-        assert [engine.id for engine in clean(bench.farm, MONTH).engines] == [old]
+        assert [engine.id for engine in clean(bench.farm, MONTH).gone] == [old]
         assert _engines(bench) == [found]
 
     def test_the_longest_unused_go_first_until_the_rest_fits(self, bench: Bench, built: Submission) -> None:
@@ -68,8 +81,8 @@ class RetentionContract:
             session.execute(update(EngineRow).values(size=100))
         _age(bench)
         assert bench.submit(bench.request(built.request.model_id, "sm_86", test_dataset_id=None)).hit
-        assert clean(bench.farm, Policy(total_bytes=200)).engines == []
-        assert [engine.id for engine in clean(bench.farm, Policy(total_bytes=199)).engines] == [second]
+        assert clean(bench.farm, Policy(total_bytes=200)).gone == []
+        assert [engine.id for engine in clean(bench.farm, Policy(total_bytes=199)).gone] == [second]
         assert _engines(bench) == [first]
 
     def test_pinned_and_labelled_engines_stay(self, bench: Bench, built: Submission) -> None:
@@ -77,23 +90,81 @@ class RetentionContract:
         pin_engine(bench.farm.database, pinned, pinned=True)
         label_engine(bench.farm.database, labelled, "prod")
         _age(bench)
-        assert clean(bench.farm, NOTHING).engines == []
+        assert clean(bench.farm, NOTHING).gone == []
         for kept in (pinned, labelled):
             with pytest.raises(UsageError, match=kept):
                 remove_engines(bench.farm.database, bench.farm.blobs, [kept])
         pin_engine(bench.farm.database, pinned, pinned=False)
         unlabel_engine(bench.farm.database, labelled, "prod")
-        assert len(clean(bench.farm, NOTHING).engines) == 2
+        assert len(clean(bench.farm, NOTHING).gone) == 2
 
     def test_what_a_submission_that_goes_on_has_found_stays(self, bench: Bench, built: Submission) -> None:
         model = built.request.model_id
         going_on = bench.submit(bench.request(model, "sm_86", "sm_120", test_dataset_id=None))
         found, other = built.result_ids("engine_id")
-        assert [engine.id for engine in clean(bench.farm, NOTHING).engines] == [other]
+        assert [engine.id for engine in clean(bench.farm, NOTHING).gone] == [other]
         assert _engines(bench) == [found]
         bench.do_all()
         assert bench.get(going_on).state == "done"
         assert set(bench.get(going_on).result_ids("engine_id")) == set(_engines(bench))
+
+    def test_tables_and_data_go_when_no_engine_came_of_them(self, bench: Bench, built: Submission) -> None:
+        kept, _ = built.result_ids("engine_id")
+        [table] = built.result_ids("table_id")
+        pin_engine(bench.farm.database, kept, pinned=True)
+        _age(bench)
+        first = clean(bench.farm, ALL_OF_IT, dry_run=True)
+        assert (len(first.of(Kind.ENGINE)), first.of(Kind.TABLE)) == (1, [])
+        # Nothing was ever measured on the other data, nor made from it.
+        assert [one.id for one in first.of(Kind.DATASET)] == ["dat_test"]
+        assert clean(bench.farm, ALL_OF_IT) == first
+        pin_engine(bench.farm.database, kept, pinned=False)
+        assert clean(bench.farm, MONTH, dry_run=True).of(Kind.TABLE) == []
+        then = clean(bench.farm, ALL_OF_IT)
+        assert [(one.kind, one.id) for one in then.gone] == [
+            (Kind.ENGINE, kept),
+            (Kind.TABLE, table),
+            (Kind.DATASET, "dat_cal"),
+        ]
+        assert _count(bench, TableRow, DatasetRow, QuantizationRow, VerificationRow) == 0
+        assert [finding for finding in check_up(bench.farm, repair=False).findings if finding.damage != "missing"] == []
+
+    def test_data_stay_while_the_accuracy_of_an_engine_was_measured_on_them(self, bench: Bench) -> None:
+        submission = bench.submit(bench.request(None, "sm_86"))
+        bench.do_all()
+        [engine] = bench.get(submission).result_ids("engine_id")
+        label_engine(bench.farm.database, engine, "prod")
+        _age(bench)
+        assert clean(bench.farm, ALL_OF_IT).gone == []
+        unlabel_engine(bench.farm.database, engine, "prod")
+        assert {one.kind for one in clean(bench.farm, ALL_OF_IT).gone} == set(Kind)
+        assert _count(bench, TableRow, DatasetRow, QuantizationRow, VerificationRow) == 0
+
+    def test_what_a_submission_asked_for_again_stays(self, bench: Bench, built: Submission) -> None:
+        [table] = built.result_ids("table_id")
+        _age(bench)
+        again = {"rule": None, "dataset_id": None, "table_id": table, "test_dataset_id": "dat_test"}
+        bench.submit(bench.request(built.request.model_id, "sm_120", **again))
+        gone = clean(bench.farm, ALL_OF_IT)
+        assert [one.kind for one in gone.gone] == [Kind.ENGINE, Kind.ENGINE]
+        bench.do_all()
+        _age(bench, SubmissionRow)  # it is over, but its engine is young
+        assert clean(bench.farm, ALL_OF_IT).gone == []
+
+    def test_a_table_stays_for_one_that_was_re_stamped_from_it(self, bench: Bench, built: Submission) -> None:
+        [table] = built.result_ids("table_id")
+        with bench.farm.database.write() as session:
+            parent = session.get_one(TableRow, table)
+            session.add(table_row(id="tab_child", model_id=parent.model_id, parent_id=table))
+        _age(bench)
+        with bench.farm.database.write() as session:
+            session.execute(update(TableRow).where(TableRow.id == "tab_child").values(created=now()))
+        gone = clean(bench.farm, ALL_OF_IT)
+        assert [one.id for one in gone.gone if one.kind is not Kind.ENGINE] == ["dat_test"]
+        _age(bench, TableRow)
+        with bench.farm.database.write() as session:
+            session.execute(update(TableRow).where(TableRow.id == table).values(created=from_now(-50 * 86400.0)))
+        assert [one.id for one in clean(bench.farm, ALL_OF_IT).of(Kind.TABLE)] == ["tab_child", table]
 
     def test_garbage_goes_when_it_is_old_enough(self, bench: Bench, built: Submission) -> None:
         garbage = bench.farm.blobs.put_bytes(b"garbage")
@@ -152,12 +223,16 @@ class RetentionContract:
         assert _findings(bench, built, repair=False) == []
 
 
-def _age(bench: Bench) -> None:
-    """Lets forty days go by."""
-    past = from_now(-40 * 86400.0)
+def _age(bench: Bench, *rows: type[Base]) -> None:
+    """Lets forty days go by, for all rows or those of some tables."""
     with bench.farm.database.write() as session:
-        session.execute(update(EngineRow).values(created=past))
-        session.execute(update(SubmissionRow).values(created=past))
+        for aged in rows or (EngineRow, SubmissionRow, TableRow, DatasetRow, VerificationRow):
+            session.execute(update(aged).values(created=from_now(-40 * 86400.0)))
+
+
+def _count(bench: Bench, *rows: type[Base]) -> int:
+    with bench.farm.database.read() as session:
+        return sum(session.query(each).count() for each in rows)
 
 
 def _engines(bench: Bench) -> list[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, status
 from fastapi.responses import Response
+from pydantic import BaseModel, Field
 
 from trtfarm.catalog.details import engine_details
 from trtfarm.catalog.entries import EngineEntry
@@ -20,14 +21,32 @@ from trtfarm.errors import NotFoundError
 from trtfarm.signing.seal import Seal
 from trtfarm.signing.signed_file import signature_text
 from trtfarm.signing.statement import EngineStatement
+from trtfarm.signing.vouching import vouch
 from trtfarm_api.access import Admin, FarmHere, Reader, Submitter
+from trtfarm_api.asking import Word
 from trtfarm_api.auditing import note
 from trtfarm_api.downloads import download
+from trtfarm_api.heavy import heavily
 from trtfarm_api.names import Name
 from trtfarm_api.pages import InPages, Page, Text
 
 router = APIRouter(prefix="/v1/engines", tags=["engines"])
 PLAN = "application/octet-stream"
+_MOST_NAMED = 1000
+
+
+class Named(BaseModel):
+    """Engines, by id or digest or the start of one."""
+
+    engines: Annotated[list[Word], Field(min_length=1, max_length=_MOST_NAMED)]
+
+
+class Signed(BaseModel):
+    signed: list[str]
+
+
+class Removed(BaseModel):
+    removed: list[str]
 
 
 @router.get("")
@@ -56,6 +75,22 @@ def engines(
     with farm.database.read() as session:
         found = find_engines(session, wanted, limit=paging.wanted, within=paging.window("engines", filters))
     return paging.page("engines", filters, found, found)
+
+
+@router.post("/signatures")
+async def sign(farm: FarmHere, _actor: Admin, request: Request, named: Named) -> Signed:
+    """Vouches for engines that were built before engines were signed, all or none, with the server's own key."""
+    signed = await heavily(request, vouch, farm, named.engines)
+    note(request, engines=" ".join(signed))
+    return Signed(signed=signed)
+
+
+@router.post("/removals")
+def remove_several(farm: FarmHere, _actor: Admin, request: Request, named: Named) -> Removed:
+    """Forgets engines, all or none; one that is pinned or labelled is refused."""
+    removed = remove_engines(farm.database, farm.blobs, named.engines)
+    note(request, engines=" ".join(removed))
+    return Removed(removed=removed)
 
 
 @router.get("/{engine}")

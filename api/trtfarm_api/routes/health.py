@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -32,6 +33,7 @@ class Who(BaseModel):
     name: str | None
     project: str
     scopes: list[Scope]
+    expires: datetime | None
 
 
 class Health(BaseModel):
@@ -66,9 +68,9 @@ def ready(farm: FarmHere, response: Response) -> Readiness:
 @router.get("/whoami")
 def whoami(actor: Reader) -> Who:
     """Who asks, as the farm sees it."""
-    name = actor.token.name if actor.token else None
+    name, expires = (actor.token.name, actor.token.expires) if actor.token else (None, None)
     scopes = [scope for scope in Scope if actor.allows(scope)]
-    return Who(id=actor.id, name=name, project=actor.project, scopes=scopes)
+    return Who(id=actor.id, name=name, project=actor.project, scopes=scopes, expires=expires)
 
 
 @metrics_router.get("/metrics", response_class=Response)

@@ -14,7 +14,7 @@ from trtfarm.database.schema import WorkerRow
 from trtfarm.errors import NotFoundError
 from trtfarm.jobs.demand import Demand, demand
 from trtfarm.versions import TensorRTVersion
-from trtfarm.workers import Worker, WorkerState, list_workers, set_state
+from trtfarm.workers import Worker, WorkerState, list_workers, running_jobs, set_state
 from trtfarm_api.access import Admin, FarmHere, Reader
 from trtfarm_api.auditing import note
 from trtfarm_api.names import Name
@@ -33,13 +33,15 @@ _OF_THE_HOST = frozenset({"python", "library_path", "python_path", "environment"
 
 
 class WorkerView(BaseModel):
-    """A worker; `toolchains` and `gpus` are what it says of itself."""
+    """A worker; `jobs` is how many it runs, `toolchains` and `gpus` are what it says of itself."""
 
     id: str
     host: str
     state: str
     alive: bool
+    pid: int
     slots: int
+    jobs: int
     capabilities: list[str]
     toolchains: list[dict[str, Any]]
     gpus: list[dict[str, Any]]
@@ -64,7 +66,8 @@ class Toolchains(BaseModel):
 @router.get("/workers")
 def workers(farm: FarmHere, _actor: Reader) -> Workers:
     """Workers, by host; those that died are among them for a day."""
-    return Workers(items=[_view(worker) for worker in list_workers(farm.database)])
+    running = running_jobs(farm.database)
+    return Workers(items=[_view(worker, running) for worker in list_workers(farm.database)])
 
 
 @router.get("/workers/{worker}")
@@ -74,7 +77,7 @@ def worker(farm: FarmHere, _actor: Reader, worker: Name) -> WorkerView:
         found = find_one(session, WorkerRow, worker).id
     for one in list_workers(farm.database):
         if one.id == found:
-            return _view(one)
+            return _view(one, running_jobs(farm.database))
     raise NotFoundError(f"worker {found} has just ended")
 
 
@@ -83,7 +86,7 @@ def set_worker(farm: FarmHere, _actor: Admin, worker: Name, state: Wish, request
     """`pause` lets a worker take no more jobs, `drain` ends it when its jobs are done, `resume` undoes both."""
     changed = set_state(farm.database, worker, _STATES[state])
     note(request, worker=changed.id)
-    return _view(changed)
+    return _view(changed, running_jobs(farm.database))
 
 
 @router.get("/toolchains")
@@ -127,13 +130,15 @@ def _shown(toolchain: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in toolchain.items() if name not in _OF_THE_HOST}
 
 
-def _view(worker: Worker) -> WorkerView:
+def _view(worker: Worker, running: Mapping[str, int]) -> WorkerView:
     return WorkerView(
         id=worker.id,
         host=worker.host,
         state=worker.state.value,
         alive=worker.alive,
+        pid=worker.pid,
         slots=worker.slots,
+        jobs=running.get(worker.id, 0),
         capabilities=list(worker.capabilities),
         toolchains=[_shown(toolchain) for toolchain in worker.toolchains],
         gpus=[dict(gpu) for gpu in worker.gpus],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trtfarm_cli import accuracy, output
-from trtfarm_cli.opening import open_any, open_farm
+from trtfarm_cli.opening import open_any
 from trtfarm_cli.options import CalibratorName, Json, Model, Precision, Target, Tensorrt
 
 if TYPE_CHECKING:
@@ -142,10 +142,8 @@ def sign(
 
     Whoever can write to the farm's database and files could have put them there: sign what you would run unseen.
     """
-    from trtfarm.signing.vouching import vouch
-
-    with open_farm() as farm:
-        signed = vouch(farm, engines)
+    with open_any() as farm:
+        signed = farm.administration.sign_engines(engines)
     if json:
         output.emit_json({"signed": signed})
     else:

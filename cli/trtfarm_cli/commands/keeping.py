@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from trtfarm_cli import exits, output
-from trtfarm_cli.opening import open_farm
+from trtfarm_cli.opening import open_any
 from trtfarm_cli.options import Json
+from trtfarm_cli.progress import View, view
 from trtfarm_cli.quantities import bytes_of, seconds_of
 
 if TYPE_CHECKING:
-    from trtfarm.retention.checkup import Checkup
-    from trtfarm.retention.cleaning import Cleaned
+    from trtfarm_cli.farms.administration import Tell
+
+_GONE = {"engines": "engines", "tables": "tables", "datasets": "data sets"}
 
 
 def register(app: typer.Typer) -> None:
@@ -31,35 +34,45 @@ def clean(
         str | None,
         typer.Option(metavar="SIZE", help="Remove the longest unused engines until all take this, such as 50GiB."),
     ] = None,
+    tables_unused_for: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Remove tables that no engine came of, by the same rule.")
+    ] = None,
+    data_unused_for: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Remove data that no table or accuracy rests on, likewise.")
+    ] = None,
     garbage_after: Annotated[
         str, typer.Option(metavar="TIME", help="Age from which files that no row names are garbage.")
     ] = "24h",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     json: Json = False,
 ) -> None:
-    """Removes engines by age and size, and files that nothing names.
+    """Removes engines by age and size, tables and data by age, and files that nothing names.
 
-    Engines stay that are pinned, have a label, or belong to a submission that goes on; without --unused-for or --keep
-    all do. Safe while the farm works.
+    Engines stay that are pinned, have a label, or belong to a submission that goes on, and so does what they were made
+    from; without a time or a size all do. Safe while the farm works.
     """
-    from trtfarm.retention.cleaning import clean
     from trtfarm.retention.policy import Policy
 
     policy = Policy(
-        unused_for=None if unused_for is None else timedelta(seconds=seconds_of(unused_for)),
+        unused_for=_time(unused_for),
         total_bytes=None if keep is None else bytes_of(keep),
+        tables_unused_for=_time(tables_unused_for),
+        data_unused_for=_time(data_unused_for),
     )
     grace = seconds_of(garbage_after)
-    with open_farm() as farm:
-        cleaned = clean(farm, policy, grace_seconds=grace, dry_run=dry_run)
+    with open_any() as farm, view() as shown:
+        tell = _counted(shown, "clean", "looked at")
+        cleaned = farm.administration.clean(policy, grace_seconds=grace, dry_run=dry_run, tell=tell)
     if json:
-        output.emit_json(_facts_of_cleaning(cleaned, dry_run=dry_run))
+        output.emit_json({"dry_run": dry_run, **cleaned})
         return
     verb = "would go" if dry_run else "removed"
-    for engine in cleaned.engines:
-        output.emit(f"{engine.id} {verb} ({output.size(engine.size)}, last used {output.moment(engine.used)})")
-    size = sum(stored.blob.size for stored in cleaned.garbage)
-    output.emit(f"{len(cleaned.engines)} engines and {len(cleaned.garbage)} other files {verb} ({output.size(size)})")
+    for one in (one for word in _GONE for one in cleaned[word]):
+        used = output.moment(datetime.fromisoformat(one["used"]))
+        output.emit(f"{one['id']} {verb} ({output.size(one['size'])}, last used {used})")
+    counts = [f"{len(cleaned[word])} {words}" for word, words in _GONE.items() if cleaned[word] or word == "engines"]
+    size = output.size(sum(stored["size"] for stored in cleaned["garbage"]))
+    output.emit(f"{', '.join(counts)} and {len(cleaned['garbage'])} other files {verb} ({size})")
 
 
 def fsck(
@@ -74,30 +87,31 @@ def fsck(
     Exit code 1 when something is damaged and was not repaired. A model or data set that is gone is mended by handing
     it in again; everything else by the next submission that needs it.
     """
-    from trtfarm.retention.checkup import check_up
-
-    with open_farm() as farm:
-        found = check_up(farm, repair=repair)
+    with open_any() as farm, view() as shown:
+        found = farm.administration.check_up(repair=repair, tell=_counted(shown, "fsck", "read"))
     if json:
-        output.emit_json(_facts_of_checkup(found))
+        output.emit_json(found)
     else:
-        for finding in found.findings:
-            names = ", ".join(finding.named_by)
-            output.emit(f"{finding.damage}{' (repaired)' if finding.repaired else ''}: {finding.digest} of {names}")
-        orphans = f"; {found.orphans} that nothing names ({output.size(found.orphan_bytes)}): trtfarm clean"
-        damaged = f"{found.checked} files read, {len(found.findings)} damaged"
-        output.emit(damaged + (orphans if found.orphans else ""))
-    if any(not finding.repaired for finding in found.findings):
+        _show(found)
+    if any(not finding["repaired"] for finding in found["findings"]):
         raise typer.Exit(exits.FAILED)
 
 
-def _facts_of_cleaning(cleaned: Cleaned, *, dry_run: bool) -> dict[str, object]:
-    engines = [{"id": engine.id, "size": engine.size, "used": engine.used.isoformat()} for engine in cleaned.engines]
-    garbage = [{"digest": stored.blob.digest, "size": stored.blob.size} for stored in cleaned.garbage]
-    return {"dry_run": dry_run, "engines": engines, "garbage": garbage}
+def _show(found: Mapping[str, Any]) -> None:
+    for finding in found["findings"]:
+        repaired = " (repaired)" if finding["repaired"] else ""
+        output.emit(f"{finding['damage']}{repaired}: {finding['digest']} of {', '.join(finding['named_by'])}")
+    orphans = f"; {found['orphans']} that nothing names ({output.size(found['orphan_bytes'])}): trtfarm clean"
+    damaged = f"{found['checked']} files read, {len(found['findings'])} damaged"
+    output.emit(damaged + (orphans if found["orphans"] else ""))
 
 
-def _facts_of_checkup(found: Checkup) -> dict[str, object]:
-    findings = [finding.as_dict() for finding in found.findings]
-    orphans = {"orphans": found.orphans, "orphan_bytes": found.orphan_bytes}
-    return {"checked": found.checked, "findings": findings, **orphans}
+def _time(text: str | None) -> timedelta | None:
+    return None if text is None else timedelta(seconds=seconds_of(text))
+
+
+def _counted(shown: View, name: str, stage: str) -> Tell:
+    def tell(done: int, total: int) -> None:
+        shown.progress(name, stage, done, total, "files")
+
+    return tell

@@ -9,10 +9,14 @@ import typer
 
 from trtfarm_cli import output
 from trtfarm_cli.files import writable, write_new
+from trtfarm_cli.opening import open_any
 from trtfarm_cli.options import Json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from trtfarm.signing.keyring import Keyring, TrustedKey
+    from trtfarm_cli.farms.any_farm import FarmKey
 
 app = typer.Typer(help="Keys: whose engines are loaded here.", no_args_is_help=True)
 
@@ -33,22 +37,27 @@ def export(
     destination: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write; standard output unless given.")
     ] = None,
+    key: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Another key that the farm trusts; its own unless given.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Gives this farm's public key, for another one to trust.
+    """Gives the public key of the farm in use, for another one to trust, or for its clients.
 
     The private key, which is made by this if there is none yet, stays where it is.
     """
-    public = _keyring().signer().public
-    pem = public.pem().decode()
+    with open_any() as farm:
+        keys = farm.signing_keys()
+    found = _named(keys, key) if key else keys[0]
     if destination:
-        write_new(writable(destination), pem.encode())
+        write_new(writable(destination), found.public.encode())
     if json:
-        output.emit_json({"key": public.id, "path": str(destination) if destination else None, "public": pem})
+        path = str(destination) if destination else None
+        output.emit_json({"key": found.key, "path": path, "public": found.public})
     elif destination:
-        output.emit(f"{destination}: {public.id}")
+        output.emit(f"{destination}: {found.key}")
     else:
-        output.emit(pem.rstrip())
+        output.emit(found.public.rstrip())
 
 
 @app.command()
@@ -70,6 +79,16 @@ def remove(
 ) -> None:
     """Takes no more engines of a key that was trusted."""
     _tell(_keyring().remove(key), "removed", json=json)
+
+
+def _named(keys: Sequence[FarmKey], text: str) -> FarmKey:
+    from trtfarm.errors import NotFoundError
+
+    found = [key for key in keys if key.key.startswith(text) or key.key.partition(":")[2].startswith(text)]
+    if len(found) != 1:
+        known = ", ".join(key.key for key in keys)
+        raise NotFoundError(f"{len(found)} keys start with {text!r}", remedy=f"the farm has: {known}")
+    return found[0]
 
 
 def _keyring() -> Keyring:

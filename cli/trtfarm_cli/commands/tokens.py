@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from trtfarm_cli import output
-from trtfarm_cli.opening import open_farm
+from trtfarm_cli.opening import open_any
 from trtfarm_cli.options import Json
-
-if TYPE_CHECKING:
-    from trtfarm.tokens import Token
 
 app = typer.Typer(help="Tokens: who may use the HTTP API.", no_args_is_help=True)
 
@@ -32,25 +28,23 @@ def create(
 
     The farm keeps only its digest. Without --scope it allows to submit.
     """
-    from trtfarm.tokens import Scope, create_token
+    from trtfarm.tokens import Scope
 
     scopes = [_scope(word) for word in scope] if scope else [Scope.SUBMIT]
-    with open_farm() as farm:
-        secret, token = create_token(farm.database, name=name, scopes=scopes, project=project, days=days)
+    with open_any() as farm:
+        made = farm.administration.create_token(name, scopes, project, days)
     if json:
-        output.emit_json({**_facts(token), "token": secret})
+        output.emit_json(made)
     else:
-        output.emit(secret)
-        output.say(f"{token.id}: keep it safe, nobody can show it again")
+        output.emit(made["token"])
+        output.say(f"{made['id']}: keep it safe, nobody can show it again")
 
 
 @app.command("list")
 def list_(*, json: Json = False) -> None:
     """Lists tokens, newest first; not what opens the API, which the farm does not know."""
-    from trtfarm.tokens import list_tokens
-
-    with open_farm() as farm:
-        tokens = [_facts(token) for token in list_tokens(farm.database)]
+    with open_any() as farm:
+        tokens = farm.administration.tokens()
     if json:
         output.emit_json(tokens)
         return
@@ -65,14 +59,12 @@ def revoke(
     token: Annotated[str, typer.Argument(metavar="TOKEN", help="Id of the token, or its start.")], *, json: Json = False
 ) -> None:
     """Ends a token at once."""
-    from trtfarm.tokens import revoke_token
-
-    with open_farm() as farm:
-        revoked = revoke_token(farm.database, token)
+    with open_any() as farm:
+        revoked = farm.administration.revoke_token(token)
     if json:
-        output.emit_json(_facts(revoked))
+        output.emit_json(revoked)
     else:
-        output.emit(f"{revoked.id} ({revoked.name}) opens nothing any more")
+        output.emit(f"{revoked['id']} ({revoked['name']}) opens nothing any more")
 
 
 def _scope(word: str) -> Any:
@@ -83,7 +75,3 @@ def _scope(word: str) -> Any:
         return Scope(word)
     except ValueError:
         raise UsageError(f"there is no scope {word!r}", remedy="use one of: " + ", ".join(Scope)) from None
-
-
-def _facts(token: Token) -> dict[str, Any]:
-    return {**asdict(token), "scopes": [scope.value for scope in token.scopes]}

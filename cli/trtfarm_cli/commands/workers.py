@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from trtfarm_cli import output
-from trtfarm_cli.opening import open_any, open_farm
+from trtfarm_cli.opening import open_any
 from trtfarm_cli.options import Json
 
 if TYPE_CHECKING:
-    from trtfarm.workers import Worker, WorkerState
+    from trtfarm.workers import WorkerState
 
 app = typer.Typer(help="Workers: who runs jobs, on what, and whether they take more.", no_args_is_help=True)
 
@@ -59,14 +58,12 @@ def resume(worker: WorkerId, *, json: Json = False) -> None:
 
 
 def _change(text: str, state: WorkerState, *, json: bool) -> None:
-    from trtfarm.workers import set_state
-
-    with open_farm() as farm:
-        worker: Worker = set_state(farm.database, text, state)
+    with open_any() as farm:
+        worker = farm.administration.set_worker(text, state)
     if json:
-        output.emit_json(asdict(worker))
+        output.emit_json(worker)
     else:
-        output.emit(f"{worker.id} is {worker.state}")
+        output.emit(f"{worker['id']} is {worker['state']}")
 
 
 def _words(worker: dict[str, Any]) -> dict[str, str]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from trtfarm.jobs.job import Event, Job
     from trtfarm.models.model import Model
     from trtfarm.tables.table import CalibrationTable
+    from trtfarm_cli.farms.administration import Administration
     from trtfarm_worker.order import Order
 
 Facts = dict[str, Any]
@@ -26,6 +27,15 @@ class Pulled:
     size: int
     path: Path
     signature: Path | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FarmKey:
+    """A public key in PEM; `own` is the one that the farm's host signs with."""
+
+    key: str
+    own: bool
+    public: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +56,13 @@ class AnyFarm(Protocol):
     @property
     def kept_in(self) -> str:
         """The folder or the address where results are."""
+
+    @property
+    def administration(self) -> Administration:
+        """What only those may do who run the farm."""
+
+    def signing_keys(self) -> Sequence[FarmKey]:
+        """The keys that its engines are signed with, its own first, made now if no engine needed one yet."""
 
     def engines(self, filters: Mapping[str, str | None], *, limit: int) -> Sequence[EngineEntry]: ...
 

@@ -14,7 +14,8 @@ from trtfarm.database.schema import EngineRow, ModelRow, TableRow
 from trtfarm.farm import Farm
 from trtfarm.jobs.state import JobState
 from trtfarm_cli import output
-from trtfarm_cli.farms.any_farm import Facts, Pulled, Requeued
+from trtfarm_cli.farms.administration_here import AdministrationHere
+from trtfarm_cli.farms.any_farm import Facts, FarmKey, Pulled, Requeued
 from trtfarm_cli.farms.plain_jobs import model_id_of, plain
 from trtfarm_cli.files import writable
 from trtfarm_cli.progress import listener, view
@@ -44,6 +45,17 @@ class FarmHere:
     @property
     def kept_in(self) -> str:
         return str(self._farm.settings.home)
+
+    @property
+    def administration(self) -> AdministrationHere:
+        return AdministrationHere(self._farm)
+
+    def signing_keys(self) -> Sequence[FarmKey]:
+        from trtfarm.signing.keyring import Keyring
+
+        keyring = Keyring.of(self._farm.settings)
+        keyring.signer()
+        return [FarmKey(key=key.id, own=key.own, public=key.public.pem().decode()) for key in keyring.trusted()]
 
     def engines(self, filters: Mapping[str, str | None], *, limit: int) -> Sequence[EngineEntry]:
         from trtfarm.catalog.search import find_engines

@@ -15,7 +15,8 @@ from trtfarm.jobs.state import JobState
 from trtfarm.scratch import temporary_folder
 from trtfarm.settings import Settings
 from trtfarm_cli import output
-from trtfarm_cli.farms.any_farm import Facts, Pulled, Requeued
+from trtfarm_cli.farms.administration_remote import RemoteAdministration
+from trtfarm_cli.farms.any_farm import Facts, FarmKey, Pulled, Requeued
 from trtfarm_cli.farms.plain_jobs import model_id_of, plain
 from trtfarm_cli.files import writable
 from trtfarm_cli.progress import listener, view
@@ -43,6 +44,13 @@ class RemoteFarm:
     @property
     def kept_in(self) -> str:
         return self._client.link.url
+
+    @property
+    def administration(self) -> RemoteAdministration:
+        return RemoteAdministration(self._client)
+
+    def signing_keys(self) -> Sequence[FarmKey]:
+        return [FarmKey(**vars(key)) for key in self._client.signing_keys()]
 
     def engines(self, filters: Mapping[str, str | None], *, limit: int) -> Sequence[EngineEntry]:
         words: dict[str, Any] = dict(filters)
@@ -73,11 +81,7 @@ class RemoteFarm:
         return Pulled(engine=engine, digest=digest, size=size, path=path, signature=kept)
 
     def remove_engines(self, texts: Sequence[str]) -> Sequence[str]:
-        # All are found before the first one goes.
-        ids = list(dict.fromkeys(str(self._client.engine(text)["id"]) for text in texts))
-        for engine in ids:
-            self._client.remove_engine(engine)
-        return ids
+        return self._client.remove_engines(texts)
 
     def pin_engine(self, text: str, *, pinned: bool) -> None:
         self._client.pin_engine(text, pinned=pinned)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import delete, select, text
@@ -29,11 +29,17 @@ def find_garbage(database: Database, blobs: BlobStore, *, grace_seconds: float =
     return [stored for stored in old if stored.blob.digest not in kept]
 
 
-def remove_garbage(database: Database, blobs: BlobStore, garbage: Sequence[StoredBlob]) -> list[StoredBlob]:
+def remove_garbage(
+    database: Database,
+    blobs: BlobStore,
+    garbage: Sequence[StoredBlob],
+    *,
+    tell: Callable[[int, int], None] = lambda _done, _total: None,
+) -> list[StoredBlob]:
     """Removes what `find_garbage` found and is still garbage; returns what was removed.
 
     Looking again and removing happen while nobody can begin to hold a blob, so that a writer that finds a blob stored
-    already can rely on it as soon as it holds it.
+    already can rely on it as soon as it holds it. `tell` hears how many of how many were looked at.
     """
     with database.write() as session:
         session.execute(delete(HolderRow).where(HolderRow.expires <= now()))
@@ -49,6 +55,7 @@ def remove_garbage(database: Database, blobs: BlobStore, garbage: Sequence[Store
             for stored in gone:
                 blobs.delete(stored.blob.digest)
         removed += gone
+        tell(start + len(batch), len(garbage))
     return removed
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,12 +33,12 @@ def named(session: Session) -> Iterator[Naming]:
     ]
     for rows, wanted in arrays:
         for row_id, found in session.execute(wanted):
-            for digest in _blobs_in(found):
+            for digest in arrays_blobs(found):
                 yield Naming(table=rows.__tablename__, row_id=row_id, digest=digest)
 
 
-def _blobs_in(arrays: dict[str, Any] | None) -> list[str]:
-    """Those of a map of arrays, of one array, or of none."""
+def arrays_blobs(arrays: Mapping[str, Any] | None) -> list[str]:
+    """Digests of a map of arrays, of one array, or of none."""
     if not arrays:
         return []
     return [arrays["blob"]] if isinstance(arrays.get("blob"), str) else [array["blob"] for array in arrays.values()]

@@ -12,12 +12,10 @@ from trtfarm.blobs.garbage import remove_garbage
 from trtfarm.blobs.store import Blob, BlobStore, StoredBlob
 from trtfarm.catalog.labels import labels_of
 from trtfarm.catalog.lookup import find_one
+from trtfarm.database.batches import batches
 from trtfarm.database.schema import EngineLabelRow, EngineRow, VerificationRow
 from trtfarm.database.session import Database
 from trtfarm.errors import UsageError
-
-#: A statement takes some tens of thousands of values at most.
-_AT_ONCE = 500
 
 
 def remove_engines(database: Database, blobs: BlobStore, names: Sequence[str]) -> list[str]:
@@ -42,8 +40,7 @@ def remove_engines(database: Database, blobs: BlobStore, names: Sequence[str]) -
 def forget_engines(session: Session, ids: Sequence[str]) -> set[str]:
     """Deletes the rows of engines, and what was measured of them; returns the blobs that they named."""
     files: set[str] = set()
-    for start in range(0, len(ids), _AT_ONCE):
-        some = ids[start : start + _AT_ONCE]
+    for some in batches(ids):
         for row in session.execute(select(EngineRow.blob, EngineRow.log_blob).where(EngineRow.id.in_(some))):
             files.update(digest for digest in row if digest)
         session.execute(delete(VerificationRow).where(VerificationRow.engine_id.in_(some)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -16,6 +15,7 @@ from trtfarm.blobs.records import record
 from trtfarm.blobs.store import Blob
 from trtfarm.database.schema import BlobRow
 from trtfarm.farm import Farm
+from trtfarm.retention.cleaning import Tell, untold
 
 
 class Damage(StrEnum):
@@ -51,8 +51,11 @@ class Checkup:
     orphans: int
     orphan_bytes: int
 
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
 
-def check_up(farm: Farm, *, repair: bool, tell: Callable[[int, int], None] = lambda _done, _total: None) -> Checkup:
+
+def check_up(farm: Farm, *, repair: bool, tell: Tell = untold) -> Checkup:
     """Reads every blob that a row names; `tell` hears how many of how many are done.
 
     With `repair` corrupt blobs are removed, and what is there whole is recorded. A result that lacks a blob is no hit,

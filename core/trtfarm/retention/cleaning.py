@@ -1,88 +1,97 @@
-"""Removing engines that a policy lets go of, and blobs that no row names."""
+"""Removing what a policy lets go of, and blobs that no row names."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from trtfarm.blobs.garbage import GRACE_SECONDS, find_garbage, remove_garbage
 from trtfarm.blobs.store import StoredBlob
-from trtfarm.catalog.labels import labels_of
 from trtfarm.catalog.removal import forget_engines, remove_files
 from trtfarm.database.clock import now
-from trtfarm.database.schema import EngineRow, StepRow, SubmissionRow
 from trtfarm.farm import Farm
-from trtfarm.jobs.state import SubmissionState
-from trtfarm.retention.policy import Policy, StoredEngine, doomed
+from trtfarm.retention.forgetting import forget_datasets, forget_tables
+from trtfarm.retention.policy import Kind, Policy, Stored, doomed
+from trtfarm.retention.stock import stored_rows
+
+#: Hears how many of how many files are done.
+Tell = Callable[[int, int], None]
+
+_FORGET: dict[Kind, Callable[[Session, Sequence[str]], set[str]]] = {
+    Kind.ENGINE: forget_engines,
+    Kind.TABLE: forget_tables,
+    Kind.DATASET: forget_datasets,
+}
+
+
+def untold(_done: int, _total: int) -> None:
+    """For those who do not want to know how far it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cleaned:
-    """What went, or what would: engines, with their bytes, and blobs that no row named before."""
+    """What went, or what would: what the policy let go of, with its bytes, and blobs that no row named before."""
 
-    engines: Sequence[StoredEngine]
+    gone: Sequence[Stored]
     garbage: Sequence[StoredBlob]
 
+    def of(self, kind: Kind) -> list[Stored]:
+        return [one for one in self.gone if one.kind is kind]
 
-def clean(farm: Farm, policy: Policy, *, grace_seconds: float = GRACE_SECONDS, dry_run: bool = False) -> Cleaned:
-    """Engines by the policy, and garbage older than the grace period; with `dry_run` only looks.
+    def as_dict(self) -> dict[str, Any]:
+        garbage = [{"digest": stored.blob.digest, "size": stored.blob.size} for stored in self.garbage]
+        return {
+            "engines": [one.as_dict() for one in self.of(Kind.ENGINE)],
+            "tables": [one.as_dict() for one in self.of(Kind.TABLE)],
+            "datasets": [one.as_dict() for one in self.of(Kind.DATASET)],
+            "garbage": garbage,
+        }
 
-    Safe beside submissions, builds and uploads. Which engines go is decided again while no submission can move on, so
-    that none that was found meanwhile goes.
+
+def clean(
+    farm: Farm, policy: Policy, *, grace_seconds: float = GRACE_SECONDS, dry_run: bool = False, tell: Tell = untold
+) -> Cleaned:
+    """What the policy lets go of, and garbage older than the grace period; with `dry_run` only looks.
+
+    Safe beside submissions, builds and uploads. What goes is decided again while no submission can move on, so that
+    nothing that was found meanwhile goes. `tell` hears of each piece of garbage, and may raise: what is left is then
+    there for the next time.
     """
     garbage = find_garbage(farm.database, farm.blobs, grace_seconds=grace_seconds)
     with farm.database.read() as session:
-        gone = doomed(stored_engines(session), policy, _moment(session))
+        gone = doomed(stored_rows(session, _kinds(policy)), policy, _moment(session))
     if dry_run:
-        return Cleaned(engines=gone, garbage=garbage)
-    removed = remove_garbage(farm.database, farm.blobs, garbage)
+        return Cleaned(gone=gone, garbage=garbage)
+    removed = remove_garbage(farm.database, farm.blobs, garbage, tell=tell)
     if gone:
-        gone = _forget(farm, policy, {engine.id for engine in gone})
+        gone = _forget(farm, policy, {one.id for one in gone})
     farm.uploads.sweep()
     farm.sweep()
-    return Cleaned(engines=gone, garbage=removed)
+    return Cleaned(gone=gone, garbage=removed)
 
 
-def stored_engines(session: Session) -> list[StoredEngine]:
-    """All engines of the farm."""
-    asked = select(StepRow.key, func.max(SubmissionRow.created).label("last"))
-    asked = asked.join(SubmissionRow, SubmissionRow.id == StepRow.submission_id).where(StepRow.key.is_not(None))
-    used = {row.key: row.last for row in session.execute(asked.group_by(StepRow.key))}
-    unfinished = select(StepRow.key).join(SubmissionRow, SubmissionRow.id == StepRow.submission_id)
-    wanted = set(session.scalars(unfinished.where(SubmissionRow.state == SubmissionState.ACTIVE)))
-    labels = labels_of(session)
-    rows = session.execute(select(EngineRow.id, EngineRow.key, EngineRow.size, EngineRow.created, EngineRow.pinned))
-    return [
-        StoredEngine(
-            id=row.id,
-            size=row.size,
-            used=max(row.created, used.get(row.key, row.created)),
-            kept=_kept(pinned=row.pinned, labels=labels.get(row.id, ()), wanted=row.key in wanted),
-        )
-        for row in rows
-    ]
+def _kinds(policy: Policy) -> Collection[Kind]:
+    """What has to be looked at. Tables and data are only gone through for a policy that may take some."""
+    aged = policy.tables_unused_for, policy.data_unused_for
+    return frozenset({Kind.ENGINE}) if aged == (None, None) else frozenset(Kind)
 
 
-def _kept(*, pinned: bool, labels: Collection[str], wanted: bool) -> str | None:
-    if pinned:
-        return "pinned"
-    if labels:
-        return "labelled " + ", ".join(labels)
-    return "a submission that goes on needs it" if wanted else None
-
-
-def _forget(farm: Farm, policy: Policy, chosen: set[str]) -> list[StoredEngine]:
-    """Removes those of the chosen engines that the policy still lets go; returns them."""
+def _forget(farm: Farm, policy: Policy, chosen: set[str]) -> list[Stored]:
+    """Removes those of the chosen that the policy still lets go; returns them."""
+    files: set[str] = set()
     with farm.database.write() as session:
         if not farm.database.is_sqlite:
             # Whatever moves a submission on locks its row first, and so waits here; SQLite's writers wait anyway.
             session.execute(text("LOCK TABLE submissions IN EXCLUSIVE MODE"))
-        gone = [engine for engine in doomed(stored_engines(session), policy, _moment(session)) if engine.id in chosen]
-        files = forget_engines(session, [engine.id for engine in gone])
+        still = doomed(stored_rows(session, _kinds(policy)), policy, _moment(session))
+        gone = [one for one in still if one.id in chosen]
+        for kind, forget in _FORGET.items():
+            files |= forget(session, [one.id for one in gone if one.kind is kind])
     remove_files(farm.database, farm.blobs, files)
     return gone
 

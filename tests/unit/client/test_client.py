@@ -28,6 +28,8 @@ from trtfarm.errors import (
 )
 from trtfarm.farm import Farm
 from trtfarm_client import AsyncClient, Client, Link, calls
+from trtfarm_client.administration import Administration
+from trtfarm_client.async_administration import AsyncAdministration
 from trtfarm_client.patience import Patience
 from trtfarm_client.sse import EventReader, ServerEvent
 
@@ -66,6 +68,7 @@ def test_both_clients_have_the_same_methods_and_answers(client: Client, filled: 
         return {name: list(inspect.signature(method).parameters) for name, method in found if name[0] != "_"}
 
     assert methods(Client) == methods(AsyncClient)
+    assert methods(Administration) == methods(AsyncAdministration)
 
     async def listed() -> Any:
         async with AsyncClient(client.link) as other:

@@ -1,0 +1,58 @@
+"""Running the farm that is open in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from trtfarm.farm import Farm
+from trtfarm_cli.farms.administration import Facts, Tell
+
+if TYPE_CHECKING:
+    from trtfarm.retention.policy import Policy
+    from trtfarm.tokens import Scope
+    from trtfarm.workers import WorkerState
+
+
+class AdministrationHere:
+    """Fulfils `Administration`."""
+
+    def __init__(self, farm: Farm) -> None:
+        self._farm = farm
+
+    def set_worker(self, text: str, state: WorkerState) -> Facts:
+        from trtfarm.workers import set_state
+
+        return asdict(set_state(self._farm.database, text, state))
+
+    def sign_engines(self, texts: Sequence[str]) -> Sequence[str]:
+        from trtfarm.signing.vouching import vouch
+
+        return vouch(self._farm, texts)
+
+    def tokens(self) -> list[Facts]:
+        from trtfarm.tokens import list_tokens
+
+        return [asdict(token) for token in list_tokens(self._farm.database)]
+
+    def create_token(self, name: str, scopes: Collection[Scope], project: str, days: float | None) -> Facts:
+        from trtfarm.tokens import create_token
+
+        secret, token = create_token(self._farm.database, name=name, scopes=scopes, project=project, days=days)
+        return {**asdict(token), "token": secret}
+
+    def revoke_token(self, text: str) -> Facts:
+        from trtfarm.tokens import revoke_token
+
+        return asdict(revoke_token(self._farm.database, text))
+
+    def clean(self, policy: Policy, *, grace_seconds: float, dry_run: bool, tell: Tell) -> Facts:
+        from trtfarm.retention.cleaning import clean
+
+        return clean(self._farm, policy, grace_seconds=grace_seconds, dry_run=dry_run, tell=tell).as_dict()
+
+    def check_up(self, *, repair: bool, tell: Tell) -> Facts:
+        from trtfarm.retention.checkup import check_up
+
+        return check_up(self._farm, repair=repair, tell=tell).as_dict()
