@@ -21,6 +21,10 @@ class Channel:
         """One line for the job's log; `level` is debug, info, warning or error."""
         self._send({"event": "log", "level": level, "text": text})
 
+    def hand_over(self, result: Dict[str, Any]) -> None:
+        """What is worth keeping already, however the step ends; files as in an answer, and they stay as they are."""
+        self._send({"event": "handed over", "result": result})
+
     def answer(self, result: Dict[str, Any]) -> None:
         """The result; the last event of a child that did its work. Files are named relative to the scratch folder."""
         self._send({"event": "answer", "result": result})

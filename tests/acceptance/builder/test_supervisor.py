@@ -106,6 +106,10 @@ def test_a_failure_is_the_error_that_its_code_names(bench: Bench, code: str, err
         ("send(event='answer', result=[1])", "an object"),
         ('os.write(channel, b\'{"event":"answer","result":{"amax":NaN}}\\n\')', "NaN"),
         ("answer(); answer()", "a second answer"),
+        (
+            "send(event='handed over', result={}); send(event='handed over', result={})",
+            "handed over too late, or twice",
+        ),
         ("answer(); os.write(channel, b'{\"event\":')", "breaks off"),
         ("while True: os.write(channel, b'x' * 65536)", "longer than"),
     ],

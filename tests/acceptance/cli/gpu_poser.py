@@ -7,13 +7,16 @@ steps that it knows, their arguments and answers are those of `trtfarm_builder.t
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+_PR_SET_PDEATHSIG = 1
 DEVICE = {
     "name": "NVIDIA H200",
     "uuid": "GPU-00000000-0000-0000-0000-000000000000",
@@ -64,8 +67,20 @@ def calibrate(args: dict[str, Any]) -> dict[str, Any]:
         "calibration_seconds": 0.014,
     }
     if args.get("build"):
+        send("handed over", result={name: value for name, value in answer.items() if name not in ("scales", "seconds")})
+        end_if_told()
         answer["build"] = built(args)
     return answer
+
+
+def end_if_told() -> None:
+    """In mid-build: a file holds the signal that ends this process, or 0 for one that waits to be ended."""
+    told = HERE / "ends-in-mid-build"
+    if told.exists():
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # as a builder does
+        send("log", level="warning", text="building")
+        os.kill(os.getpid(), int(told.read_text()))
+        signal.pause()
 
 
 def build(args: dict[str, Any]) -> dict[str, Any]:
@@ -130,6 +145,13 @@ def built(args: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def combine(args: dict[str, Any]) -> dict[str, Any]:
+    """A cache here is the kernels' names, a line each."""
+    lines = [line for path in args["timing_caches"] for line in Path(path).read_text().splitlines()]
+    Path("timing.cache").write_text("".join(f"{line}\n" for line in dict.fromkeys(lines)))
+    return {"timing_cache": "timing.cache", "tensorrt": VERSION, "device": DEVICE}
+
+
 def evaluate(args: dict[str, Any]) -> dict[str, Any]:
     (reference,) = args["reference_outputs"].values()
     quantized = b"int8" in Path(args["candidate"]).read_bytes()
@@ -192,6 +214,7 @@ STEPS = {
     "trt-probe": probe,
     "trt-calibrate": calibrate,
     "trt-build": build,
+    "trt-combine": combine,
     "trt-evaluate": evaluate,
     "trt-run": run,
     "trt-bench": bench,
@@ -204,10 +227,13 @@ def main() -> None:
         asked.write(json.dumps(request) + "\n")
     failing = HERE / f"fails-{request['step']}"
     if failing.exists():
-        event = {"event": "failure", "trace": None, **json.loads(failing.read_text())}
+        send("failure", trace=None, **json.loads(failing.read_text()))
     else:
-        event = {"event": "answer", "result": STEPS[request["step"]](request["args"])}
-    os.write(int(sys.argv[-1]), json.dumps(event).encode() + b"\n")
+        send("answer", result=STEPS[request["step"]](request["args"]))
+
+
+def send(event: str, **facts: Any) -> None:
+    os.write(int(sys.argv[-1]), json.dumps({"event": event, **facts}).encode() + b"\n")
 
 
 if __name__ == "__main__":

@@ -86,6 +86,23 @@ def test_a_calibration_that_saw_less_than_all_is_refused(with_calibrators: Recor
     assert caught.value.cause == "TensorRT's reason"
 
 
+@pytest.mark.parametrize(
+    ("batches", "told"),
+    [([{"a": 1}, {"a": 2}], [_TABLE]), ([{"a": 1}], []), ([{"a": 1}, BadDataError("row 7")], [])],
+)
+def test_only_a_whole_table_is_told_of_in_mid_build(
+    with_calibrators: Recorded, channel: Any, batches: list[Any], told: list[bytes]
+) -> None:
+    heard: list[bytes] = []
+    make = with_calibrators.child("calibrators").feeding_calibrator
+    rule = {"calibrator": "minmax", "batch_size": 4}
+    made = make(rule, Batches(*batches), 2, channel, lambda calibrator: heard.append(calibrator.table))
+    for _ in batches:
+        made.get_batch(["a"])
+    made.write_calibration_cache(memoryview(_TABLE))
+    assert heard == told
+
+
 @pytest.mark.parametrize("word", _WORDS)
 def test_a_table_is_handed_over_and_no_batch(with_calibrators: Recorded, word: str) -> None:
     digits = "" if word == "legacy" else "8503"

@@ -10,6 +10,7 @@ from trtfarm_worker.builder.events import (
     Answer,
     EventDecoder,
     Failure,
+    HandedOver,
     LogLine,
     MalformedEventError,
     Progress,
@@ -39,6 +40,7 @@ def test_each_kind_of_event() -> None:
     )
     assert event_of_line(_line(event="log", level="info", text="t")) == LogLine(level="info", text="t")
     assert event_of_line(_line(event="answer", result={"a": [1]})) == Answer(result={"a": [1]})
+    assert event_of_line(_line(event="handed over", result={"a": 1})) == HandedOver(result={"a": 1})
     assert (
         event_of_line(_line(event="failure", code="bad_model", message="m", cause=None, remedy="r", trace="t"))
         == failure
@@ -60,6 +62,7 @@ def test_no_bytes_get_past_the_reader_but_events(line: bytes) -> None:
         _line(event="progress", stage="s", done=True, total=None, unit="u"),
         _line(event="progress", stage="s", done="1", total=None, unit="u"),
         _line(event="log", level="fatal", text="t"),
+        _line(event="handed over", result=[1]),
         _line(event=["log"], level="info", text="t"),
         b'{"event":"answer","result":{"amax":Infinity}}',
         b'{"event":"answer","result":{"amax":1e999}}',

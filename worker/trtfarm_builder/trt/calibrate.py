@@ -3,6 +3,7 @@
 import threading
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Dict, Mapping, Tuple
 
@@ -58,7 +59,8 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     options. TensorRT calibrates in the middle of a build; without `build` the rest of it is left undone.
 
     Returns scales {tensor: hex float32 amax / 127} in the table's order, table (file: the text that TensorRT wrote),
-    samples, batches, engine, device, portable, seconds, calibration_seconds; with `build` also build: as `trt-build`.
+    samples, batches, engine, device, portable, seconds, calibration_seconds; with `build` also build: as `trt-build`,
+    and then the table with all that is told of it is handed over before TensorRT goes on to the engine.
     """
     begun = time.monotonic()
     check_names(args, _ARGS)
@@ -82,25 +84,16 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     with ExitStack() as stack:
         kind = OverlappedBatches if args.get("overlap", True) else PlainBatches
         batches = kind(feeds, int(rule["batch_size"]), count, stack)
-        calibrator = feeding_calibrator(rule, batches, count, channel)
+        on_table = partial(_hand_over, rule, channel) if args.get("build") else None
+        calibrator = feeding_calibrator(rule, batches, count, channel, on_table)
         config.int8_calibrator = calibrator
         if args.get("build"):
             built = plan_from_network(shop, config)
         else:
             build_until_calibrated(shop, config, calibrator)
         check_complete(shop, calibrator)
-    Path(_TABLE).write_bytes(calibrator.table)
-    answer = {
-        "scales": parse_cache(calibrator.table).scales,
-        "table": _TABLE,
-        "samples": count * int(rule["batch_size"]),
-        "batches": count,
-        "engine": ENGINE_WORD,
-        "device": current_device(),
-        "portable": _before_fusion(rule),
-        "seconds": time.monotonic() - begun,
-        "calibration_seconds": calibrator.seconds,
-    }
+    answer = _calibrated(rule, calibrator)
+    answer["seconds"] = time.monotonic() - begun
     if built is not None:
         if built.plan is None:
             raise refused(shop, "build")
@@ -115,6 +108,28 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
             profile=bool(args.get("profile", True)),
         )
     return answer
+
+
+def _calibrated(rule: Mapping[str, Any], calibrator: Any) -> Dict[str, Any]:
+    """Writes the table, unless it was handed over; what there is to tell of it."""
+    if not Path(_TABLE).exists():
+        Path(_TABLE).write_bytes(calibrator.table)
+    return {
+        "scales": parse_cache(calibrator.table).scales,
+        "table": _TABLE,
+        "samples": calibrator.batches * int(rule["batch_size"]),
+        "batches": calibrator.batches,
+        "engine": ENGINE_WORD,
+        "device": current_device(),
+        "portable": _before_fusion(rule),
+        "calibration_seconds": calibrator.seconds,
+    }
+
+
+def _hand_over(rule: Mapping[str, Any], channel: Channel, calibrator: Any) -> None:
+    """In mid-build: the table is worth keeping, whatever becomes of the engine."""
+    found = _calibrated(rule, calibrator)
+    channel.hand_over({name: value for name, value in found.items() if name != "scales"})
 
 
 def open_feeds(shop: Workshop, specs: Mapping[str, Any], batch_size: int) -> Tuple[Dict[str, Feed], int]:

@@ -59,13 +59,24 @@ class Calibrator:
 
 
 class FeedingCalibrator(Calibrator):
-    """Hands out batches and takes the table; `done` is set once TensorRT has written it."""
+    """Hands out batches and takes the table; `done` is set once TensorRT has written it.
 
-    def __init__(self, rule: Mapping[str, Any], batches: Any, expected: int, channel: Channel) -> None:
+    `on_table` is called then, if the table is of all batches and nothing has failed.
+    """
+
+    def __init__(
+        self,
+        rule: Mapping[str, Any],
+        batches: Any,
+        expected: int,
+        channel: Channel,
+        on_table: Optional[Callable[[Any], None]] = None,
+    ) -> None:
         super().__init__(int(rule["batch_size"]), rule.get("quantile"), rule.get("cutoff"))
         self._source = batches
         self._expected = expected
         self._channel = channel
+        self._on_table = on_table
         self._begun = 0.0
         self.batches = 0
         #: Seconds from the first batch asked for to the table written.
@@ -95,6 +106,8 @@ class FeedingCalibrator(Calibrator):
         self.seconds = time.monotonic() - self._begun
         self.table = bytes(cache)
         self.done.set()
+        if self._on_table is not None and self.failure is None and self.batches == self._expected:
+            self._on_table(self)
 
     def check(self, reason: Optional[str]) -> None:
         """Raises what a method raised, and StepError, for `reason`, where TensorRT saw less than all batches."""
@@ -141,10 +154,16 @@ class TableCalibrator(Calibrator):
             )
 
 
-def feeding_calibrator(rule: Mapping[str, Any], batches: Any, expected: int, channel: Channel) -> Any:
+def feeding_calibrator(
+    rule: Mapping[str, Any],
+    batches: Any,
+    expected: int,
+    channel: Channel,
+    on_table: Optional[Callable[[Any], None]] = None,
+) -> Any:
     """A FeedingCalibrator that is also TensorRT's interface for the rule's calibrator."""
     made = _joined(FeedingCalibrator, interface_of(rule["calibrator"]))
-    FeedingCalibrator.__init__(made, rule, batches, expected, channel)
+    FeedingCalibrator.__init__(made, rule, batches, expected, channel, on_table)
     return made
 
 

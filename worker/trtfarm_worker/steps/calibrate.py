@@ -89,7 +89,8 @@ def keep(task: Task, answer: BuilderAnswer) -> Commit:
         "scales": dict(made.table.scales),
         "tensors": len(made.table.scales),
     }
-    build = _build_along(task, values)
+    # What was handed over in mid-build has no engine with it.
+    build = _build_along(task, values) if "build" in answer.result else None
     keep_build = keep_engine(task, answer, answer.result["build"], *build) if build else None
 
     def commit(session: Session) -> dict[str, str]:
