@@ -106,8 +106,10 @@ class FeedingCalibrator(Calibrator):
         self.seconds = time.monotonic() - self._begun
         self.table = bytes(cache)
         self.done.set()
-        if self._on_table is not None and self.failure is None and self.batches == self._expected:
-            self._on_table(self)
+        # TensorRT may write it more than once; it is told of once.
+        on_table, self._on_table = self._on_table, None
+        if on_table is not None and self.failure is None and self.batches == self._expected:
+            on_table(self)
 
     def check(self, reason: Optional[str]) -> None:
         """Raises what a method raised, and StepError, for `reason`, where TensorRT saw less than all batches."""
