@@ -6,7 +6,7 @@ BIN := .venv/bin
 export UV_SYSTEM_CERTS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check fix test compose-test chaos bench demo lock
+.PHONY: help setup check fix test compose-test chaos fuzz bench demo lock
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -41,6 +41,10 @@ JOBS ?= 200
 SECONDS ?= 240
 chaos: setup  ## a farm whose processes are killed while JOBS jobs are submitted, for SECONDS seconds; what is lost
 	$(BIN)/python -m tests.chaos --jobs $(JOBS) --seconds $(SECONDS)
+
+MINUTES ?= 10
+fuzz: setup  ## every parser against mutated real input for MINUTES minutes; `make test` does some of it
+	nice $(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 
 bench: setup  ## ratios against the peers, each pair in one run
 	$(BIN)/python -m benchmarks

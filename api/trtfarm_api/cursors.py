@@ -11,7 +11,7 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from trtfarm.catalog.window import Position
@@ -39,7 +39,8 @@ def position_of(cursor: str, *, of: str, filters: Mapping[str, Any]) -> Position
         moment = datetime.fromisoformat(created)
         if moment.tzinfo is None or not _ID.fullmatch(row_id):
             raise ValueError("it names no row")
-    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
+        moment = moment.astimezone(UTC)
+    except (ValueError, TypeError, OverflowError, binascii.Error, RecursionError) as error:
         raise UsageError(
             "the cursor cannot be read", cause="it was cut or changed", remedy="begin again without a cursor"
         ) from error

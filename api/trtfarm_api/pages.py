@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Annotated, Any, Generic, Protocol, TypeVar
 
 from fastapi import Depends, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from trtfarm.catalog.window import Position, Window
 from trtfarm_api.cursors import cursor_after, position_of
+from trtfarm_api.forms import Moment
 
 DEFAULT_LIMIT = 100
 LARGEST_LIMIT = 500
@@ -69,8 +70,8 @@ class Paging:
 def _paging(
     limit: Annotated[int, Query(ge=1, le=LARGEST_LIMIT, description="How many at most.")] = DEFAULT_LIMIT,
     cursor: Annotated[str | None, Query(max_length=400, description="`next` of the page before.")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Made at this time or later.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Made before this time.")] = None,
+    since: Annotated[Moment | None, Query(description="Made at this time or later.")] = None,
+    until: Annotated[Moment | None, Query(description="Made before this time.")] = None,
 ) -> Paging:
     return Paging(limit=limit, cursor=cursor, since=since, until=until)
 

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from tests.contracts.rows import dataset_row, engine_row, model_row, table_row
-from tests.fuzz.documents import altered
 from tests.fuzz.asking import answered, encoded, quoted, sendable, text, with_digits_of
+from tests.fuzz.documents import altered
 from tests.fuzz.mutation import mutated
 from tests.fuzz.uploads import run_uploads
 from tests.unit.api.conftest import served
+from tests.unit.api.problems import problem
 from trtfarm.blobs.location import store_at
 from trtfarm.database.session import Database
 from trtfarm.farm import Farm
@@ -164,6 +165,29 @@ class HostileRequestContract:
         answered(client.get("/v1/submissions/sub_none/events", headers=sent))
         answered(client.get("/v1/engines/eng_1/plan", headers=sent))
         answered(client.post("/v1/submissions", headers=sent, json=ASKED))
+
+    @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+    def test_times_that_no_calendar_has(self, client: TestClient, moment: str) -> None:
+        first = client.get("/v1/engines", params={"limit": 1}).json()["next"]
+        problem(client.get("/v1/engines", params={"since": moment}), 422, "usage")
+        problem(client.get("/v1/engines", params={"until": moment}), 422, "usage")
+        cursor = with_digits_of(first, encoded(["engines", "", moment, "eng_1"]))
+        problem(client.get("/v1/engines", params={"cursor": cursor}), 400, "usage")
+
+    @pytest.mark.parametrize(
+        ("path", "odd"),
+        [
+            ("/v1/submissions", {"build_options": {"flags": ["\ud800"]}}),
+            ("/v1/submissions/plan", {"build_options": {"\ud800": 1}}),
+            ("/v1/models", {"weights": {"\ud800": MODEL["blob"]}}),
+            ("/v1/datasets", {"preprocessing": {"\ud800": {}}}),
+            ("/v1/datasets", {"inputs": {"\ud800": MODEL["blob"]}}),
+        ],
+    )
+    def test_halves_of_characters(self, client: TestClient, path: str, odd: dict[str, Any]) -> None:
+        """JSON can write them, and Python reads them; no key, row or answer can be made of them."""
+        body = json.dumps(BODIES[path] | odd).encode()
+        problem(client.post(path, content=body, headers={"Content-Type": "application/json"}), 422, "usage")
 
     def test_uploads(self, client: TestClient, farm: Farm) -> None:
         run_uploads(client, farm)

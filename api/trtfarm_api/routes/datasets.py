@@ -15,6 +15,7 @@ from trtfarm.catalog.lookup import find_one
 from trtfarm.database.schema import DatasetRow
 from trtfarm_api.access import FarmHere, Reader, Submitter
 from trtfarm_api.auditing import note
+from trtfarm_api.forms import writable
 from trtfarm_api.heavy import heavily
 from trtfarm_api.names import DigestText, Name
 from trtfarm_api.pages import InPages, Page, Text
@@ -37,6 +38,7 @@ class NewDataSet(BaseModel):
     `source` says in words where they came from; `preprocessing` what was done to each input, as in docs/data.md.
     """
 
+    _writable = writable
     source: Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f]+$")]
     inputs: Annotated[dict[str, DigestText], Field(min_length=1, max_length=_MOST_INPUTS)]
     labels: DigestText | None = None

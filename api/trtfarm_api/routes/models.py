@@ -15,6 +15,7 @@ from trtfarm.catalog.lookup import find_one
 from trtfarm.database.schema import ModelRow
 from trtfarm_api.access import FarmHere, Reader, Submitter
 from trtfarm_api.auditing import note
+from trtfarm_api.forms import writable
 from trtfarm_api.heavy import heavily
 from trtfarm_api.names import DigestText, Name
 from trtfarm_api.pages import InPages, Page, Text
@@ -35,6 +36,7 @@ class ModelDetails(ModelEntry):
 class NewModel(BaseModel):
     """A model whose blobs were uploaded; `weights` are those that it names beside itself, by where it says they are."""
 
+    _writable = writable
     name: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f/]+$")]
     blob: DigestText
     weights: Annotated[dict[str, DigestText], Field(max_length=_MOST_FILES)] = {}

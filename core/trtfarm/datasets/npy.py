@@ -90,7 +90,7 @@ def _is_size(size: object) -> bool:
 
 def _parsed(text: bytes, name: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
     try:
-        header = ast.literal_eval(text.decode("latin1").strip())
+        header = ast.literal_eval(text.decode("latin1"))
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         raise damaged(name, "its header is not what numpy writes") from None
     if not isinstance(header, dict) or set(header) != _KEYS:
