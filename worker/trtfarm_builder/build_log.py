@@ -4,8 +4,9 @@ TensorRT and TensorRT-RTX each have a logger class of their own to inherit from;
 """
 
 from collections import deque
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Deque, Optional
+from typing import Any, Deque, Iterator, List, Optional
 
 from trtfarm_builder.channel import Channel
 
@@ -23,6 +24,7 @@ class BuildLog:
         self._channel = channel
         self._last_errors: Deque[str] = deque(maxlen=8)
         self._raised: Optional[BaseException] = None
+        self._aside: Optional[List[str]] = None
 
     def log(self, severity: Any, msg: str) -> None:
         """TensorRT's callback; `severity` is a member of its ILogger.Severity."""
@@ -34,9 +36,12 @@ class BuildLog:
     def take(self, severity: str, msg: str) -> None:
         """Keeps one message."""
         level = _LEVELS.get(severity)
-        if level == "error":
+        if level == "error" and self._aside is not None:
+            self._aside.append(msg)
+        elif level == "error":
             self._last_errors.append(msg)
-        if level:
+            self._channel.log(msg, level)
+        elif level:
             self._channel.log(msg, level)
         if level or self._room > 0:
             self._room -= self._file.write("[{}] {}\n".format(severity, msg))
@@ -44,6 +49,16 @@ class BuildLog:
     def last_errors(self) -> Optional[str]:
         """TensorRT's own last words on what went wrong; None when it said nothing."""
         return "\n".join(self._last_errors) or None
+
+    @contextmanager
+    def aside(self) -> Iterator[List[str]]:
+        """Errors said meanwhile go into the list and the file, and nobody else hears of them: the caller judges."""
+        said: List[str] = []
+        self._aside = said
+        try:
+            yield said
+        finally:
+            self._aside = None
 
     @property
     def failed(self) -> bool:

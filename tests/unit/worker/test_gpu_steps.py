@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +16,15 @@ from sqlalchemy import select
 from tests.acceptance.cli import gpu_poser
 from tests.contracts.gpu_submissions import NATIVE
 from tests.contracts.submission_bench import Bench
+from trtfarm.compute_capability import ComputeCapability
 from trtfarm.database.schema import EngineRow, TableRow, TimingCacheRow
 from trtfarm.database.session import Database
 from trtfarm.errors import TableError, ToolchainError
 from trtfarm.jobs.job import Job
 from trtfarm_worker.builder.request import BuilderAnswer
+from trtfarm_worker.gpus.gpu import Gpu, Vitals
+from trtfarm_worker.gpus.keeper import HeldGpu
+from trtfarm_worker.gpus.turns import take_turn
 from trtfarm_worker.steps import calibrate
 from trtfarm_worker.steps.step import Task
 from trtfarm_worker.steps.timing import handed_caches, keep_cache
@@ -136,9 +143,7 @@ class TestTimings:
     def keep(self, bench: Bench, task: Task, content: str, **device: str) -> None:
         (task.scratch / "timing.cache").write_text(content)
         result = {"timing_cache": "timing.cache", "tensorrt": "8.5.3.1", "device": {**gpu_poser.DEVICE, **device}}
-        commit = keep_cache(task, answer_of(task, result), result)
-        with bench.farm.database.write() as session:
-            commit(session)
+        keep_cache(task, answer_of(task, result), result)
 
     def caches(self, bench: Bench) -> dict[str, tuple[str, int]]:
         with bench.farm.database.read() as session:
@@ -164,6 +169,57 @@ class TestTimings:
         self.keep(bench, early, "second")
         self.keep(bench, later, late)
         assert self.caches(bench) == {"NVIDIA H200": kept}
+
+    def on_gpu(self, bench: Bench, task: Task) -> Task:
+        """The same with a TensorRT that answers, and a GPU that is the job's."""
+        program = bench.folder / "tensorrt" / "python"
+        if not program.exists():
+            program.parent.mkdir()
+            program.write_text(f"#!{sys.executable} -I\n" + Path(gpu_poser.__file__).read_text())
+            program.chmod(0o755)
+        uuid = str(gpu_poser.DEVICE["uuid"])
+        gpu = Gpu(
+            uuid=uuid,
+            name="NVIDIA H200",
+            compute_capability=ComputeCapability.parse("sm_90"),
+            memory_bytes=1,
+            driver="",
+        )
+        turn = take_turn(f"{uuid}-{task.inputs.parent.name}", bench.folder)
+        assert turn is not None
+        held = HeldGpu(gpu=gpu, turn=turn, before=Vitals(used_bytes=0, free_bytes=1))
+        return replace(task, toolchains=(replace(TRT, python=program),), gpu=held)
+
+    def test_of_two_at_a_time_what_both_know_is_kept(self, bench: Bench) -> None:
+        self.keep(bench, task_of(bench, self.job(bench), "first"), "common\n")
+        tasks = [self.on_gpu(bench, task_of(bench, bench.queued()[-1], name)) for name in ("early", "later")]
+        for task in tasks:
+            handed_caches(task)
+        self.keep(bench, tasks[0], "common\nof the early one\n")
+        self.keep(bench, tasks[1], "common\nof the later one\n")
+        assert self.caches(bench) == {"NVIDIA H200": ("common\nof the early one\nof the later one\n", 3)}
+
+    def test_however_many_end_together_all_that_they_know_is_kept(self, bench: Bench) -> None:
+        self.job(bench)
+        tasks = [self.on_gpu(bench, task_of(bench, bench.queued()[-1], f"task{number}")) for number in range(6)]
+        with ThreadPoolExecutor(len(tasks)) as pool:
+            for future in [
+                pool.submit(self.keep, bench, task, f"kernel {number}\n") for number, task in enumerate(tasks)
+            ]:
+                future.result()
+        ((text, revision),) = self.caches(bench).values()
+        assert sorted(text.splitlines()) == [f"kernel {number}" for number in range(6)]
+        assert revision == 6
+
+    def test_where_they_cannot_be_combined_the_larger_stays(self, bench: Bench) -> None:
+        self.keep(bench, task_of(bench, self.job(bench), "first"), "one\n")
+        task = self.on_gpu(bench, task_of(bench, bench.queued()[-1], "second"))
+        refusal = {"code": "no_toolchain", "message": "not taken", "cause": None, "remedy": None}
+        (bench.folder / "tensorrt" / "fails-trt-combine").write_text(json.dumps(refusal))
+        self.keep(bench, task, "2\n")
+        assert self.caches(bench) == {"NVIDIA H200": ("one\n", 1)}
+        self.keep(bench, task, "a second one\n")
+        assert self.caches(bench) == {"NVIDIA H200": ("a second one\n", 2)}
 
     def test_timings_never_cross_devices(self, bench: Bench) -> None:
         task = task_of(bench, self.job(bench))

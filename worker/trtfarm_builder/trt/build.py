@@ -63,7 +63,7 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     config, sources = config_for(shop, args)
     if not strongly_typed(args):
         allow_precisions(config, args["precision"])
-    taken = set_timing_cache(config, timing_cache_for(args, current_device()["name"]), channel)
+    taken = set_timing_cache(config, timing_cache_for(args, current_device()["name"]), shop.logger, channel)
     add_profile(shop, config, args["profiles"])
     _set_layers(shop, args)
     coverage = None if table is None else cover(shop.view, table, lambda index: constant_values(shop.network, index))

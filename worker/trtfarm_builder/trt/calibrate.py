@@ -74,7 +74,7 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     feeds, count = open_feeds(shop, args["inputs"], int(rule["batch_size"]))
     config, sources = config_for(shop, args)
     allow_precisions(config, args.get("precision", "int8"))
-    taken = set_timing_cache(config, timing_cache_for(args, current_device()["name"]), channel)
+    taken = set_timing_cache(config, timing_cache_for(args, current_device()["name"]), shop.logger, channel)
     _set_fusion_position(config, rule)
     shapes = {name: (int(rule["batch_size"]), *feed.array.shape[1:]) for name, feed in feeds.items()}
     set_calibration_profile(shop, config, shapes)

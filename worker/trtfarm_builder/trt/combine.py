@@ -8,7 +8,7 @@ from trtfarm_builder.failures import BadRequestError, ToolchainUnfitError
 from trtfarm_builder.trt.binding import trt
 from trtfarm_builder.trt.device import current_device
 from trtfarm_builder.trt.logger import TrtLogger
-from trtfarm_builder.trt.timing_cache import write_timing_cache
+from trtfarm_builder.trt.timing_cache import combined, set_in, write_timing_cache
 from trtfarm_builder.trt.workshop import LOG, made
 
 
@@ -22,15 +22,16 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     if not paths:
         raise BadRequestError("there are no timing caches to combine")
     logger = TrtLogger(Path(LOG), channel)
-    config = made(trt.Builder, logger).create_builder_config()
-    whole = config.create_timing_cache(paths[0].read_bytes())
-    # Only a configuration compares a cache with the GPU; the others are compared with this one.
-    if whole is None or not config.set_timing_cache(whole, ignore_mismatch=False):
-        raise _refused(paths[0], logger)
-    for path in paths[1:]:
-        cache = config.create_timing_cache(path.read_bytes())
-        if cache is None or not whole.combine(cache, ignore_mismatch=False):
-            raise _refused(path, logger)
+    builder = made(trt.Builder, logger)
+    # Combining compares caches with one another; only a configuration compares one with the GPU.
+    fresh = builder.create_builder_config()
+    whole, reasons = combined(fresh, [path.read_bytes() for path in paths], logger)
+    for path, reason in zip(paths, reasons):
+        if reason is not None:
+            raise _refused(path, reason)
+    reason = set_in(builder.create_builder_config(), bytes(whole.serialize()), logger)
+    if reason is not None:
+        raise _refused(paths[0], reason)
     logger.check()
     file = write_timing_cache(whole)
     return {
@@ -41,9 +42,9 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     }
 
 
-def _refused(path: Path, logger: TrtLogger) -> ToolchainUnfitError:
+def _refused(path: Path, reason: str) -> ToolchainUnfitError:
     return ToolchainUnfitError(
         "TensorRT {} does not take the timing cache {}".format(trt.__version__, path.name),
-        cause=logger.last_errors() or "it is of another TensorRT or GPU, or damaged",
+        cause=reason,
         remedy="leave it out: kernels are timed anew then, which costs only time",
     )

@@ -10,6 +10,10 @@ from trtfarm_builder.trt.options import NAMES, PRECISION_FLAGS, lacking
 _NO_OPTIONS = frozenset({"model", "inputs", "precision", "profiles", "rule"})
 
 
+#: What Q/DQ nodes may say.
+_IN_NODES = frozenset({"int8", "fp8"})
+
+
 def check_names(args: Mapping[str, Any], known: FrozenSet[str]) -> None:
     """Raises BadRequestError for arguments that are neither `known` nor builder options: they would be passed over."""
     unknown = sorted(set(args) - known - NAMES)
@@ -37,7 +41,7 @@ def check_precision(words: List[str], args: Mapping[str, Any], *, quantized: boo
             cause="the model's Q/DQ nodes hold its scales" if quantized else "the precision is not int8",
             remedy="leave it out, or ask for int8 of the model from before quantisation",
         )
-    if quantized and "int8" not in words:
+    if quantized and not _IN_NODES & set(words):
         raise BadModelError(
             "the model has Q/DQ nodes, so TensorRT needs INT8 to build it",
             remedy="ask for int8, or hand in the model from before quantisation",
@@ -48,7 +52,8 @@ def check_precision(words: List[str], args: Mapping[str, Any], *, quantized: boo
         )
     if strongly_typed(args) and given:
         raise lacking("calibration tables for strongly typed networks", "8.5", "11.0")
-    types_given = [word for word in words if word in PRECISION_FLAGS and word != "int8"]
+    said = _IN_NODES if quantized else {"int8"}
+    types_given = [word for word in words if word in PRECISION_FLAGS and word not in said]
     if strongly_typed(args) and types_given:
         raise BadRequestError(
             "a strongly typed network takes no precision {}".format(types_given[0]),

@@ -47,7 +47,7 @@ def keep_engine(
 ) -> Commit:
     """Stores the engine that `result` tells of, a builder's answer or part of one, under the key of its build.
 
-    `request` is that of the build. What is returned puts the engine and its timings into their rows. Raises
+    `request` is that of the build. What is returned puts the engine into its row. Raises
     ToolchainError where another TensorRT or GPU built it than was asked for.
     """
     check_version(task, result["tensorrt"])
@@ -70,10 +70,9 @@ def keep_engine(
     statement = EngineStatement.of_row(EngineRow(key=key, **values))
     seal = sealed(Keyring.of(task.farm.settings), statement)
     signed = {**values, "signature": seal.signature, "signing_key": seal.key}
-    keep_timings = keep_cache(task, answer, result)
+    keep_cache(task, answer, result)
 
     def commit(session: Session) -> dict[str, Any]:
-        keep_timings(session)
         return {"engine_id": put(session, task, EngineRow, [engine, log], id=new_id("eng"), key=key, **signed)}
 
     return commit

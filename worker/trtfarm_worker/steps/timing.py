@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import select, update
 
 from trtfarm.blobs.records import record
+from trtfarm.blobs.store import Blob
 from trtfarm.database.clock import now
 from trtfarm.database.insert import insert_or_get
 from trtfarm.database.schema import TimingCacheRow
 from trtfarm.digests import digest_of_file, digest_of_json
-from trtfarm.errors import CorruptBlobError, MissingBlobError
+from trtfarm.errors import BuilderError, CorruptBlobError, MissingBlobError, ToolchainError
 from trtfarm.ids import new_id
-from trtfarm_worker.builder.request import BuilderAnswer, result_file
+from trtfarm_worker.builder.request import BuilderAnswer, BuilderRequest, Limits, result_file
+from trtfarm_worker.builder.supervisor import run_builder
+from trtfarm_worker.logs import logger
+from trtfarm_worker.steps.hosts import toolchain_of
 from trtfarm_worker.steps.rows import keep_file
 from trtfarm_worker.steps.step import Task
+
+_log = logger()
 
 _DIGITS = 16
 
@@ -46,14 +51,15 @@ def handed_caches(task: Task) -> dict[str, str]:
     return handed
 
 
-def keep_cache(task: Task, answer: BuilderAnswer, result: Mapping[str, Any]) -> Callable[[Session], None]:
-    """Stores the cache that a build gave back; what it returns puts it into its row, in the job's transaction.
+def keep_cache(task: Task, answer: BuilderAnswer, result: Mapping[str, Any]) -> None:
+    """Stores the cache that a build gave back, combined with what other builds have stored since it began.
 
-    A cache that another build has put there meanwhile gives way only to a larger one: combining the two takes a
-    TensorRT, and what is lost is at most some kernels' timings.
+    That is done at once and not with the job's end: timings hold whether its result counts or not. Of two builds that
+    end together, the second finds another revision than it has read and combines again, so none is lost. Where
+    TensorRT cannot combine them, the larger stays: that costs some kernels' timings, which the next build takes anew.
     """
     if result.get("timing_cache") is None or not task.job.request.get("timing_cache", True):
-        return lambda _session: None
+        return
     device = result["device"]
     place = {
         "tensorrt": result["tensorrt"],
@@ -61,18 +67,58 @@ def keep_cache(task: Task, answer: BuilderAnswer, result: Mapping[str, Any]) -> 
         "compute_capability": device["compute_capability"],
     }
     key = digest_of_json({"toolchain": task.job.request["toolchain"], **place})
+    ours = result_file(answer.scratch, result["timing_cache"])
     handed = _path(task, key)
-    before = digest_of_file(handed) if handed.exists() else None
-    blob = keep_file(task, result_file(answer.scratch, result["timing_cache"]))
+    known = digest_of_file(handed) if handed.exists() else None
+    while True:
+        stored = _stored(task, key)
+        if stored is not None and stored.blob not in (known, digest_of_file(ours)):
+            combined = _combined(task, stored, ours)
+            if combined is None and ours.stat().st_size <= stored.size:
+                return
+            ours = combined or ours
+        if _replaced(task, key, stored, keep_file(task, ours), place):
+            return
 
-    def commit(session: Session) -> None:
-        record(session, [blob])
-        facts = {"id": new_id("tim"), **place, "blob": blob.digest, "size": blob.size, "revision": 1}
-        row, made = insert_or_get(session, TimingCacheRow, unique="key", key=key, **facts)
-        if not made and blob.digest != row.blob and (row.blob == before or blob.size > row.size):
-            row.blob, row.size, row.revision, row.changed = blob.digest, blob.size, row.revision + 1, now()
 
-    return commit
+def _stored(task: Task, key: str) -> TimingCacheRow | None:
+    with task.farm.database.read() as session:
+        return session.scalars(select(TimingCacheRow).where(TimingCacheRow.key == key)).one_or_none()
+
+
+def _replaced(task: Task, key: str, stored: TimingCacheRow | None, blob: Blob, place: Mapping[str, str]) -> bool:
+    """Puts the blob in the place of the cache that was read; False where another one is there by now."""
+    facts = {"blob": blob.digest, "size": blob.size, "changed": now()}
+    with task.farm.database.write() as session:
+        record(session, [blob], holder=task.job.id)
+        if stored is None:
+            row = {"id": new_id("tim"), "revision": 1, **place, **facts}
+            return insert_or_get(session, TimingCacheRow, unique="key", key=key, **row)[1]
+        as_read = (TimingCacheRow.key == key, TimingCacheRow.revision == stored.revision)
+        changed = update(TimingCacheRow).where(*as_read).values(revision=stored.revision + 1, **facts)
+        return session.execute(changed.returning(TimingCacheRow.id)).first() is not None
+
+
+def _combined(task: Task, stored: TimingCacheRow, ours: Path) -> Path | None:
+    """What both know, by the job's own TensorRT on the GPU that is still its own; None where that cannot be done."""
+    if task.gpu is None:
+        return None
+    scratch = task.scratch / f"combine-{stored.revision}"
+    theirs = task.inputs / f"timing-{stored.revision}.cache"
+    try:
+        task.farm.blobs.materialize(stored.blob, theirs)
+        request = BuilderRequest(
+            toolchain=toolchain_of(task),
+            step="trt-combine",
+            args={"timing_caches": [str(theirs), str(ours)]},
+            limits=Limits.of(task.farm.settings),
+            scratch=scratch,
+            gpu=task.gpu.turn,
+        )
+        return run_builder(request, on_event=lambda _event: None).file("timing_cache")
+    except (BuilderError, ToolchainError, CorruptBlobError, MissingBlobError) as error:
+        _log.warning("timing caches not combined", job=task.job.id, error=error.message, cause=error.cause)
+        return None
 
 
 def _path(task: Task, key: str) -> Path:
