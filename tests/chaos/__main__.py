@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from tests.acceptance.worker.words import say
+from tests.chaos.brokers import BROKERS, installed
 from tests.chaos.campaign import Campaign, Size
 from tests.chaos.checks import Verdict
 
@@ -26,10 +27,13 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=80, help="processes that are killed or stopped")
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--clients", type=int, default=4)
+    parser.add_argument("--broker", choices=sorted(BROKERS), default="redis")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", action="store_true", help="keep the folder")
     options = vars(parser.parse_args())
     keep = options.pop("keep")
+    if not installed(options["broker"]):
+        parser.error(f"there is no {options['broker']}: apt-get install {options['broker']}-server")
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     folder.chmod(0o755)  # PostgreSQL runs as another user where this is root
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends what was started
@@ -41,6 +45,7 @@ def main() -> None:
             say(f"{word}: {told}")
     for trouble, times in sorted(campaign.troubles().items()):
         say(f"{trouble}: {times}")
+    say(f"results of attempts that came too late, and were refused: {campaign.stack.refused()}")
     for trouble in sorted(campaign.left_out):
         say(f"{trouble}: not possible here")
     if keep or not verdict.good:

@@ -9,16 +9,17 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import psutil
 from sqlalchemy import select
 
-from tests.chaos.checks import Verdict, failures, judge
+from tests.chaos.blob_files import BlobFiles
+from tests.chaos.checks import RESULTS, Verdict, failures, judge
 from tests.chaos.history import History
 from tests.chaos.orders import orders
 from tests.chaos.processes import Kept
 from tests.chaos.stack import Stack
+from tests.chaos.troublemaker import Troublemaker
 from tests.chaos.troubles import ONCE, Act, Trouble, plan
-from trtfarm.database.schema import EngineRow, StepRow, SubmissionRow
+from trtfarm.database.schema import StepRow, SubmissionRow
 from trtfarm.errors import TrtfarmError
 from trtfarm.farm import Farm
 from trtfarm.planning import SubmissionRequest
@@ -28,9 +29,10 @@ from trtfarm.workers import WorkerState, list_workers, set_state
 _LOOK_SECONDS = 0.1
 #: How soon what died is started again.
 _AGAIN_SECONDS = 1.0
+#: How soon a trouble is tried again that had nothing to be done to.
+_RETRY_SECONDS = 0.2
 #: What a submission may take on the small disk.
 _BYTES_OF_A_JOB = 4 << 20
-_FULL_SECONDS = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,7 @@ class Size:
     workers: int
     clients: int
     seed: int
+    broker: str = "redis"
     patience: float = 600.0
 
 
@@ -50,13 +53,14 @@ class Campaign:
     """One campaign in a folder of its own; `run` once."""
 
     def __init__(self, folder: Path, size: Size, tell: Callable[[str], None]) -> None:
+        disk_bytes = (64 << 20) + size.jobs * _BYTES_OF_A_JOB
         self.history = History(folder / "history.jsonl")
-        self.stack = Stack(folder, workers=size.workers, disk_bytes=(64 << 20) + size.jobs * _BYTES_OF_A_JOB)
+        self.stack = Stack(folder, broker=size.broker, workers=size.workers, disk_bytes=disk_bytes)
         self.kills = 0
         self._size = size
         self._tell = tell
         self._clients: list[Kept] = []
-        self._corrupted: set[str] = set()
+        self._troublemaker = Troublemaker(self.stack, self._clients, self.history)
         #: What was not to be had on this machine.
         self.left_out: set[Trouble] = set()
 
@@ -85,110 +89,43 @@ class Campaign:
 
     def troubles(self) -> Counter[str]:
         """How often each has been done."""
-        return Counter(line["trouble"] for line in self.history.of("trouble") if line["did"] is not None)
+        return Counter(line["trouble"] for line in self.history.of("trouble"))
 
     def _start_clients(self) -> None:
-        size = self._size
+        size, begun = self._size, time.time()
         for share in range(size.clients):
-            url = self.stack.url if share % 2 else ""
-            words = (size.seed, size.jobs, share, size.clients, size.seconds)
-            client = self.stack.client(share, str(self.history.path), *map(str, words), url)
+            words = (size.seed, size.jobs, share, size.clients, begun, size.seconds, self.stack.url)
+            client = self.stack.client(share, str(self.history.path), *map(str, words))
             client.start()
             self._clients.append(client)
 
     def _trouble(self, acts: list[Act]) -> None:
-        """Does what is planned; what there is nothing to do to yet is tried again."""
-        begun, ahead = time.monotonic(), deque(act for act in acts if self._possible(act.trouble))
-        while ahead or time.monotonic() < begun + self._size.seconds:
+        """Does what is planned; what there is nothing to do to yet is tried again, and some of it until it is done."""
+        size, troublemaker = self._size, self._troublemaker
+        self.left_out |= {act.trouble for act in acts if not troublemaker.possible(act.trouble)}
+        begun, ahead = time.monotonic(), deque(act for act in acts if act.trouble not in self.left_out)
+        while (now := time.monotonic() - begun) < size.seconds or (ahead and now < size.seconds + size.patience):
             self._look()
-            now = time.monotonic() - begun
             if not ahead or now < ahead[0].at:
                 continue
             act = ahead.popleft()
-            did = self._do(act)
-            self.history.note("trouble", trouble=act.trouble, did=did)
+            did = troublemaker.do(act)
             if did is not None:
-                self.kills += act.trouble not in ONCE
-            elif act.trouble in ONCE or now < self._size.seconds:
-                later = replace(act, at=now + _AGAIN_SECONDS)
-                ahead = deque(sorted([*ahead, later], key=lambda act: act.at))
-
-    def _possible(self, trouble: Trouble) -> bool:
-        of_broker = {Trouble.KILL_BROKER, Trouble.STOP_BROKER, Trouble.EMPTY_BROKER}
-        missing = trouble in of_broker and not self.stack.broker
-        missing |= trouble is Trouble.FILL_DISK and not self.stack.disk.mounted
-        if missing:
-            self.left_out.add(trouble)
-        return not missing
+                self.history.note("trouble", trouble=act.trouble, did=did)
+                self.kills += act.trouble.startswith(("kill", "stop", "outlast"))
+            elif act.trouble in ONCE or now < size.seconds:
+                ahead = deque(sorted([*ahead, replace(act, at=now + _RETRY_SECONDS)], key=lambda act: act.at))
+        self.left_out |= {act.trouble for act in ahead}
 
     def _look(self) -> None:
         """What is due now: to be started again, to go on, to be freed."""
         for kept in self.stack.kept():
             kept.look(_AGAIN_SECONDS)
-        self.stack.disk.look()
+        for client in self._clients:
+            if client.killed:
+                client.look(_AGAIN_SECONDS)
+        self._troublemaker.look()
         time.sleep(_LOOK_SECONDS)
-
-    def _do(self, act: Act) -> str | None:
-        """Does it; what it was done to, or None where there was nothing to do it to."""
-        word = act.trouble.partition(" ")[0]
-        match act.trouble:
-            case Trouble.EMPTY_BROKER:
-                return "redis" if self.stack.broker and self.stack.broker.empty() else None
-            case Trouble.FILL_DISK:
-                return "disk" if self.stack.disk.fill(_FULL_SECONDS) else None
-            case Trouble.CORRUPT_BLOB:
-                return self._corrupt()
-            case Trouble.KILL_BUILDER:
-                return self._do_to_builder(act)
-        kept = self._target(act)
-        if kept is None:
-            return None
-        done = kept.kill() if word == "kill" else kept.stop(act.seconds)
-        return kept.name if done else None
-
-    def _target(self, act: Act) -> Kept | None:
-        stack = self.stack
-        match act.trouble:
-            case Trouble.KILL_WORKER | Trouble.STOP_WORKER:
-                return stack.workers[int(act.draw * len(stack.workers))]
-            case Trouble.KILL_API:
-                return stack.api
-            case Trouble.KILL_CLEANER:
-                return stack.cleaner
-            case Trouble.KILL_RECONCILER | Trouble.STOP_RECONCILER:
-                return stack.reconciler
-            case Trouble.KILL_BROKER | Trouble.STOP_BROKER:
-                return stack.broker.kept if stack.broker else None
-        return stack.database.kept
-
-    def _do_to_builder(self, act: Act) -> str | None:
-        builders = self.stack.builders()
-        if not builders:
-            return None
-        builder = builders[int(act.draw * len(builders))]
-        with suppress(psutil.NoSuchProcess):
-            builder.kill()
-            return f"builder {builder.pid}"
-        return None
-
-    def _corrupt(self) -> str | None:
-        """Changes a byte of an engine's plan; None while there is no engine, or nobody can say."""
-        try:
-            with Farm.open(self.stack.settings) as farm, farm.database.read() as session:
-                digest = session.scalars(select(EngineRow.blob).order_by(EngineRow.created)).first()
-        except TrtfarmError:
-            return None
-        if digest is None:
-            return None
-        digits = digest.removeprefix("sha256:")
-        path = self.stack.disk.folder / "blobs" / "sha256" / digits[:2] / digits[2:]
-        path.chmod(0o644)
-        with path.open("r+b") as file:
-            byte = file.read(1)[0]
-            file.seek(0)
-            file.write(bytes([byte ^ 1]))
-        self._corrupted.add(digest)
-        return digest
 
     def _opened(self) -> Farm:
         """The farm, as soon as its database answers: it may have been killed or stopped just now."""
@@ -208,7 +145,8 @@ class Campaign:
             self._look()
             with suppress(TrtfarmError):
                 self._resume_workers(farm)
-                if not any(client.process for client in self._clients) and not farm.submissions.active():
+                sending = any(client.process or client.killed for client in self._clients)
+                if not sending and not farm.submissions.active():
                     return
 
     def _resume_workers(self, farm: Farm) -> None:
@@ -219,18 +157,22 @@ class Campaign:
 
     def _mend(self, farm: Farm) -> list[str]:
         """Removes damaged blobs and has the submissions that need them done again; tells what was not found."""
-        with farm.database.read() as session:
-            keys = {row.id: row.key for row in session.execute(select(EngineRow.id, EngineRow.key))}
+        files = BlobFiles(farm.settings)
+        wrong = {digest for digest in self._troublemaker.corrupted if files.damaged(digest)}
         damaged = check_up(farm, repair=True).findings
-        broken = {keys.get(name.partition(" ")[2]) for finding in damaged for name in finding.named_by}
         self.history.note("damaged", findings=[finding.as_dict() for finding in damaged])
+        broken = {name for finding in damaged for name in finding.named_by}
         with farm.database.read() as session:
-            needing = select(StepRow.submission_id).where(StepRow.key.in_(broken))
+            rows = {
+                f"{kind.__tablename__} {row.id}": row.key for kind in RESULTS for row in session.scalars(select(kind))
+            }
+            keys = {rows[name] for name in broken & rows.keys()}
+            needing = select(StepRow.submission_id).where(StepRow.key.in_(keys))
             requests = session.scalars(select(SubmissionRow.request).where(SubmissionRow.id.in_(needing))).all()
         for request in requests:
             farm.submit(SubmissionRequest.from_dict({k: v for k, v in request.items() if k != "fresh"}))
         self._until_ended(farm)
-        unnoticed = self._corrupted - {finding.digest for finding in damaged}
+        unnoticed = wrong - {finding.digest for finding in damaged}
         return [f"{digest} was corrupted, and nobody noticed" for digest in unnoticed]
 
     def _unsent(self) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from tests.chaos.blob_files import BlobFiles
 from tests.chaos.history import History
 from trtfarm.blobs.naming import named
 from trtfarm.database.schema import (
@@ -23,6 +24,7 @@ from trtfarm.database.schema import (
     TableRow,
     VerificationRow,
 )
+from trtfarm.errors import SignatureError
 from trtfarm.farm import Farm
 from trtfarm.jobs.history import STATE_CHANGED
 from trtfarm.jobs.state import JobState, SubmissionState
@@ -36,6 +38,7 @@ _ROWS: dict[str, Any] = {
     "verification_id": VerificationRow,
     "engine_id": EngineRow,
 }
+RESULTS = tuple(_ROWS.values())
 
 
 @dataclass(kw_only=True)
@@ -72,13 +75,14 @@ def judge(farm: Farm, history: History) -> Verdict:
 
 
 def _lost(history: History, submissions: dict[str, SubmissionState]) -> Iterable[str]:
-    """What was accepted and is not done; two orders may have been answered with one submission, never one with two."""
+    """What was accepted and is not done, whether or not its client has heard of it."""
     answers: dict[int, set[str]] = defaultdict(set)
     for line in history.of("accepted"):
         answers[line["order"]].add(line["submission"])
-        state = submissions.get(line["submission"])
-        if state is not SubmissionState.DONE:
-            yield f"submission {line['submission']} is {state or 'gone'}"
+    heard = {submission for answered in answers.values() for submission in answered}
+    yield from (f"submission {submission} is gone" for submission in heard - submissions.keys())
+    wrong = {submission: state for submission, state in submissions.items() if state is not SubmissionState.DONE}
+    yield from (f"submission {submission} is {state}" for submission, state in wrong.items())
     yield from (f"order {order} was accepted as {sorted(ids)}" for order, ids in answers.items() if len(ids) > 1)
 
 
@@ -129,14 +133,18 @@ def _gone(farm: Farm, steps: Iterable[StepRow]) -> Iterable[str]:
             if row is None:
                 yield f"{row_id} is gone"
             elif isinstance(row, EngineRow):
-                check_row(keyring, row)
+                try:
+                    check_row(keyring, row)
+                except SignatureError as error:
+                    yield error.message
 
 
 def _damaged(farm: Farm) -> Iterable[str]:
     """Blobs that a row names and that are not there bit for bit."""
+    files = BlobFiles(farm.settings)
     with farm.database.read() as session:
         owners = {naming.digest: naming.row_id for naming in named(session)}
-    yield from (f"{digest} of {owner} is damaged" for digest, owner in owners.items() if not farm.blobs.verify(digest))
+    yield from (f"{digest} of {owner} is damaged" for digest, owner in owners.items() if not files.intact(digest))
 
 
 def failures(farm: Farm) -> list[dict[str, Any]]:

@@ -51,6 +51,17 @@ class Kept:
             return None
         return psutil.Process(self._process.pid)
 
+    def children(self) -> list[psutil.Process]:
+        """What it has started itself."""
+        with suppress(psutil.NoSuchProcess):
+            return self.process.children() if self.process else []
+        return []
+
+    @property
+    def killed(self) -> bool:
+        """Whether SIGKILL has ended it."""
+        return self._process is not None and self._process.poll() == -signal.SIGKILL
+
     def start(self) -> None:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(

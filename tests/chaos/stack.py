@@ -11,21 +11,25 @@ from pathlib import Path
 import psutil
 
 from tests.acceptance.conftest import cached_toolchain
-from tests.chaos.client import TENSORRT
+from tests.chaos.brokers import BROKERS, installed
 from tests.chaos.disk import SmallDisk
+from tests.chaos.doors import TENSORRT
+from tests.chaos.postgresql import PostgresqlServer
 from tests.chaos.processes import Kept
-from tests.chaos.servers import PostgresqlServer, RedisServer, free_port
 from tests.conftest import REPOSITORY
+from tests.integration.servers.process import free_port
 from trtfarm.farm import Farm
 from trtfarm.settings import Settings
 from trtfarm.signing.keyring import Keyring
 from trtfarm_worker.toolchains.registry import ToolchainRegistry
 
 #: Short, so that what dies without a trace is found out while the campaign lasts.
-_LEASE_SECONDS = 5
+LEASE_SECONDS = 5
 #: A job is killed more often here than any job that is not to blame for it.
-_MAX_ATTEMPTS = 1000
+_MAX_ATTEMPTS = 30
 _END_SECONDS = 20.0
+#: What a worker says that comes back after its job was given to another.
+_FENCED = "nothing of this attempt is kept"
 
 
 class Stack:
@@ -34,11 +38,11 @@ class Stack:
     Every second worker has a home of its own, as on another host: only its lease tells that it has died.
     """
 
-    def __init__(self, folder: Path, *, workers: int, disk_bytes: int) -> None:
+    def __init__(self, folder: Path, *, broker: str, workers: int, disk_bytes: int) -> None:
         self.folder = folder
         self.disk = SmallDisk(folder / "disk", disk_bytes)
         self.database = PostgresqlServer(folder)
-        self.broker = RedisServer(folder) if RedisServer.installed() else None
+        self.broker = BROKERS[broker](folder) if installed(broker) else None
         home, port = folder / "home", free_port()
         self.url = f"http://127.0.0.1:{port}"
         # Not `self._environment` with a home in it: homes differ.
@@ -46,7 +50,7 @@ class Stack:
             "TRTFARM_DATABASE_URL": self.database.url,
             "TRTFARM_BLOB_URL": (self.disk.folder / "blobs").as_uri(),
             "TRTFARM_SIGNING_KEY": str(home / "keys" / "signing.pem"),
-            "TRTFARM_LEASE_SECONDS": str(_LEASE_SECONDS),
+            "TRTFARM_LEASE_SECONDS": str(LEASE_SECONDS),
             "TRTFARM_MAX_ATTEMPTS": str(_MAX_ATTEMPTS),
             "TRTFARM_SLOTS": "1",
             "TRTFARM_MANAGER": str(os.getpid()),
@@ -75,8 +79,8 @@ class Stack:
             kept.start()
 
     def client(self, number: int, *words: str) -> Kept:
-        """A client; what is done to the others is not done to it."""
-        return self._kept(f"client-{number}", self.settings.home, "-m", "tests.chaos.client", *words)
+        """A client, with the programs that it runs; it is not started again when it has ended by itself."""
+        return self._kept(f"client-{number}", self.settings.home, "-m", "tests.chaos.client", *words, whole=True)
 
     def kept(self) -> Iterator[Kept]:
         """What is started again when it has died."""
@@ -87,11 +91,11 @@ class Stack:
 
     def builders(self) -> list[psutil.Process]:
         """Living builders, of all workers."""
-        found: list[psutil.Process] = []
-        for worker in self.workers:
-            process = worker.process
-            found += process.children() if process else []
-        return found
+        return [builder for worker in self.workers for builder in worker.children()]
+
+    def refused(self) -> int:
+        """How many attempts came to nothing because their jobs had been given to others meanwhile."""
+        return sum(worker.log.read_text().count(_FENCED) for worker in self.workers)
 
     def end(self) -> list[str]:
         """Ends all, the servers last; returns the names of those programs that had to be killed."""
@@ -100,8 +104,9 @@ class Stack:
         for kept in self._programs():
             kept.ask_to_end()
         killed = [kept.name for kept in self._programs() if not kept.end(_END_SECONDS)]
-        for server in [self.database.kept, *([self.broker.kept] if self.broker else [])]:
-            server.kill()
+        self.database.kept.kill()
+        if self.broker:
+            self.broker.end()
         return killed
 
     def _programs(self) -> list[Kept]:
@@ -110,10 +115,10 @@ class Stack:
     def _program(self, name: str, home: Path, *words: str) -> Kept:
         return self._kept(name, home, "-m", "trtfarm_cli", *words)
 
-    def _kept(self, name: str, home: Path, *arguments: str) -> Kept:
+    def _kept(self, name: str, home: Path, *arguments: str, whole: bool = False) -> Kept:
         home.mkdir(exist_ok=True)
         environment = {**self.environment, "TRTFARM_HOME": str(home), "PYTHONPATH": str(REPOSITORY)}
-        return Kept(name, [sys.executable, *arguments], self.folder, environment)
+        return Kept(name, [sys.executable, *arguments], self.folder, environment, whole=whole)
 
     def _settings(self, home: Path) -> Settings:
         return Settings.from_environment({**self.environment, "TRTFARM_HOME": str(home)})

@@ -10,7 +10,7 @@ from tests.chaos.campaign import Campaign, Size
 
 
 def test_nothing_is_lost_while_processes_are_killed() -> None:
-    size = Size(jobs=16, seconds=10, kills=6, workers=2, clients=2, seed=3, patience=120)
+    size = Size(jobs=16, seconds=10, kills=6, workers=2, clients=4, seed=3, patience=120)
     told: list[str] = []
     # Not below pytest's own folder, into which PostgreSQL cannot look where it runs as another user.
     with TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as name:

@@ -8,20 +8,30 @@ from enum import StrEnum
 
 
 class Trouble(StrEnum):
+    """A verb, and what it is done to."""
+
     KILL_WORKER = "kill worker"
     STOP_WORKER = "stop worker"
     KILL_BUILDER = "kill builder"
+    STOP_BUILDER = "stop builder"
     KILL_API = "kill api"
+    STOP_API = "stop api"
+    KILL_CLIENT = "kill client"
     KILL_RECONCILER = "kill reconciler"
     STOP_RECONCILER = "stop reconciler"
     KILL_CLEANER = "kill cleaner"
-    KILL_BROKER = "kill redis"
-    STOP_BROKER = "stop redis"
+    KILL_BROKER = "kill broker"
+    STOP_BROKER = "stop broker"
     KILL_DATABASE = "kill postgresql"
     STOP_DATABASE = "stop postgresql"
-    EMPTY_BROKER = "empty redis"
+    #: A worker is stopped with work to do until that has been given to another.
+    OUTLAST_LEASE = "outlast lease"
+    EMPTY_BROKER = "empty broker"
     FILL_DISK = "fill disk"
+    #: One that nothing will read again.
     CORRUPT_BLOB = "corrupt blob"
+    #: One that a job is about to read.
+    CORRUPT_NEED = "corrupt need"
 
 
 #: How often each comes, in relation to the others.
@@ -29,7 +39,10 @@ _SHARES = {
     Trouble.KILL_WORKER: 6,
     Trouble.STOP_WORKER: 4,
     Trouble.KILL_BUILDER: 6,
+    Trouble.STOP_BUILDER: 2,
     Trouble.KILL_API: 2,
+    Trouble.STOP_API: 1,
+    Trouble.KILL_CLIENT: 4,
     Trouble.KILL_RECONCILER: 2,
     Trouble.STOP_RECONCILER: 1,
     Trouble.KILL_CLEANER: 1,
@@ -39,9 +52,15 @@ _SHARES = {
     Trouble.STOP_DATABASE: 1,
 }
 #: These come once, late enough for there to be something to lose.
-ONCE = (Trouble.EMPTY_BROKER, Trouble.FILL_DISK, Trouble.CORRUPT_BLOB)
+ONCE = (
+    Trouble.OUTLAST_LEASE,
+    Trouble.EMPTY_BROKER,
+    Trouble.FILL_DISK,
+    Trouble.CORRUPT_BLOB,
+    Trouble.CORRUPT_NEED,
+)
 _ONCE_FROM = 0.4
-#: Longer than a lease in one of four: then a worker that goes on finds that its job is another's.
+#: The longest is longer than a lease: then a worker that goes on may find that its job is another's.
 _STOPPED_SECONDS = (0.5, 2.0, 4.0, 9.0)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from kombu.connection import Connection
@@ -12,21 +13,22 @@ from tests.contracts.brokers import QUEUES
 from tests.integration.servers.process import Server, free_port, needed
 
 #: Past Debian's wrapper, which writes to /var/lib/rabbitmq and becomes another user.
-_PROGRAM = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+PROGRAM = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 
 
-class RabbitMqServer:
+class RabbitMqNode:
+    """Where a node of its own lives and what it is started with; what it stores outlives its process."""
+
     def __init__(self, folder: Path) -> None:
-        program = needed(_PROGRAM, "rabbitmq-server")
-        port, distribution, directory = free_port(), free_port(), free_port()
+        port, distribution, self._directory = free_port(), free_port(), free_port()
         self.url = f"amqp://guest:guest@127.0.0.1:{port}//"
-        environment = {
+        self.environment = {
             "HOME": str(folder),  # for the cookie
-            "RABBITMQ_NODENAME": f"trtfarm-{os.getpid()}@localhost",
+            "RABBITMQ_NODENAME": f"trtfarm-{os.getpid()}-{port}@localhost",
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(port),
             "RABBITMQ_DIST_PORT": str(distribution),
-            "ERL_EPMD_PORT": str(directory),
+            "ERL_EPMD_PORT": str(self._directory),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_MNESIA_BASE": str(folder / "data"),
             "RABBITMQ_LOG_BASE": str(folder / "log"),
@@ -35,21 +37,35 @@ class RabbitMqServer:
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
             "RABBITMQ_PID_FILE": str(folder / "pid"),
         }
-        self._environment = {**os.environ, "ERL_EPMD_PORT": str(directory)}
-        self._server = Server([program], environment, ready="Server startup complete")
-        self.start, self.stop = self._server.start, self._server.stop
 
-    def close(self) -> None:
-        """Ends it, and the epmd that it left running: that is no child of anybody."""
-        self.stop()
-        subprocess.run([needed("epmd", "erlang-base"), "-kill"], env=self._environment, check=True, capture_output=True)
-
-    def empty(self) -> None:
-        """Purges the queues that the tests' jobs go to."""
+    def empty(self, queues: Iterable[str]) -> None:
+        """Loses every message in these queues."""
         with Connection(self.url) as connection:  # type: ignore[no-untyped-call]
-            for queue in QUEUES:
+            for queue in queues:
                 channel = connection.default_channel
                 channel.queue_declare(
                     queue, durable=True, auto_delete=False
                 )  # nothing to purge before the first message
                 channel.queue_purge(queue)
+
+    def end_directory(self) -> None:
+        """Ends the epmd that the node left running: that is no child of anybody."""
+        environment = {**os.environ, "ERL_EPMD_PORT": str(self._directory)}
+        subprocess.run([needed("epmd", "erlang-base"), "-kill"], env=environment, check=True, capture_output=True)
+
+
+class RabbitMqServer:
+    def __init__(self, folder: Path) -> None:
+        program = needed(PROGRAM, "rabbitmq-server")
+        self._node = RabbitMqNode(folder)
+        self.url = self._node.url
+        self._server = Server([program], self._node.environment, ready="Server startup complete")
+        self.start, self.stop = self._server.start, self._server.stop
+
+    def close(self) -> None:
+        self.stop()
+        self._node.end_directory()
+
+    def empty(self) -> None:
+        """Purges the queues that the tests' jobs go to."""
+        self._node.empty(QUEUES)

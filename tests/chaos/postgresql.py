@@ -1,29 +1,21 @@
-"""PostgreSQL and Redis of a campaign."""
+"""PostgreSQL of a campaign."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 import warnings
 from pathlib import Path
 
 import psycopg
-import redis
 
 from tests.chaos.processes import Kept
+from tests.integration.servers.process import free_port
 
 #: Long enough for a busy machine.
 _PATIENCE_SECONDS = 60.0
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class PostgresqlServer:
@@ -76,27 +68,3 @@ class PostgresqlServer:
                 time.sleep(0.1)
             else:
                 return
-
-
-class RedisServer:
-    """A Redis that keeps nothing on the disk, so that killing it loses every message."""
-
-    def __init__(self, folder: Path) -> None:
-        port = free_port()
-        self.url = f"redis://127.0.0.1:{port}/0"
-        options = {"port": port, "bind": "127.0.0.1", "save": ""}
-        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-        self.kept = Kept("redis", ["redis-server", *words], folder)
-
-    @staticmethod
-    def installed() -> bool:
-        return shutil.which("redis-server") is not None
-
-    def empty(self) -> bool:
-        """False if it does not answer now."""
-        try:
-            with redis.Redis.from_url(self.url, socket_timeout=1) as client:
-                client.flushall()
-        except redis.RedisError:
-            return False
-        return True
