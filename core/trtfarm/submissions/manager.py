@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from trtfarm.actions import ActionKind
@@ -24,6 +24,8 @@ from trtfarm.submissions.submission import LOCAL, Sender, StepStatus, Submission
 
 _MET = frozenset({StepState.HIT, StepState.DONE})
 _LOST = frozenset({StepState.FAILED, StepState.SKIPPED, StepState.CANCELLED})
+#: What is lost again after a submission had it made so often says that the store cannot be relied on.
+_MADE_AT_MOST = 2
 
 
 class SubmissionManager:
@@ -173,19 +175,17 @@ class SubmissionManager:
             row.state, row.error = StepState.FAILED, job.error
 
     def _take_back(self, session: Session, row: StepRow, rows: Mapping[str, StepRow]) -> bool:
-        """Takes back hits whose blobs turned out to be damaged or gone; whether any of the needs has to be done again.
-
-        Only hits: what this submission itself had done and lost again says that the store cannot be relied on.
-        """
+        """Takes back needs whose blobs turned out to be damaged or gone; whether any of them has to be done again."""
         again = False
         for need in (rows[name] for name in row.needs):
-            if need.state is StepState.HIT and not self._intact(session, need, rows):
+            lost = need.state in _MET and not self._intact(session, need, rows)
+            if lost and _times_made(session, need) < _MADE_AT_MOST:
                 need.state, need.result = StepState.PENDING, None
             again |= need.state not in _MET
         return again
 
     def _intact(self, session: Session, row: StepRow, rows: Mapping[str, StepRow]) -> bool:
-        """Whether a hit is still there; a choice has nothing of its own, so it is as long as all that it chose from."""
+        """Whether a result is still there; a choice has nothing of its own: it is as long as all that it chose from."""
         if row.kind == ActionKind.CHOOSE:
             return not self._take_back(session, row, rows)
         return whole(session, ActionKind(row.kind), row.key, self._complete)
@@ -265,6 +265,13 @@ def _done_by(steps: Iterable[StepRow]) -> set[str | None]:
     """Keys of what a submission itself has done, which is fresh."""
     done = [step for step in steps if step.state is StepState.DONE]
     return {key for step in done for key in (step.key, (step.result or {}).get(ALSO))}
+
+
+def _times_made(session: Session, step: StepRow) -> int:
+    """How many jobs have done a step since its submission was made."""
+    begun = select(SubmissionRow.created).where(SubmissionRow.id == step.submission_id).scalar_subquery()
+    made = JobRow.key == step.key, JobRow.state == JobState.DONE, JobRow.created >= begun
+    return session.scalar(select(func.count()).select_from(JobRow).where(*made)) or 0
 
 
 def _blob_lost(job: JobRow) -> bool:
