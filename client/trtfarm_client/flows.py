@@ -141,7 +141,9 @@ def _finish(upload: Upload, patience: Patience) -> Flow[None]:
         try:
             yield calls.finish_upload(upload.id)
         except TrtfarmError as error:
-            if not isinstance(error, NotFoundError):
+            if isinstance(error, ConflictError):  # another client sent the same, or this one's lost request is at it
+                yield Pause(seconds=patience.pause_after_loss(error))
+            elif not isinstance(error, NotFoundError):
                 yield Pause(seconds=patience.pause_after(error))
             if not (yield from sending(calls.missing_blobs([upload.digest]), patience.another())):
                 return

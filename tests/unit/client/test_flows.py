@@ -134,6 +134,18 @@ def test_a_lost_answer_to_the_last_request_is_looked_for(tmp_path: Path) -> None
     assert server.asked[-2:] == ["finish", "missing"]
 
 
+def test_somebody_else_who_finishes_the_same_upload_is_waited_for(tmp_path: Path) -> None:
+    missing = [[UPLOAD.digest], [UPLOAD.digest], []]
+    server = Server(finish=always(ConflictError("it is being written to")), missing=lambda _call: missing.pop(0))
+    server.upload(tmp_path)
+    assert server.asked[-4:] == ["finish", "missing", "finish", "missing"]
+    assert server.now > 0
+    server = Server(finish=always(ConflictError("it is being written to")))
+    with pytest.raises(ConflictError):
+        server.upload(tmp_path)
+    assert 3 < server.now <= 5
+
+
 def test_bytes_that_changed_on_the_way_are_told(tmp_path: Path) -> None:
     server = Server(finish=always(DataError("other bytes than were announced")))
     with pytest.raises(DataError):
