@@ -15,7 +15,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from trtfarm.errors import AccessError, ForbiddenError
 from trtfarm.farm import Farm
-from trtfarm.tokens import DEFAULT_PROJECT, Scope, Token, any_token, token_of
+from trtfarm.projects import DEFAULT_PROJECT
+from trtfarm.tokens import Scope, Token, any_token, token_of
 from trtfarm_api.service import service_of
 
 LOCAL = "local"

@@ -18,13 +18,12 @@ from trtfarm.database.session import Database
 from trtfarm.digests import digest_of_bytes
 from trtfarm.errors import UsageError
 from trtfarm.ids import new_id
+from trtfarm.projects import DEFAULT_PROJECT, checked_name
 
-DEFAULT_PROJECT = "default"
 #: So that scanners of repositories and logs know one when they see it.
 _PREFIX = "trtfarm_"
 #: 256 bits: a fast digest is enough for what nobody can guess.
 _SECRET_BYTES = 32
-_NAME_CHARACTERS = 100
 _DAY = 24 * 3600.0
 
 
@@ -117,10 +116,7 @@ def _active() -> tuple[ColumnElement[bool], ...]:
 
 def _check(name: str, scopes: Collection[Scope], project: str, days: float | None) -> None:
     for what, text in (("name", name), ("project", project)):
-        if not text.strip() or not text.isprintable() or len(text) > _NAME_CHARACTERS:
-            raise UsageError(
-                f"{text!r} cannot be the {what} of a token", remedy=f"use 1 to {_NAME_CHARACTERS} printable characters"
-            )
+        checked_name(text, f"{what} of a token")
     if not scopes:
         raise UsageError("a token without a scope opens nothing", remedy="use one of: " + ", ".join(Scope))
     if days is not None and not 0 < days <= 36_500:  # noqa: PLR2004 - a century

@@ -18,6 +18,8 @@ from trtfarm.database.session import Database, open_database
 from trtfarm.digests import digest_of_json
 from trtfarm.jobs.history import events_since
 from trtfarm.jobs.manager import JobManager
+from trtfarm.jobs.sharing import Share
+from trtfarm.projects import set_share
 from trtfarm.routing import CPU
 
 PROCESSES = 3
@@ -66,6 +68,15 @@ def claim_in_turn(url: str, number: int) -> list[str]:
     won = []
     while claim := manager.claim_next(f"worker {number}", CPU):
         won.append(claim.job.id)
+    database.close()
+    return won
+
+
+def claim_for_limited(url: str, number: int) -> int:
+    """Jobs of a project with a limit, and none of them ends."""
+    database, manager = _opened(url)
+    _start.wait()
+    won = sum(manager.claim_next(f"worker {number}", CPU) is not None for _ in range(JOBS))
     database.close()
     return won
 
@@ -136,6 +147,12 @@ class RaceContract:
         won = [job_id for ids in at_once(task, database_url) for job_id in ids]
         assert len(won) == len(set(won)) == JOBS
         assert all(manager.get(job_id).attempt == 1 for job_id in won)
+
+    def test_the_limit_of_a_project_holds_however_many_ask(
+        self, at_once: AtOnce, manager: JobManager, database: Database, database_url: str
+    ) -> None:
+        set_share(database, "default", Share(max_running=5))
+        assert sum(at_once(claim_for_limited, database_url)) == 5
 
     def test_the_same_key_submitted_by_several_is_one_job(
         self, at_once: AtOnce, database: Database, database_url: str
