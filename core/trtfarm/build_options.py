@@ -17,6 +17,7 @@ from trtfarm.regular_files import open_regular
 from trtfarm.targets import TENSORRT
 
 DYNAMIC_RANGES = "dynamic_ranges"
+STRONGLY_TYPED = "strongly_typed"
 _LARGEST_FILE = 16 << 20
 _LARGEST_COUNT = 1 << 63
 _SIZE = re.compile(r"(\d+)\s*(KiB|MiB|GiB)?")
@@ -72,6 +73,7 @@ _OPTIONS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "precision_constraints": ("prefer or obey", lambda value: value in ("prefer", "obey")),
     "layer_precisions": ("a precision for each layer by name", _is_words_by_name),
     "io_formats": ("dtype and formats for each input or output by name", _is_formats),
+    STRONGLY_TYPED: _SWITCH,
     DYNAMIC_RANGES: ("a largest magnitude, above zero, for each tensor by name", _is_ranges),
 }
 _COMMON = frozenset(

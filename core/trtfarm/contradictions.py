@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from trtfarm.build_options import DYNAMIC_RANGES, check_options
+from trtfarm.build_options import DYNAMIC_RANGES, STRONGLY_TYPED, check_options
 from trtfarm.errors import UsageError
-from trtfarm.precisions import PRECISIONS
+from trtfarm.precisions import PRECISIONS, strongly_typed
 from trtfarm.routing import MOST_URGENT
 from trtfarm.shards import MOST_SHARDS
+from trtfarm.versions import TensorRTVersion
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from trtfarm.calibrators import CalibrationRule
     from trtfarm.planning import SubmissionRequest
+    from trtfarm.targets import BuildTarget
+
+#: The first TensorRT that runs a network in its own types if it is asked to; later ones do nothing else.
+_TYPED_ON_REQUEST_FROM = 10
 
 
 def check(request: SubmissionRequest) -> None:
@@ -42,8 +49,22 @@ def check(request: SubmissionRequest) -> None:
         check_options(request.build_options, target.toolchain)
 
 
+def check_typing(options: Mapping[str, Any], targets: Sequence[BuildTarget]) -> None:
+    """Raises UsageError where strongly typed networks are asked of a TensorRT that has none."""
+    versions = [TensorRTVersion.parse(target.tensorrt) for target in targets if target.on_gpu]
+    older = [version for version in versions if version.major < _TYPED_ON_REQUEST_FROM]
+    if options.get(STRONGLY_TYPED) and older:
+        raise UsageError(
+            f"TensorRT {older[0]} has no strongly typed networks",
+            cause=f"they are there from {_TYPED_ON_REQUEST_FROM}.0 on",
+            remedy="leave the option strongly_typed out, or name a newer TensorRT with --tensorrt",
+        )
+
+
 def _check_types(request: SubmissionRequest) -> None:
-    if PRECISIONS[request.precision].by_flag and any(target.strongly_typed for target in request.targets):
+    check_typing(request.build_options, request.targets)
+    typed = [target for target in request.targets if strongly_typed(target, request.build_options)]
+    if PRECISIONS[request.precision].by_flag and typed and not request.prequantized:
         raise UsageError(
             f"{request.precision} is something that TensorRT before 11 is allowed to use; other toolchains run the "
             "types that the model has",
@@ -90,8 +111,9 @@ def _check_prequantized(request: SubmissionRequest) -> None:
             cause="they hold its scales",
             remedy="leave it out, or hand in the model from before quantisation",
         )
-    if not (request.explicit and PRECISIONS[request.precision].quantized):
-        raise UsageError("a model with Q/DQ nodes is built in explicit INT8", remedy="ask for explicit int8")
+    precision = PRECISIONS[request.precision]
+    if not precision.by_nodes or (precision.quantized and not request.explicit):
+        raise UsageError("a model with Q/DQ nodes is built in explicit INT8, or FP8", remedy="ask for explicit int8")
 
 
 def _check_calibration(request: SubmissionRequest) -> None:

@@ -16,7 +16,7 @@ from trtfarm.build_options import NEUTRAL
 from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.candidates import trial_of
 from trtfarm.contradictions import check
-from trtfarm.precisions import PRECISIONS, REST_IN_FLOAT16, implicit
+from trtfarm.precisions import PRECISIONS, REST_IN_FLOAT16, implicit, strongly_typed
 from trtfarm.shards import Share, bases_of, shares_of
 from trtfarm.targets import BuildTarget
 
@@ -66,7 +66,7 @@ class SubmissionRequest:
 
     def implicit(self, target: BuildTarget) -> bool:
         """Whether the target takes its scales from a table, and not from Q/DQ nodes."""
-        return implicit(self.precision, target, explicit=self.explicit)
+        return implicit(self.precision, target, self.build_options, explicit=self.explicit)
 
     def precision_for(self, target: BuildTarget) -> str:
         """What is built for the target, and what its engine says that it is."""
@@ -75,7 +75,7 @@ class SubmissionRequest:
 
     def converted(self, target: BuildTarget) -> bool:
         """Whether the target takes a model that was rewritten to float16."""
-        return target.strongly_typed and PRECISIONS[self.precision_for(target)].float16
+        return strongly_typed(target, self.build_options) and PRECISIONS[self.precision_for(target)].float16
 
     def in_one_go(self) -> BuildTarget | None:
         """The target whose engine TensorRT can build in the same go as it calibrates: the only one, so that nothing

@@ -27,6 +27,10 @@ TARGETS = tuple(
 CALIBRATED: dict[str, Any] = {"precision": "int8", "rule": RULE, "dataset_id": "dat_1"}
 SEARCHED: dict[str, Any] = {"search": True, "max_drop": 0.01, "test_dataset_id": "dat_2"}
 CANDIDATES = tuple(CalibrationRule.of(word, batch_size=50) for word in (Calibrator.MINMAX, Calibrator.MSE))
+H200 = BuildTarget(compute_capability="sm_90", toolchain="tensorrt", tensorrt="8.5.3.1")
+TEN = BuildTarget(compute_capability="sm_90", toolchain="tensorrt", tensorrt="10.13.3.9")
+NEWEST = BuildTarget(compute_capability="sm_90", toolchain="tensorrt", tensorrt="11.4.0.5")
+ON_GPU: dict[str, Any] = {"targets": (H200,), "calibrate_on": H200}
 COMPARED: dict[str, Any] = {"rule": None, "candidates": CANDIDATES, "test_dataset_id": "dat_2"}
 PREQUANTIZED: dict[str, Any] = {"rule": None, "dataset_id": None, "explicit": True, "prequantized": True}
 BUILDS = ["build sm_86 tensorrt-rtx-1.7.1.116", "build sm_89 tensorrt-rtx-1.7.1.116"]
@@ -243,6 +247,9 @@ def test_float16_alone_needs_no_calibration_and_can_be_verified() -> None:
         ({**PREQUANTIZED, "table_id": "tab_1"}, "no use for a table"),
         ({**PREQUANTIZED, "quantizer_options": {"exclude_nodes": ["/c1"]}}, "no use for nodes to leave out"),
         ({**PREQUANTIZED, "build_options": {"dynamic_ranges": {"x": 1.0}}}, "no use for ranges by hand"),
+        ({**PREQUANTIZED, "explicit": False, "precision": "bf16", "targets": (H200,)}, "is built in explicit INT8"),
+        ({**ON_GPU, "build_options": {"strongly_typed": True}}, "TensorRT 8.5.3.1 has no strongly typed networks"),
+        ({"build_options": {"strongly_typed": True}}, "tensorrt-rtx has no builder option strongly_typed"),
         ({**PREQUANTIZED, "explicit": False}, "is built in explicit INT8"),
         ({**PREQUANTIZED, "explicit": False, "precision": "fp16"}, "is built in explicit INT8"),
         ({"precision": "int8+fp16", "rule": None}, "int8\\+fp16 needs scales"),
@@ -255,11 +262,6 @@ def test_contradictions_are_refused(values: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words) as caught:
         request(**values)
     assert caught.value.remedy
-
-
-H200 = BuildTarget(compute_capability="sm_90", toolchain="tensorrt", tensorrt="8.5.3.1")
-NEWEST = BuildTarget(compute_capability="sm_90", toolchain="tensorrt", tensorrt="11.4.0.5")
-ON_GPU: dict[str, Any] = {"targets": (H200,), "calibrate_on": H200}
 
 
 def test_tensorrt_before_11_takes_the_table_and_is_measured_on_its_gpu() -> None:
@@ -284,6 +286,24 @@ def test_a_model_with_q_dq_nodes_is_built_as_it_is_and_measured_where_it_can_be(
         "record": (),
         f"verify {H200}": (f"build {H200}", "record"),
     }
+
+
+def test_strongly_typed_networks_take_q_dq_nodes_and_float16_from_the_model() -> None:
+    wanted = request(targets=(TEN,), precision="int8+fp16", build_options={"strongly_typed": True})
+    assert needs(wanted) == {
+        "calibrate": (),
+        "quantize": ("calibrate",),
+        "convert": ("quantize",),
+        f"build {TEN}": ("convert",),
+    }
+    assert wanted.in_one_go() is None
+    assert needs(replace(wanted, build_options={})) == {"calibrate": (), f"build {TEN}": ("calibrate",)}
+
+
+def test_fp8_may_be_in_q_dq_nodes() -> None:
+    wanted = request(**{**PREQUANTIZED, "explicit": False}, precision="fp8", targets=(TEN,))
+    assert needs(wanted) == {f"build {TEN}": ()}
+    assert needs(replace(wanted, build_options={"strongly_typed": True})) == {f"build {TEN}": ()}
 
 
 def test_a_model_with_q_dq_nodes_is_converted_where_float16_is_wanted_beside_them() -> None:

@@ -11,8 +11,9 @@ from trtfarm.build_options import DYNAMIC_RANGES
 from trtfarm.calibrators import AFTER_FUSION_BY_DEFAULT, CalibrationRule, Calibrator
 from trtfarm.candidates import COMPARED
 from trtfarm.compute_capability import ComputeCapability
+from trtfarm.contradictions import check_typing
 from trtfarm.errors import UsageError
-from trtfarm.precisions import PRECISIONS, implicit
+from trtfarm.precisions import PRECISIONS, implicit, strongly_typed
 from trtfarm.targets import BuildTarget
 from trtfarm.versions import TensorRTVersion
 from trtfarm_worker.sites import CalibrateWith
@@ -101,7 +102,8 @@ def check_options(order: Order) -> None:
 
 
 def check_for_targets(order: Order, targets: Sequence[BuildTarget]) -> None:
-    """Raises UsageError for options that none of the targets has a use for."""
+    """Raises UsageError for options that none of the targets has a use for, or that one of them lacks."""
+    check_typing(order.build_options, targets)
     precision = PRECISIONS[order.precision]
     if not is_measured(order, targets):
         verification = {"--test-data": order.test_data, "--labels": order.labels, "--max-drop": order.max_drop}
@@ -109,7 +111,7 @@ def check_for_targets(order: Order, targets: Sequence[BuildTarget]) -> None:
         refuse(verification, f"{what} is not measured")
     if precision.quantized and len(takers(order, targets)) == len(targets):
         refuse(_exclusions(order), "INT8 from a table has no Q/DQ nodes", "add --explicit, or use layer_precisions")
-    if precision.float16 and not any(target.strongly_typed for target in targets):
+    if precision.float16 and not any(strongly_typed(target, order.build_options) for target in targets):
         kept = {"--keep-fp32": order.float32_nodes, "--keep-fp32-op": order.float32_op_types}
         why = "TensorRT before 11 chooses where FP16 is used"
         refuse(kept, why, "use --option layer_precisions and precision_constraints")
@@ -128,7 +130,7 @@ def refuse(options: Mapping[str, object], why: str, remedy: str = "leave it out"
 def takers(order: Order, targets: Sequence[BuildTarget]) -> list[BuildTarget]:
     """The targets that are handed a table; what a search leaves out, only Q/DQ nodes can tell."""
     explicit = order.explicit or order.search
-    return [target for target in targets if implicit(order.precision, target, explicit=explicit)]
+    return [target for target in targets if implicit(order.precision, target, order.build_options, explicit=explicit)]
 
 
 def by_hand(order: Order, targets: Sequence[BuildTarget]) -> bool:

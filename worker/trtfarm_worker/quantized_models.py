@@ -40,7 +40,7 @@ def as_handed_in(order: Order, model: Model, tell: Tell) -> Order:
             remedy="ask for int8, or int8+fp16, or hand in the model from before quantisation",
         )
     if not quantized:
-        return order
+        return replace(order, prequantized=True)
     _refuse_calibration(order)
     tell("the model has Q/DQ nodes: it is built by them as it is, and nothing is calibrated")
     return replace(order, explicit=True, prequantized=True)

@@ -182,6 +182,7 @@ def test_options_reach_the_builder_and_its_key(farm: GpuFarm, tmp_path: Path) ->
     [
         (2, ("--option", "no_such_option=1"), "no builder option no_such_option"),
         (2, ("--exclude", "conv1"), "--exclude cannot be used"),
+        (2, ("--option", "strongly_typed=true"), "TensorRT 8.5.3.1 has no strongly typed networks"),
         (6, ("--calibrator", "mse", "--calibrate-with", "tensorrt"), "no TensorRT here calibrates with mse"),
     ],
 )

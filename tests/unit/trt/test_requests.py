@@ -98,6 +98,7 @@ def test_contradictions_are_told(
 
 def test_a_model_with_pairs_is_int8(recorded: Recorded) -> None:
     check(recorded, "int8", quantized=True)
+    check(recorded, "fp8", quantized=True)
     with pytest.raises(BadModelError, match="needs INT8"):
         check(recorded, "fp32", quantized=True)
 
@@ -114,6 +115,9 @@ def test_types_are_the_networks_own_from_11_on_and_where_asked_from_10_on(record
         check(recorded, "int8", table="t", strongly_typed=True)
     with pytest.raises(BadRequestError, match="takes no precision fp16"):
         check(recorded, "fp16", strongly_typed=True)
+    with pytest.raises(BadRequestError, match="takes no precision fp8"):
+        check(recorded, "fp8", strongly_typed=True)
+    check(recorded, "fp8", quantized=True, strongly_typed=True)
 
 
 @pytest.mark.parametrize(("precision", "since"), [("bf16", "10."), ("fp8", "8.6")])

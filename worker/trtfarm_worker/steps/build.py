@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trtfarm.database.schema import ModelRow, QuantizationRow, TableRow
-from trtfarm.precisions import PRECISIONS
+from trtfarm.precisions import PRECISIONS, strongly_typed
 from trtfarm.submissions.resolve import row
 from trtfarm.targets import BuildTarget
 from trtfarm_worker.builder.request import BuilderAnswer
@@ -57,6 +57,7 @@ def _precision(request: dict[str, Any]) -> str:
     """What TensorRT is asked for: where the model's own types decide, its float16 is in there and not for a flag."""
     names = ("compute_capability", "toolchain", "tensorrt")
     target = BuildTarget(**{name: request[name] for name in names})
-    if not (target.on_gpu and target.strongly_typed):
+    precision = PRECISIONS[request["precision"]]
+    if not (target.on_gpu and strongly_typed(target, request["options"])) or precision.by_flag:
         return str(request["precision"])
-    return "int8" if PRECISIONS[request["precision"]].quantized else "fp32"
+    return "int8" if precision.quantized else "fp32"
