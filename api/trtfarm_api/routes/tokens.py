@@ -8,7 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
-from trtfarm.tokens import DEFAULT_PROJECT, Scope, Token, create_token, list_tokens, revoke_token
+from trtfarm.projects import DEFAULT_PROJECT
+from trtfarm.tokens import Scope, Token, create_token, list_tokens, revoke_token
 from trtfarm_api.access import Admin, FarmHere
 from trtfarm_api.asking import Word
 from trtfarm_api.auditing import note
