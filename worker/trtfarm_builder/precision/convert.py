@@ -20,6 +20,8 @@ from trtfarm_builder.quantization.exclusions import exclusions_for
 from trtfarm_builder.quantization.graph import Graph, label
 from trtfarm_builder.quantization.opset import opset_of, with_opset
 
+#: Of the rules by which nodes become float16; it stands in the key of what was made by them.
+REVISION = 1
 _RESULT = "converted.onnx"
 #: The first opset whose QuantizeLinear and DequantizeLinear take float16.
 _FLOAT16_PAIRS_OPSET = 19
@@ -31,8 +33,9 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     A model that is in float16 already stays as it is.
 
     `args`: model (path), options {exclude_nodes, exclude_op_types} that stay in float32.
-    Returns model, external (the names of the files beside the given model that the new one needs beside it too),
-    opset, converted (names of nodes that compute in float16) and left [{node, op_type, reason}], which stay in float32.
+    Returns revision (of the rules), model, external (the names of the files beside the given model that the new one
+    needs beside it too), opset, converted (names of nodes that compute in float16) and left [{node, op_type,
+    reason}], which stay in float32.
     Raises BadModelError, BadRequestError.
     """
     path = Path(args["model"])
@@ -54,6 +57,7 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     if not external:
         onnx.checker.check_model(_RESULT, full_check=True)
     return {
+        "revision": REVISION,
         "model": _RESULT,
         "external": external,
         "opset": opset_of(model),

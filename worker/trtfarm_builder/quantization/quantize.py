@@ -18,6 +18,8 @@ from trtfarm_builder.quantization.present import check_not_quantized
 from trtfarm_builder.quantization.rewrite import insert_pairs
 from trtfarm_builder.quantization.scales import read_scales
 
+#: Of the rules by which Q/DQ nodes are placed; it stands in the key of what was made by them.
+REVISION = 1
 _RESULT = "quantized.onnx"
 _SHOWN = 3
 
@@ -26,9 +28,9 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     """Writes quantized.onnx into the current folder.
 
     `args`: model (path), scales {tensor: 8 hex digits of amax/127}, options {exclude_nodes, exclude_op_types}.
-    Returns model, external (the names of the files beside the given model that the new one needs beside it too),
-    opset, quantized (node names), left [{node, op_type, reason}], and the names of scales that were not used
-    (unused_scales) and of those that a node in `left` lacked (missing_scales).
+    Returns revision (of the rules), model, external (the names of the files beside the given model that the new one
+    needs beside it too), opset, quantized (node names), left [{node, op_type, reason}], and the names of
+    scales that were not used (unused_scales) and of those that a node in `left` lacked (missing_scales).
     Raises BadModelError, BadTableError, BadRequestError.
     """
     original = open_original(args)
@@ -84,7 +86,13 @@ def write_quantized(original: Original, plan: Plan, channel: Channel) -> Dict[st
     if not external:
         # The checker would look for external data in this folder, and copies of gigabytes only for it are too much.
         onnx.checker.check_model(_RESULT)
-    return {"model": _RESULT, "external": external, "opset": opset_of(model), **_summary(plan, original.scales)}
+    return {
+        "revision": REVISION,
+        "model": _RESULT,
+        "external": external,
+        "opset": opset_of(model),
+        **_summary(plan, original.scales),
+    }
 
 
 def _nothing_to_quantize(plan: Plan) -> StepError:

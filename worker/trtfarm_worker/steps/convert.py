@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from trtfarm.actions import CONVERTER_REVISION
 from trtfarm.database.schema import ModelRow, QuantizationRow
 from trtfarm.submissions.resolve import row
 from trtfarm_worker.builder.request import BuilderAnswer
 from trtfarm_worker.steps.inputs import onnx_file
+from trtfarm_worker.steps.revisions import check_revision
 from trtfarm_worker.steps.rows import keep_file, put_rewritten
 from trtfarm_worker.steps.step import Commit, Invocation, Task
 from trtfarm_worker.toolchains.registry import reference_toolchain
@@ -27,6 +29,7 @@ def prepare(task: Task) -> Invocation:
 
 def keep(task: Task, answer: BuilderAnswer) -> Commit:
     request = task.job.request
+    check_revision("the converter", answer.result["revision"], CONVERTER_REVISION)
     blob = keep_file(task, answer.file("model"))
     converted = {"converted": answer.result["converted"], "left_in_float32": answer.result["left"]}
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from trtfarm.actions import QUANTIZER_REVISION
 from trtfarm.database.schema import ModelRow, TableRow
 from trtfarm.submissions.resolve import row
 from trtfarm_worker.builder.request import BuilderAnswer
 from trtfarm_worker.steps.inputs import model_file
+from trtfarm_worker.steps.revisions import check_revision
 from trtfarm_worker.steps.rows import keep_file, put_rewritten
 from trtfarm_worker.steps.step import Commit, Invocation, Task
 from trtfarm_worker.toolchains.registry import reference_toolchain
@@ -32,7 +34,13 @@ def facts_of(answer: BuilderAnswer) -> dict[str, Any]:
     return {name: answer.result[name] for name in _FACTS}
 
 
+def check_quantizer(answer: BuilderAnswer) -> None:
+    """Raises BuilderCrashError where Q/DQ nodes were placed by other rules than the job's key stands for."""
+    check_revision("the quantizer", answer.result["revision"], QUANTIZER_REVISION)
+
+
 def keep(task: Task, answer: BuilderAnswer) -> Commit:
+    check_quantizer(answer)
     blob = keep_file(task, answer.file("model"))
     facts = facts_of(answer)
     return lambda session: put_rewritten(session, task, blob, prefix="qdq", facts=facts)

@@ -37,6 +37,7 @@ def prepare(task: Task) -> Invocation:
 
 
 def keep(task: Task, answer: BuilderAnswer) -> Commit:
+    quantize.check_quantizer(answer)
     search = answer.result["search"]
     check_revision("the search", search["revision"], SEARCH_REVISION)
     blob = keep_file(task, answer.file("model"))
