@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
 
-from tests.chaos.checks import Verdict, at_once, twice_ended
+from tests.chaos.blob_files import BlobFiles
+from tests.chaos.checks import Verdict, at_once, judge, twice_ended
+from tests.chaos.history import History
 from tests.chaos.orders import orders
 from tests.chaos.troubles import ONCE, plan
-from trtfarm.database.schema import EventRow
-from trtfarm.jobs.state import JobState
+from tests.contracts.submission_bench import Bench
+from trtfarm.database.schema import DatasetRow, EngineRow, EventRow, JobRow, ModelRow, StepRow, SubmissionRow
+from trtfarm.database.session import Database
+from trtfarm.farm import Farm
+from trtfarm.jobs.state import JobState, StepState, SubmissionState
+from trtfarm.signing.keyring import Keyring
+from trtfarm.signing.seal import sealed
+from trtfarm.signing.statement import EngineStatement
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -44,6 +58,125 @@ def test_two_jobs_of_a_key_that_run_at_once_are_seen() -> None:
     beside = [change("b", 1, 2.5, JobState.RUNNING), change("b", 1, 4, JobState.DONE)]
     assert list(at_once({"a": "key", "b": "key"}, [*ONE_LIFE, *beside])) == ["a and b ran at once for key"]
     assert list(at_once({"a": "key", "b": "other"}, [*ONE_LIFE, *beside])) == []
+
+
+@dataclass(frozen=True, kw_only=True)
+class Left:
+    """What a campaign has left that went well: one submission, two engines."""
+
+    farm: Farm
+    history: History
+    submission: str
+
+    def judged(self) -> Verdict:
+        return judge(self.farm, self.history)
+
+    def blob(self, column: Any) -> str:
+        """The digest that the first row with this column names."""
+        with self.farm.database.read() as session:
+            return str(session.scalars(select(column)).first())
+
+
+@pytest.fixture
+def left(database: Database, tmp_path: Path) -> Left:
+    bench = Bench(database, tmp_path)
+    submission = bench.submit(bench.request()).id
+    bench.do_all()
+    model, data = (bench.farm.blobs.put_bytes(name).digest for name in (b"model", b"data"))
+    keyring = Keyring.of(bench.farm.settings)
+    with database.write() as session:
+        session.execute(update(ModelRow).values(blob=model))
+        session.execute(update(DatasetRow).values(inputs={"data": {"blob": data}}))
+        for row in session.scalars(select(EngineRow)):
+            seal = sealed(keyring, EngineStatement.of_row(row))
+            row.signature, row.signing_key = seal.signature, seal.key
+    history = History(tmp_path / "history.jsonl")
+    history.note("accepted", order=0, submission=submission)
+    return Left(farm=bench.farm, history=history, submission=submission)
+
+
+def first_job(session: Session) -> JobRow:
+    return session.scalars(select(JobRow).order_by(JobRow.id)).first() or pytest.fail("there is no job")
+
+
+def end_again(session: Session) -> None:
+    job = first_job(session)
+    session.add(EventRow(job_id=job.id, attempt=1, kind="state", data={"from": "running", "to": "done"}))
+
+
+def claim_again(session: Session) -> None:
+    job = first_job(session)
+    session.add(
+        EventRow(job_id=job.id, attempt=1, kind="state", data={"from": "queued", "to": "running", "owner": "other"})
+    )
+
+
+def run_beside(session: Session) -> None:
+    """Another job of a key whose own was running just then."""
+    job = first_job(session)
+    begun = session.scalars(select(EventRow.at).where(EventRow.job_id == job.id)).all()[1]
+    session.execute(update(EventRow).where(EventRow.job_id == job.id, EventRow.at > begun).values(at=begun + HOUR))
+    facts = {column.name: getattr(job, column.name) for column in JobRow.__table__.columns}
+    session.add(JobRow(**{**facts, "id": "job_other"}))
+    session.flush()
+    for minutes, data in (
+        (1, {"from": "queued", "to": "running", "owner": "other"}),
+        (2, {"from": "running", "to": "done"}),
+    ):
+        at = begun + timedelta(minutes=minutes)
+        session.add(EventRow(job_id="job_other", attempt=1, at=at, kind="state", data=data))
+
+
+def forget_submission(session: Session) -> None:
+    session.execute(delete(StepRow))
+    session.execute(delete(SubmissionRow))
+
+
+HOUR = timedelta(hours=1)
+IN_DATABASE: dict[str, tuple[str, Callable[[Session], object]]] = {
+    "is gone": ("lost", forget_submission),
+    "is failed": ("lost", lambda session: session.execute(update(SubmissionRow).values(state=SubmissionState.FAILED))),
+    "is active": ("lost", lambda session: session.execute(update(StepRow).values(state=StepState.ACTIVE))),
+    "was done 2 times": ("duplicated", end_again),
+    "began 2 times": ("duplicated", claim_again),
+    "ran at once": ("duplicated", run_beside),
+    "eng_": ("corrupt", lambda session: session.execute(delete(EngineRow))),
+    "is not signed": ("corrupt", lambda session: session.execute(update(EngineRow).values(signature=None))),
+    "does not fit": ("corrupt", lambda session: session.execute(update(EngineRow).values(compute_capability="sm_75"))),
+}
+
+
+@pytest.mark.parametrize("told", IN_DATABASE)
+def test_what_is_wrong_in_the_database_is_told(left: Left, told: str) -> None:
+    assert left.judged().good
+    word, spoil = IN_DATABASE[told]
+    with left.farm.database.write() as session:
+        spoil(session)
+    verdict = left.judged()
+    assert any(told in line for line in getattr(verdict, word))
+    assert not verdict.good
+
+
+@pytest.mark.parametrize("column", [EngineRow.blob, EngineRow.log_blob, ModelRow.blob], ids=str)
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_blob_that_is_gone_or_changed_is_told(left: Left, column: Any, *, gone: bool) -> None:
+    digest = left.blob(column)
+    if gone:
+        left.farm.blobs.delete(digest)
+    else:
+        assert BlobFiles(left.farm.settings).damage(digest)
+    verdict = left.judged()
+    assert [line.partition(" ")[0] for line in verdict.corrupt] == [digest]
+    assert not verdict.good
+
+
+def test_an_order_that_was_accepted_twice_and_a_job_that_is_left_are_told(left: Left) -> None:
+    left.history.note("accepted", order=0, submission="sub_other")
+    assert any("was accepted as" in line for line in left.judged().lost)
+    with left.farm.database.write() as session:
+        first_job(session).state = JobState.QUARANTINED
+    verdict = left.judged()
+    assert verdict.done == verdict.jobs - 1
 
 
 @pytest.mark.parametrize("word", ["lost", "duplicated", "corrupt"])
