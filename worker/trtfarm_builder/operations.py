@@ -18,6 +18,7 @@ Step = Callable[[Arguments, Channel], Result]
 #: added) and `timing_cache_used`. One of another TensorRT or GPU is left aside, with a warning. `trt-combine` takes
 #: `timing_caches` (paths) and answers `timing_cache`; there a strange one is an error.
 STEPS = {
+    "nothing": "trtfarm_builder.nothing",
     "calibrate": "trtfarm_builder.reference.calibrate",
     "observe": "trtfarm_builder.reference.observe",
     "merge": "trtfarm_builder.reference.merge",

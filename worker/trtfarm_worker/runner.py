@@ -22,7 +22,7 @@ from trtfarm.file_errors import storage_errors
 from trtfarm.jobs.job import Claim, Job
 from trtfarm_worker.builder.cancellation import CancelToken
 from trtfarm_worker.builder.events import LogLine, Progress
-from trtfarm_worker.builder.request import BuilderRequest, Limits
+from trtfarm_worker.builder.request import BuilderAnswer, BuilderRequest, Limits
 from trtfarm_worker.builder.supervisor import run_builder
 from trtfarm_worker.heartbeat import Heartbeat
 from trtfarm_worker.logs import logger
@@ -38,6 +38,8 @@ _log = logger()
 
 #: Hears of every event of a job that runs here, in the job's thread; what it raises comes out of `Runner.run`.
 Listener = Callable[[Job, Progress | LogLine], None]
+#: What does a step: `run_builder`, in a process of its own.
+Build = Callable[..., BuilderAnswer]
 #: Seconds between attempts to commit a result.
 _COMMIT_AGAIN_SECONDS = 1.0
 
@@ -62,8 +64,10 @@ class Runner:
         listener: Listener = lambda _job, _event: None,
         places: Places | None = None,
         standing: Standing | None = None,
+        build: Build = run_builder,
     ) -> None:
         self._farm = farm
+        self._build = build
         self._owner = owner
         self._toolchains = toolchains
         self._publish = publish
@@ -222,7 +226,7 @@ class Runner:
             scratch=task.scratch,
             gpu=task.gpu.turn if task.gpu else None,
         )
-        answer = run_builder(request, on_event=hear, on_handed_over=partial(handover.take, task), should_stop=token)
+        answer = self._build(request, on_event=hear, on_handed_over=partial(handover.take, task), should_stop=token)
         used = {"seconds": round(answer.seconds, 3), "peak_memory_bytes": answer.peak_memory_bytes}
         heartbeat.note("builder", used)
         return kind.keep(task, answer)

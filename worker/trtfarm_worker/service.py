@@ -24,6 +24,7 @@ from trtfarm.jobs.reconcile import publish, reconcile
 from trtfarm.settings import Settings
 from trtfarm.workers import forget_silent, offered, ready_workers
 from trtfarm_worker.app import RUN_TASK, CeleryPublisher, make_app
+from trtfarm_worker.builder.supervisor import run_builder
 from trtfarm_worker.gpus.keeper import GpuKeeper, keeper_of_host
 from trtfarm_worker.hands import Hands
 from trtfarm_worker.logs import log_to_stderr, logger
@@ -31,7 +32,7 @@ from trtfarm_worker.offers import current_offer
 from trtfarm_worker.places import Places
 from trtfarm_worker.presence import WORKER, Presence, forget_dead
 from trtfarm_worker.processes import end_with_manager, keep_running
-from trtfarm_worker.runner import Runner
+from trtfarm_worker.runner import Build, Runner
 from trtfarm_worker.standing import Standing
 from trtfarm_worker.toolchains.probe import probed
 from trtfarm_worker.toolchains.registry import ToolchainRegistry
@@ -43,7 +44,7 @@ _log = logger()
 _RECONCILE_SECONDS = 2.0
 
 
-def work(settings: Settings) -> bool:
+def work(settings: Settings, *, build: Build = run_builder) -> bool:
     """Runs jobs until SIGTERM; those that run then go back to the queue. True if it left because it was drained."""
     registry, keeper, standing = ToolchainRegistry(settings.home), keeper_of_host(settings.gpu_memory_bytes), Standing()
     try_toolchains(registry, keeper)
@@ -54,7 +55,13 @@ def work(settings: Settings) -> bool:
     ):
         app, publish_all = make_app(settings), _publisher(farm, settings)
         runner = Runner(
-            farm, presence.owner, registry.toolchains, publish=publish_all, places=places, standing=standing
+            farm,
+            presence.owner,
+            registry.toolchains,
+            publish=publish_all,
+            places=places,
+            standing=standing,
+            build=build,
         )
         hands = Hands(farm, presence.owner, runner, standing, keeper)
         capabilities = runner.offer().capabilities

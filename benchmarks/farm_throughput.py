@@ -1,0 +1,167 @@
+"""Jobs per second through the whole farm, against bare Celery that does nothing as often.
+
+The farm is all there: submissions in PostgreSQL, hints through Redis, the reconciler, and four Celery workers that
+claim, write events, store blobs, sign engines and commit them. Its builds are trivial: an engine of a few bytes, made
+without TensorRT, in the worker's own process or after a builder process that answers at once. Celery does the same
+number of tasks that do nothing, with four workers of as many threads on the same Redis. Both are timed from the first
+submission, or message, to the last end.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from sqlalchemy import Select, func, select
+
+from benchmarks.peers import celery_worker
+from benchmarks.servers import postgresql, redis_server
+from benchmarks.sizes import size
+from benchmarks.trivial_worker import TENSORRT
+from trtfarm.compute_capability import ComputeCapability
+from trtfarm.database.schema import EngineRow, SubmissionRow, WorkerRow
+from trtfarm.farm import Farm
+from trtfarm.intake import add_model
+from trtfarm.jobs.state import SubmissionState
+from trtfarm.models.model import Model
+from trtfarm.planning import SubmissionRequest
+from trtfarm.settings import Settings
+from trtfarm.signing.keyring import Keyring
+from trtfarm.targets import BuildTarget
+from trtfarm_worker.inline import announce
+from trtfarm_worker.toolchains.registry import ToolchainRegistry
+from trtfarm_worker.toolchains.toolchain import Capabilities, Toolchain, ToolchainKind
+
+_REPOSITORY = Path(__file__).resolve().parents[1]
+_MODEL = _REPOSITORY / "calib_data" / "mnist" / "lenet.onnx"
+_WORKERS = 4
+_TARGET = BuildTarget(compute_capability="sm_86", toolchain="tensorrt-rtx", tensorrt=TENSORRT)
+#: Jobs, or tasks, that a worker does at once.
+_SLOTS = size("SLOTS", 2)
+_LOOK_SECONDS = 0.05
+_PATIENCE_SECONDS = 600.0
+_WANTED = 0.5
+_BUILDERS = {"inside": "builds in the worker", "process": "a builder process each"}
+
+
+def run() -> None:
+    jobs = size("JOBS", 2_000)
+    with redis_server() as broker:
+        bare = jobs / _seconds_of_celery(broker, jobs)
+        print(f"bare Celery, {_WORKERS} workers, {jobs:,} tasks: {bare:.0f} a second", flush=True)
+        for builder, count in (("inside", jobs), ("process", size("JOBS_WITH_PROCESS", 400))):
+            rate = count / _seconds_of_farm(broker, builder, count)
+            print(f"the farm, {_BUILDERS[builder]}, {count:,} jobs: {rate:.1f} a second, ", end="")
+            print(f"{rate / bare:.2f} of Celery's (wanted: {_WANTED} or more)", flush=True)
+
+
+def _seconds_of_celery(broker: str, tasks: int) -> float:
+    app = celery_worker.make_app(broker)
+    told, telling = os.pipe()
+    command = [sys.executable, "-m", "benchmarks.peers.celery_worker", broker, str(telling), str(_SLOTS)]
+    with _running([command] * _WORKERS, os.environ, pass_fds=[telling]):
+        os.close(telling)
+        _read(told, _WORKERS)
+        begun = time.perf_counter()
+        for number in range(tasks):
+            app.send_task(celery_worker.TASK, args=[number], ignore_result=True)
+        _read(told, tasks)
+        seconds = time.perf_counter() - begun
+    os.close(told)
+    return seconds
+
+
+def _read(descriptor: int, count: int) -> None:
+    """Waits for so many bytes."""
+    while count:
+        count -= len(os.read(descriptor, count))
+
+
+def _seconds_of_farm(broker: str, builder: str, jobs: int) -> float:
+    with postgresql("farm") as database, tempfile.TemporaryDirectory() as home:
+        environment = {
+            **os.environ,
+            "TRTFARM_HOME": home,
+            "TRTFARM_DATABASE_URL": database,
+            "TRTFARM_BROKER_URL": broker,
+            "TRTFARM_SLOTS": str(_SLOTS),
+        }
+        settings = Settings.from_environment(environment)
+        ToolchainRegistry(settings.home).put(_toolchain())
+        Keyring.of(settings).signer()  # made before the workers want it
+        worker = [sys.executable, "-m", "benchmarks.trivial_worker", builder]
+        reconciler = [sys.executable, "-m", "trtfarm_cli", "reconciler"]
+        with Farm.open(settings) as farm, _running([*[worker] * _WORKERS, reconciler], environment):
+            model = add_model(farm, Model.read(_MODEL))
+            _wait(lambda: _count(farm, select(func.count()).select_from(WorkerRow)) == _WORKERS)
+            begun = time.perf_counter()
+            for number in range(jobs):
+                announce(farm, farm.submit(_request(model, number))[1], wanted=True)
+            unfinished = select(func.count()).where(SubmissionRow.state == SubmissionState.ACTIVE)
+            _wait(lambda: _count(farm, unfinished) == 0)
+            seconds = time.perf_counter() - begun
+            _check(farm, jobs)
+            return seconds
+
+
+def _request(model: str, number: int) -> SubmissionRequest:
+    """A build that nobody has asked for before: its option is in its key."""
+    options = {"workspace_bytes": (1 << 20) + number}
+    return SubmissionRequest(model_id=model, precision="fp32", targets=(_TARGET,), build_options=options)
+
+
+def _toolchain() -> Toolchain:
+    """What the workers offer; nothing of it is ever loaded."""
+    target = ComputeCapability.parse(_TARGET.compute_capability)
+    return Toolchain(
+        name="trivial",
+        kind=ToolchainKind.TENSORRT_RTX,
+        python=Path(sys.executable),
+        version=TENSORRT,
+        capabilities=Capabilities(compute_capabilities=(target,), precisions=("fp32",)),
+    )
+
+
+def _check(farm: Farm, jobs: int) -> None:
+    """Raises RuntimeError unless each submission has an engine of its own."""
+    done = _count(farm, select(func.count()).where(SubmissionRow.state == SubmissionState.DONE))
+    engines = _count(farm, select(func.count()).select_from(EngineRow))
+    if (done, engines) != (jobs, jobs):
+        with farm.database.read() as session:
+            error = session.scalars(select(SubmissionRow.error).where(SubmissionRow.error.is_not(None))).first()
+        raise RuntimeError(f"of {jobs} submissions {done} are done, with {engines} engines; the first error is {error}")
+
+
+def _count(farm: Farm, statement: Select[int]) -> int:
+    with farm.database.read() as session:
+        return session.scalars(statement).one()
+
+
+def _wait(reached: Callable[[], bool]) -> None:
+    """Asks again and again; raises TimeoutError."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not reached():
+        if time.monotonic() > deadline:
+            raise TimeoutError("the farm does not get there")
+        time.sleep(_LOOK_SECONDS)
+
+
+@contextmanager
+def _running(
+    commands: Sequence[Sequence[str]], environment: Mapping[str, str], *, pass_fds: Sequence[int] = ()
+) -> Iterator[None]:
+    """Programs that run as long as the block does."""
+    with ExitStack() as stack, tempfile.TemporaryFile() as said:
+        for command in commands:
+            process = subprocess.Popen(
+                command, cwd=_REPOSITORY, env=environment, pass_fds=pass_fds, stdout=said, stderr=said
+            )
+            stack.callback(process.wait)
+            stack.callback(process.terminate)
+        yield
