@@ -100,9 +100,9 @@ class Manifest:
                 for trouble in _CONTRADICTIONS.get(kind.name, _none)(record, self.files):
                     raise _UnfitError(f"{kind.word} {record['id']}: {trouble}")
         needed = {digest for kind in KINDS for record in self.rows[kind.name] for digest in self.files_of(kind, record)}
-        if needed != set(self.files):
-            stray = min(needed ^ set(self.files))
-            raise _UnfitError(f"{stray} is {'missing' if stray in needed else 'named by nothing'}")
+        for strays, what in ((needed - set(self.files), "missing"), (set(self.files) - needed, "named by nothing")):
+            if strays:
+                raise _UnfitError(f"{min(strays)} is {what}")
 
 
 class _UnfitError(Exception):
