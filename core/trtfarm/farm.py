@@ -25,6 +25,7 @@ from trtfarm.jobs.manager import JobManager
 from trtfarm.planning import SubmissionRequest
 from trtfarm.scratch import scratch_folder, sweep_scratch
 from trtfarm.settings import Settings
+from trtfarm.submissions.cancelling import Cancelled, cancel_submission
 from trtfarm.submissions.manager import SubmissionManager
 from trtfarm.submissions.submission import LOCAL, Sender
 
@@ -111,6 +112,11 @@ class Farm:
         job = self.jobs.cancel(job_id)
         self.after_job(job_id)
         return job
+
+    def cancel_submission(self, submission_id: str) -> Cancelled:
+        """Ends a submission, and its jobs as far as nobody else wants them. Raises NotFoundError."""
+        with self.database.write() as session:
+            return cancel_submission(session, self.jobs, submission_id)
 
     def retry(self, job_id: str) -> tuple[Job, list[str]]:
         """Queues an ended job again; returns it and the submissions that go on with it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select, update
@@ -140,12 +140,23 @@ class JobManager:
     def cancel(self, job_id: str) -> Job:
         """Ends a queued job, asks the worker of a running one to stop, and leaves an ended one as it is."""
         with self._database.write() as session:
-            job = rows.by_id(session, job_id, lock=True)
-            if job.state is JobState.QUEUED:
-                return rows.move(session, job, JobState.CANCELLED)
-            if job.state is JobState.RUNNING:
-                return rows.change(session, job, "cancel requested", cancel_requested=True)
+            return rows.stop(session, rows.by_id(session, job_id, lock=True))
+
+    def withdraw(self, session: Session, job_id: str, wanted_by: Callable[[], Sequence[str]]) -> Job | None:
+        """Takes back one of the wishes for a job: it is cancelled if that was the last; None if it has ended before.
+
+        `wanted_by` tells the projects of the others. It is asked when nobody can join the job or leave it; a job whose
+        own project is not among them becomes the first one's.
+        """
+        job = rows.by_id(session, job_id, lock=True)
+        if not job.state.live:
+            return None
+        others = wanted_by()
+        if not others:
+            return rows.stop(session, job)
+        if job.project in others:
             return job
+        return rows.change(session, job, "passed on to another project", project=others[0])
 
     def retry(self, job_id: str) -> Job:
         """Queues a job that ended without a result again, with all its attempts.

@@ -76,6 +76,15 @@ def change(session: Session, job: Job, what: str, **values: Any) -> Job:
     return changed
 
 
+def stop(session: Session, job: Job) -> Job:
+    """Ends a queued job, has a running one stopped by its worker, and leaves an ended one as it is."""
+    if job.state is JobState.QUEUED:
+        return move(session, job, JobState.CANCELLED)
+    if job.state is JobState.RUNNING:
+        return change(session, job, "cancel requested", cancel_requested=True)
+    return job
+
+
 def give_back(session: Session, job: Job) -> Job:
     """Ends an attempt that does not count."""
     # The attempt is the fencing token and never goes back, so the limit moves on instead.

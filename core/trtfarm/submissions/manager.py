@@ -1,4 +1,4 @@
-"""Makes submissions and moves them on; the one place that changes the state of a submission or of a step."""
+"""Makes submissions and moves them on; what changes the state of a submission or of a step, but for cancelling it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from trtfarm.ids import new_id
 from trtfarm.jobs.manager import JobManager
 from trtfarm.jobs.state import JobState, StepState, SubmissionState
 from trtfarm.planning import Step, SubmissionRequest, plan
+from trtfarm.submissions.cancelling import was_cancelled
 from trtfarm.submissions.gates import gate_error
 from trtfarm.submissions.resolve import Work, resolve
 from trtfarm.submissions.results import ALSO, Completeness, find, whole
@@ -115,14 +116,16 @@ class SubmissionManager:
     def retry(self, session: Session, job_id: str) -> list[str]:
         """Queues an ended job again, and lets the submissions go on that lost a step with it; returns these.
 
-        They are locked before the job, in the order of their ids. Raises UsageError as `JobManager.retry`.
+        Those that were cancelled as a whole stay so. All are locked before the job, in the order of their ids. Raises
+        UsageError as `JobManager.retry`.
         """
         lost = select(StepRow.submission_id).where(StepRow.job_id == job_id, StepRow.state.in_(_LOST))
-        reopened = sorted(set(session.scalars(lost)))
-        for submission_id in reopened:
+        reopened = []
+        for submission_id in sorted(set(session.scalars(lost))):
             row = session.get(SubmissionRow, submission_id, with_for_update=True)
-            if row is not None:
+            if row is not None and not was_cancelled(row):
                 _reopen(row, job_id, self._steps(session, submission_id).values())
+                reopened.append(submission_id)
         self._jobs.requeue(session, job_id)
         return reopened
 

@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+from tests.contracts.cancelling import CancelContract
+
+
+class TestCancellingOnPostgresql(CancelContract):
+    pass
