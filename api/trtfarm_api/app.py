@@ -21,6 +21,7 @@ from trtfarm_api.metrics import Measuring, Requests
 from trtfarm_api.operations import Operations
 from trtfarm_api.routes import (
     blobs,
+    bundles,
     datasets,
     engines,
     health,
@@ -55,6 +56,7 @@ _ROUTERS = (
     tokens.router,
     keys.router,
     upkeep.router,
+    bundles.router,
 )
 
 
@@ -86,7 +88,7 @@ async def _life(app: FastAPI) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
     farm = app.state.service.farm
     app.state.changes, app.state.heavy = Changes(farm.database), heavy.limiter()
-    app.state.operations = Operations()
+    app.state.operations, app.state.imports = Operations("a clean-up or a check"), Operations("an import")
     async with anyio.create_task_group() as group:
         group.start_soon(_forget_abandoned, farm)
         group.start_soon(app.state.changes.look)

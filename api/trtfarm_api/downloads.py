@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -39,15 +39,22 @@ def download(request: Request, blobs: BlobStore, digest: str, *, name: str, medi
     size = blobs.size(digest)
     if size is None:
         raise MissingBlobError(f"the bytes of {name} are gone", remedy="submit again: what is missing is made anew")
+    return given(request, lambda: blobs.stream(digest), tag=digest, size=size, name=name, media_type=media_type)
+
+
+def given(
+    request: Request, content: Callable[[], Iterator[bytes]], *, tag: str, size: int, name: str, media_type: str
+) -> Response:
+    """The response to a GET or HEAD of what `content` gives, `size` bytes; it raises if they are not those of `tag`."""
     headers = {
-        "ETag": f'"{digest}"',
+        "ETag": f'"{tag}"',
         "Accept-Ranges": "bytes",
         "Content-Disposition": f'attachment; filename="{name}"',
         "X-Content-Type-Options": "nosniff",
     }
-    if _names(request.headers.get("if-none-match"), digest):
+    if _names(request.headers.get("if-none-match"), tag):
         return Response(status_code=_NOT_MODIFIED, headers=headers)
-    span = _span(request, digest, size)
+    span = _span(request, tag, size)
     if span is None:
         return _unsatisfiable(request, size)
     headers["Content-Length"] = str(span.size)
@@ -56,7 +63,7 @@ def download(request: Request, blobs: BlobStore, digest: str, *, name: str, medi
         status, headers["Content-Range"] = _PARTIAL, f"bytes {span.start}-{span.stop - 1}/{size}"
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=media_type)
-    return StreamingResponse(verified(blobs.stream(digest), span), status, headers, media_type)
+    return StreamingResponse(verified(content(), span), status, headers, media_type)
 
 
 def verified(chunks: Iterator[bytes], span: Span) -> Iterator[bytes]:
@@ -73,11 +80,11 @@ def verified(chunks: Iterator[bytes], span: Span) -> Iterator[bytes]:
     yield held
 
 
-def _span(request: Request, digest: str, size: int) -> Span | None:
+def _span(request: Request, tag: str, size: int) -> Span | None:
     """What of the blob is asked for: all of it unless one range is; None for a range that it does not have."""
     everything = Span(start=0, stop=size)
     found = _RANGE.fullmatch(request.headers.get("range", ""))
-    if not found or found[0] == "bytes=-" or not _fresh(request, digest):
+    if not found or found[0] == "bytes=-" or not _fresh(request, tag):
         return everything
     first, last = found[1], found[2]
     if not first:
@@ -89,15 +96,15 @@ def _span(request: Request, digest: str, size: int) -> Span | None:
     return span if span.size > 0 else None
 
 
-def _fresh(request: Request, digest: str) -> bool:
+def _fresh(request: Request, tag: str) -> bool:
     """Whether a range may be given: not to a client that holds part of something else."""
     held = request.headers.get("if-range")
-    return held is None or held == f'"{digest}"'
+    return held is None or held == f'"{tag}"'
 
 
-def _names(header: str | None, digest: str) -> bool:
+def _names(header: str | None, tag: str) -> bool:
     tags = {tag.strip().removeprefix("W/") for tag in (header or "").split(",")}
-    return f'"{digest}"' in tags or "*" in tags
+    return f'"{tag}"' in tags or "*" in tags
 
 
 def _unsatisfiable(request: Request, size: int) -> JSONResponse:

@@ -29,15 +29,16 @@ class LeftError(Exception):
 
 
 class Operations:
-    """One at a time: each of them goes through all that is stored."""
+    """One of a kind at a time: each of them holds the disk. `what` is how others are told of it meanwhile."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str) -> None:
+        self._what = what
         self._free = threading.Lock()
 
     async def run(self, request: Request, work: Work) -> AsyncIterator[ServerSentEvent]:
         """`progress` with `done` and `total` now and then, and last `end` with what the work gave, or `error`."""
         if not self._free.acquire(blocking=False):
-            error = BusyError("a clean-up or a check is under way here already", remedy="try again when it is done")
+            error = BusyError(f"{self._what} is under way here already", remedy="try again when it is done")
             yield _event("error", problem_of(error, request))
             return
         running, shown = _Running(), None
