@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from trtfarm.actions import ActionKind
 from trtfarm.jobs.state import StepState
 from trtfarm_cli import output
 from trtfarm_cli.progress import View
+from trtfarm_cli.share_progress import Shares
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,17 +37,20 @@ class Following:
         self._names: dict[str, str] = {}
         self._states: dict[str, StepState] = {}
         self._attempts: set[tuple[str, int]] = set()
+        self._shares = Shares(view)
 
     def watch(self, steps: Sequence[StepStatus]) -> set[str]:
         """A look at all steps of the submission; returns the names of those whose state is another one now."""
         new = set()
+        self._shares.watch(steps)
         for step in steps:
             if step.job_id:
                 self._names[step.job_id] = step.name
             if self._states.get(step.name) is not step.state:
                 self._states[step.name] = step.state
-                self._view.state(step.name, _WORDS[step.state], ended=step.state not in _GOING_ON)
                 new.add(step.name)
+                if step.kind != ActionKind.OBSERVE:
+                    self._view.state(step.name, _WORDS[step.state], ended=step.state not in _GOING_ON)
         return new
 
     def knows(self, job_id: str) -> bool:
@@ -72,10 +77,13 @@ class Following:
     def _hear(self, name: str, job_id: str, attempt: int, event: Progress | LogLine) -> None:
         from trtfarm_worker.builder.events import Progress
 
-        if (job_id, attempt) not in self._attempts:
+        shared = self._shares.has(job_id)
+        if (job_id, attempt) not in self._attempts and not shared:
             self._attempts.add((job_id, attempt))
             self._view.state(name, "running" if attempt == 1 else f"running, attempt {attempt}")
-        if isinstance(event, Progress):
+        if isinstance(event, Progress) and shared:
+            self._shares.hear(job_id, event)
+        elif isinstance(event, Progress):
             self._view.progress(name, event.stage, event.done, event.total, event.unit)
         elif event.level in {"warning", "error"}:
             output.say(f"{name}: {event.level}: {event.text}")

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from trtfarm.calibrators import Calibrator
 from trtfarm_cli import output
 from trtfarm_cli.files import writable
-from trtfarm_cli.options import BatchSize, Cutoff, Data, Json, ModelFile, Quantile
-from trtfarm_cli.progress import listener, view
+from trtfarm_cli.options import BatchSize, Cutoff, Data, Json, ModelFile, Quantile, Shards
+from trtfarm_cli.progress import View, listener, view
 from trtfarm_cli.written_table import write_table
+
+if TYPE_CHECKING:
+    from trtfarm.calibrators import CalibrationRule
+    from trtfarm.settings import Settings
+    from trtfarm.shards import Share
+    from trtfarm_worker.builder.events import LogLine, Progress
 
 
 def register(app: typer.Typer) -> None:
@@ -30,6 +37,7 @@ def calibrate(
     batch_size: BatchSize = None,
     quantile: Quantile = None,
     cutoff: Cutoff = None,
+    shards: Shards = 1,
     before_fusion: Annotated[
         bool, typer.Option("--before-fusion/--after-fusion", help="Where to calibrate; after needs a GPU's TensorRT.")
     ] = True,
@@ -41,7 +49,7 @@ def calibrate(
     """Writes a model's calibration table to a file.
 
     The table that TensorRT's calibrator would write, computed on the CPU with ONNX Runtime, without the farm. Data is
-    found as for submit.
+    found as for submit. With --shards, several builders share the data: worth it on many cores.
     """
     from trtfarm.calibrators import AFTER_FUSION_BY_DEFAULT, CalibrationRule
     from trtfarm.datasets.locate import locate
@@ -49,11 +57,11 @@ def calibrate(
     from trtfarm.models.model import Model
     from trtfarm.scratch import temporary_folder
     from trtfarm.settings import Settings
+    from trtfarm.shards import check_shards
     from trtfarm.tables.headers import header_for
     from trtfarm.tables.table import CalibrationTable
     from trtfarm.versions import TensorRTVersion
     from trtfarm_worker.data_reader import DataReader
-    from trtfarm_worker.direct import reference_step
 
     settings, version = Settings.from_environment(), TensorRTVersion.parse(tensorrt)
     # Bad options are told before the data are read.
@@ -74,11 +82,35 @@ def calibrate(
             quantile=quantile,
             cutoff=cutoff,
         )
+        check_shards(shards, samples.samples, rule.batch_size)
         copy = folder / "model"
         copy.mkdir()
-        args = {"model": str(read.copy_to(copy)[0]), "inputs": samples.input_specs(), "rule": rule.as_dict()}
-        with reference_step(settings, "calibrate", args, hear) as answer:
-            result = answer.result
+        args = {"model": str(read.copy_to(copy)[0]), "inputs": samples.input_specs()}
+        result = _calibrated(settings, args, rule, shards=shards, samples=samples.samples, shown=shown)
     table = CalibrationTable.of(result["scales"], rule, version)
     details = f", {result['batches']} batches of {rule.batch_size}, {result['engine']}"
     write_table(destination, table, result, json=json, details=details)
+
+
+def _calibrated(
+    settings: Settings, args: Mapping[str, Any], rule: CalibrationRule, *, shards: int, samples: int, shown: View
+) -> Mapping[str, Any]:
+    """What the builders answer, of one piece or of shares."""
+    from trtfarm_cli.share_progress import ShareProgress
+    from trtfarm_worker.builder.events import Progress
+    from trtfarm_worker.direct import reference_step
+    from trtfarm_worker.sharded import calibrate_in_shards
+
+    hear, sum_of = listener(shown, "calibrate"), ShareProgress(shards)
+    if shards == 1:
+        with reference_step(settings, "calibrate", {**args, "rule": rule.as_dict()}, hear) as answer:
+            return answer.result
+
+    def hear_share(share: Share | None, event: Progress | LogLine) -> None:
+        if share and isinstance(event, Progress):
+            if share.of > 1:  # not the first look at all of the data
+                hear(sum_of.add(share.step, event))
+        else:
+            hear(event)
+
+    return calibrate_in_shards(settings, args, rule, shards=shards, samples=samples, hear=hear_share)

@@ -12,6 +12,7 @@ import onnx
 import pytest
 
 from tests.acceptance.cli.program import Program
+from tests.unit.onnx_models import make_model, node, weights
 from trtfarm.tables.scales import amax_from_hex
 from trtfarm.tables.table import CalibrationTable
 
@@ -76,6 +77,33 @@ def test_every_form_of_data_gives_the_same_table(program: Program, digits: Path)
     tables = {(program.folder / f"{number}.table").read_bytes() for number in range(3)}
     assert len(tables) == 1
     program.ok("tables", "validate", "3.table", "--model", model, "--calibrator", "minmax")
+
+
+def test_shards_give_the_very_same_file(program: Program, digits: Path) -> None:
+    command = ("calibrate", digits / "lenet.onnx", "--calibrator", "entropy2", "--batch-size", "10")
+    program.ok(*command, "-o", "whole.table")
+    told = program.json(*command, "-o", "shards.table", "--shards", "3")
+    assert (told["samples"], told["batches"]) == (100, 10)
+    whole, shards = ((program.folder / f"{name}.table").read_bytes() for name in ("whole", "shards"))
+    assert whole == shards
+    error = program.fails(2, *command, "-o", "shards.table", "--shards", "11")
+    assert "cannot be cut into 11 shards" in error["message"]
+    assert "--shards 10" in error["remedy"]
+    assert program.scratch() == []
+
+
+def test_the_share_that_fails_ends_the_others(program: Program) -> None:
+    """Its error is the program's, and no builder goes on."""
+    nodes = [node("Cast", ["x"], "ids", to=onnx.TensorProto.INT64), node("Gather", ["w", "ids"], "y")]
+    onnx.save_model(make_model(nodes, {"x": ["N", 2]}, ["y"], {"w": weights(1, 10, 4)}), program.folder / "gather.onnx")
+    values = np.ones((100, 2), np.float32)
+    values[95] = 99
+    np.save(program.folder / "x.npy", values)
+    command = ("calibrate", "gather.onnx", "--data", "x.npy", "--batch-size", "10", "-o", "mine.table")
+    error = program.fails(4, *command, "--shards", "5")
+    assert "indices element out of data bounds" in f"{error['message']} {error['cause']}"
+    assert not (program.folder / "mine.table").exists()
+    assert program.processes() == []
 
 
 @pytest.mark.parametrize(
