@@ -198,8 +198,8 @@ class AsyncClient:
     async def explain_job(self, job: str) -> Facts:
         return await self._send(calls.explain_job(job))
 
-    async def workers(self) -> list[Facts]:
-        return await self._send(calls.workers())
+    async def workers(self, *, left: bool = False) -> list[Facts]:
+        return await self._send(calls.workers(left=left))
 
     async def toolchains(self) -> list[Facts]:
         return await self._send(calls.toolchains())

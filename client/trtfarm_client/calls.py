@@ -172,8 +172,8 @@ def explain_job(text: str) -> Call[Facts]:
     return Call(method="GET", path=named("jobs", "job", text) + "/explanation", parse=facts)
 
 
-def workers() -> Call[list[Facts]]:
-    return Call(method="GET", path="/v1/workers", parse=items_of(facts))
+def workers(*, left: bool) -> Call[list[Facts]]:
+    return Call(method="GET", path="/v1/workers", parse=items_of(facts), params={"left": left})
 
 
 def toolchains() -> Call[list[Facts]]:

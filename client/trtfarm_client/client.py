@@ -222,8 +222,9 @@ class Client:
         """Which fields of the job's key differ from the nearest stored result."""
         return self._send(calls.explain_job(job))
 
-    def workers(self) -> list[Facts]:
-        return self._send(calls.workers())
+    def workers(self, *, left: bool = False) -> list[Facts]:
+        """Workers, by host; with `left` also those that ended within a day."""
+        return self._send(calls.workers(left=left))
 
     def toolchains(self) -> list[Facts]:
         """What living workers can build with."""

@@ -40,6 +40,11 @@ def gpu_of(word: str) -> str | None:
     return word.partition(_GPU_MARK)[2] or None
 
 
+def toolchain_of(word: str) -> str:
+    """A capability without the kind of GPU."""
+    return word.partition(_GPU_MARK)[0]
+
+
 def described(word: str) -> str:
     """A capability as people say it: `tensorrt-8.5.3.1 on sm_90`."""
     return word.replace(_GPU_MARK, " on ")

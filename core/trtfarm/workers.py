@@ -16,10 +16,14 @@ from trtfarm.catalog.lookup import find_one
 from trtfarm.database.clock import from_now, now
 from trtfarm.database.session import Database
 from trtfarm.database.work import JobRow, WorkerRow
+from trtfarm.errors import NotFoundError
 from trtfarm.jobs.state import JobState
 
-#: Seconds after which the row of a worker that went without a word is of no more use to anybody.
+#: Seconds after which the row of a worker that is gone is of no more use to anybody.
 _FORGOTTEN_SECONDS = 24 * 3600.0
+
+#: Workers that are named to somebody who waits for one of them.
+_SHOWN = 3
 
 
 class WorkerState(StrEnum):
@@ -32,6 +36,8 @@ class WorkerState(StrEnum):
     DRAINING = "draining"
     #: Took itself out, because job after job failed on it.
     QUARANTINED = "quarantined"
+    #: Has ended. What it could do is known for a day, because workers are restarted and hosts come back.
+    LEFT = "left"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +62,14 @@ class Worker:
         return self.alive and self.state is WorkerState.READY
 
 
-def list_workers(database: Database) -> list[Worker]:
-    """All that are known, by host and age; those of other hosts that died are among them for a day."""
+def list_workers(database: Database, *, left: bool = False) -> list[Worker]:
+    """All that are known, by host and age; those of other hosts that died are among them for a day.
+
+    With `left` also those that have ended within a day.
+    """
     wanted = select(WorkerRow, WorkerRow.lease_until > now()).order_by(WorkerRow.host, WorkerRow.started, WorkerRow.id)
+    if not left:
+        wanted = wanted.where(WorkerRow.state != WorkerState.LEFT.value)
     with database.read() as session:
         return [_worker(row, alive=alive) for row, alive in session.execute(wanted)]
 
@@ -80,26 +91,43 @@ def offered(workers: Iterable[Worker]) -> set[str]:
 
 
 def state_of(database: Database, worker_id: str) -> WorkerState | None:
-    """What a worker is to do now; None for one whose row is gone, because it was taken for dead."""
+    """What a worker is to do now; None for one that was taken for dead."""
     with database.read() as session:
         state = session.scalar(select(WorkerRow.state).where(WorkerRow.id == worker_id))
-        return None if state is None else WorkerState(state)
+        return None if state in (None, WorkerState.LEFT) else WorkerState(state)
 
 
 def set_state(database: Database, text: str, state: WorkerState) -> Worker:
     """Changes the state of the worker whose id is or starts with `text`.
 
-    Raises NotFoundError, UsageError when several ids start so.
+    Raises NotFoundError, also for one that has ended, UsageError when several ids start so.
     """
     with database.write() as session:
         row = find_one(session, WorkerRow, text)
+        if row.state == WorkerState.LEFT:
+            raise NotFoundError(f"worker {row.id} has ended", remedy="trtfarm workers list tells who is up")
         session.execute(update(WorkerRow).where(WorkerRow.id == row.id).values(state=state.value))
         session.refresh(row)
         return _worker(row, alive=bool(session.scalar(select(WorkerRow.lease_until > now()).filter_by(id=row.id))))
 
 
+def leave(session: Session, worker_id: str) -> None:
+    """Notes that a worker has ended, or was found dead."""
+    ended = update(WorkerRow).where(WorkerRow.id == worker_id)
+    session.execute(ended.values(state=WorkerState.LEFT.value, lease_until=now()))
+
+
+def succeed(session: Session, host: str, capabilities: Collection[str]) -> None:
+    """Forgets those that ended on a host and could do no more than one that begins there now."""
+    ended = session.scalars(
+        select(WorkerRow).where(WorkerRow.host == host, WorkerRow.state == WorkerState.LEFT.value)
+    ).all()
+    ids = [row.id for row in ended if set(row.capabilities) <= set(capabilities)]
+    session.execute(delete(WorkerRow).where(WorkerRow.id.in_(ids)))
+
+
 def forget_silent(session: Session) -> None:
-    """Removes the rows of workers that have been silent for a day; those of this host are found out at once."""
+    """Removes the rows of workers that have been gone for a day."""
     session.execute(delete(WorkerRow).where(WorkerRow.lease_until < from_now(-_FORGOTTEN_SECONDS)))
 
 
@@ -113,8 +141,18 @@ def why_waiting(capability: str, workers: Collection[Worker]) -> str | None:
     if offering:
         return f"{needs}; " + ", ".join(f"{worker.id} offers it but is {worker.state}" for worker in offering)
     out = [reason for worker in alive for reason in _out_of_service(worker, routing.gpu_of(capability))]
+    gone = [worker for worker in workers if not worker.alive and capability in worker.capabilities]
+    out += [
+        f"{worker.id} of {worker.host} did, and is gone since {worker.lease_until:%Y-%m-%d %H:%M} UTC"
+        for worker in sorted(gone, key=lambda worker: worker.lease_until)[-_SHOWN:]
+    ]
     up = "; ".join(f"{worker.id} ({', '.join(map(routing.described, worker.capabilities))})" for worker in alive)
     return "; ".join([needs, "no worker offers it", *out, f"workers up: {up or 'none'}"])
+
+
+def why_waits(database: Database, capability: str) -> str | None:
+    """The same, of the farm's workers as they are now."""
+    return why_waiting(capability, list_workers(database, left=True))
 
 
 def _out_of_service(worker: Worker, compute_capability: str | None) -> list[str]:

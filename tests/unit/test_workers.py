@@ -16,12 +16,15 @@ from trtfarm.workers import (
     Worker,
     WorkerState,
     forget_silent,
+    leave,
     list_workers,
     offered,
     ready_workers,
     set_state,
     state_of,
+    succeed,
     why_waiting,
+    why_waits,
 )
 
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -53,7 +56,10 @@ def test_a_job_that_somebody_would_do_waits_for_its_turn_alone() -> None:
         ([], "needs tensorrt-8.5.3.1 on sm_90; no worker offers it; workers up: none"),
         (
             [_CPU, replace(_GPU, alive=False)],
-            "needs tensorrt-8.5.3.1 on sm_90; no worker offers it; workers up: wrk_cpu (cpu, tensorrt-rtx-1.7.1.116)",
+            (
+                "needs tensorrt-8.5.3.1 on sm_90; no worker offers it; wrk_gpu of a did, and is gone since "
+                "2026-01-01 00:00 UTC; workers up: wrk_cpu (cpu, tensorrt-rtx-1.7.1.116)"
+            ),
         ),
         (
             [_CPU, replace(_GPU, state=WorkerState.PAUSED)],
@@ -95,7 +101,34 @@ def test_a_worker_that_is_silent_or_paused_takes_no_jobs(database: Database) -> 
         assert session.scalars(select(WorkerRow.id).order_by(WorkerRow.id)).all() == ["wrk_1", "wrk_2"]
 
 
-def _add(database: Database, worker_id: str, lease: float) -> None:
+def test_what_a_worker_could_do_is_known_for_a_day_after_it_has_ended(database: Database) -> None:
+    for name in ("wrk_1", "wrk_2"):
+        _add(database, name, 30, capabilities=["cpu", "tensorrt-8.5.3.1/sm_90"])
+    with database.write() as session:
+        leave(session, "wrk_1")
+        leave(session, "wrk_2")
+    assert list_workers(database) == ready_workers(database) == []
+    assert [(worker.state, worker.alive) for worker in list_workers(database, left=True)] == [("left", False)] * 2
+    assert state_of(database, "wrk_1") is None
+    with pytest.raises(NotFoundError, match="has ended"):
+        set_state(database, "wrk_1", WorkerState.READY)
+    reason = why_waits(database, "tensorrt-8.5.3.1/sm_90")
+    assert reason is not None
+    assert "wrk_1 of far did, and is gone since 2" in reason
+    with database.write() as session:
+        succeed(session, "far", ["cpu"])
+        succeed(session, "elsewhere", ["cpu", "tensorrt-8.5.3.1/sm_90"])
+    assert len(list_workers(database, left=True)) == 2
+    with database.write() as session:
+        succeed(session, "far", ["cpu", "tensorrt-8.5.3.1/sm_90", "tensorrt-rtx-1.7.1.116"])
+    assert list_workers(database, left=True) == []
+    _add(database, "wrk_old", -25 * 3600, state="left")
+    with database.write() as session:
+        forget_silent(session)
+    assert list_workers(database, left=True) == []
+
+
+def _add(database: Database, worker_id: str, lease: float, **more: Any) -> None:
     with database.write() as session:
         values: dict[str, Any] = {"host": "far", "pid": 1, "toolchains": [], "slots": 1, "state": "ready"}
-        session.add(WorkerRow(id=worker_id, lease_until=from_now(lease), **values))
+        session.add(WorkerRow(id=worker_id, lease_until=from_now(lease), **{**values, **more}))

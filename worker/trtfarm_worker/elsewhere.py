@@ -9,13 +9,22 @@ from typing import Any
 from trtfarm import routing
 from trtfarm.database.session import Database
 from trtfarm.errors import UsageError
-from trtfarm.workers import Worker, ready_workers
+from trtfarm.workers import Worker, list_workers, ready_workers
 from trtfarm_worker.toolchains.toolchain import Toolchain, ToolchainKind
 
 
 def toolchains_elsewhere(database: Database) -> list[Toolchain]:
     """Those that workers offer now, each for the compute capabilities that it would build for there."""
     return toolchains_of(ready_workers(database))
+
+
+def toolchains_lately(database: Database, host: str) -> list[Toolchain]:
+    """The same of workers that take no jobs just now: they were paused, or are gone for less than a day.
+
+    What those of `host`, this one, had is there, or was removed.
+    """
+    away = (worker for worker in list_workers(database, left=True) if not worker.ready)
+    return toolchains_of(worker for worker in away if worker.host != host)
 
 
 def toolchains_of(workers: Iterable[Worker]) -> list[Toolchain]:

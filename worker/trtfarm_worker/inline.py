@@ -122,7 +122,7 @@ class _Drive:
 
     def _start(self, queued: list[Job], pool: ThreadPoolExecutor) -> None:
         """Begins those of the queued jobs that no worker would do and that there is a place for."""
-        workers = list_workers(self._farm.database)
+        workers = list_workers(self._farm.database, left=True)
         left = [(job, reason) for job in queued if (reason := why_waiting(job.capability, workers))]
         mine = self._runner.offer() if left else Offer()
         for job, reason in left:

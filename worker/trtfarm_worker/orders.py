@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -138,13 +139,14 @@ def _targets(
 ) -> tuple[tuple[BuildTarget, ...], tuple[str, ...]]:
     """The best toolchain for each target, and the targets where what stays beside INT8 is float16.
 
-    `toolchains` are those of this host and those of workers; the latter build what the former cannot. A target asked
-    for twice is built once.
+    `toolchains` are those of this host and those of workers; the latter build what the former cannot, and what neither
+    can waits for a worker that could lately. A target asked for twice is built once.
     """
     products = any(operator.name in _PRODUCTS for operator in model.summary.operators)
     targets, in_float16 = [], []
     for wanted in dict.fromkeys(order.targets or stock.settings.targets):
-        best = _best(toolchains, target=wanted, precision=order.precision, version=order.tensorrt, products=products)
+        asked: dict[str, Any] = {"target": wanted, "precision": order.precision, "version": order.tensorrt}
+        best = _best(stock, toolchains, tell, **asked, products=products)
         target = BuildTarget(compute_capability=str(wanted), toolchain=best.kind.value, tensorrt=best.version)
         targets.append(target)
         if reason := stands_in(best, wanted, order.precision, products=products):
@@ -153,12 +155,19 @@ def _targets(
     return tuple(targets), tuple(in_float16)
 
 
-def _best(toolchains: tuple[Sequence[Toolchain], Sequence[Toolchain]], **wanted: Any) -> Toolchain:
+def _best(
+    stock: Stock, toolchains: tuple[Sequence[Toolchain], Sequence[Toolchain]], tell: Tell, **wanted: Any
+) -> Toolchain:
     """Of this host, so that the same order finds the same results whichever workers are up; else of a worker."""
     here, elsewhere = toolchains
-    try:
+    with suppress(ToolchainError):
         return choose(here, **wanted)
-    except ToolchainError:
-        if not elsewhere:
-            raise
+    try:
         return choose([*here, *elsewhere], **wanted)
+    except ToolchainError:
+        lately = stock.toolchains_lately()
+        if not lately:
+            raise
+        best = choose([*here, *elsewhere, *lately], **wanted)
+        tell(f"{wanted['target']}: waits for a worker, {best.name} takes no jobs now")
+        return best

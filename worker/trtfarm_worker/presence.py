@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from trtfarm.database.clock import from_now, now
@@ -25,7 +25,7 @@ from trtfarm.farm import Farm
 from trtfarm.ids import new_id
 from trtfarm.jobs.queries import list_jobs
 from trtfarm.jobs.state import JobState
-from trtfarm.workers import WorkerState
+from trtfarm.workers import WorkerState, leave, succeed
 from trtfarm_worker.logs import logger
 from trtfarm_worker.offers import Offer
 
@@ -57,8 +57,10 @@ class Presence:
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         unnamed.rename(unnamed.with_name(self.owner))
         if self._role == WORKER:
+            offered = self._offered()
             with self._farm.database.write() as session:
-                self._register(session, self._offered())
+                succeed(session, socket.gethostname(), offered["capabilities"])
+                self._register(session, offered)
             self._thread.start()
         return self
 
@@ -69,7 +71,7 @@ class Presence:
         if self._role == WORKER:
             self._thread.join()
             with self._farm.database.write() as session:
-                session.execute(delete(WorkerRow).where(WorkerRow.id == self.owner))
+                leave(session, self.owner)
         (_locks(self._farm) / self.owner).unlink(missing_ok=True)
         os.close(self._lock)
 
@@ -149,7 +151,7 @@ def _bury(farm: Farm, path: Path) -> None:
     if list_jobs(farm.database, state=JobState.RUNNING, owner=owner, limit=1):
         return  # another process is changing that job right now: the file stays, so that the next look takes it away
     with farm.database.write() as session:
-        session.execute(delete(WorkerRow).where(WorkerRow.id == owner))
+        leave(session, owner)
     farm.sweep()
     path.unlink(missing_ok=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -17,7 +18,7 @@ from trtfarm.models.model import Model
 from trtfarm.models.summary import TensorType
 from trtfarm.recognition import recognised
 from trtfarm.settings import Settings
-from trtfarm_worker.elsewhere import toolchains_elsewhere
+from trtfarm_worker.elsewhere import toolchains_elsewhere, toolchains_lately
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ class Stock(Protocol):
 
     def toolchains(self) -> Sequence[Toolchain]:
         """Those of workers."""
+
+    def toolchains_lately(self) -> Sequence[Toolchain]:
+        """Those of workers that take no jobs just now, and may again."""
 
     def known_as(self, model: Model) -> str | None:
         """The name of an equal model; None if there is none."""
@@ -73,6 +77,9 @@ class FarmStock:
 
     def toolchains(self) -> Sequence[Toolchain]:
         return toolchains_elsewhere(self._farm.database)
+
+    def toolchains_lately(self) -> Sequence[Toolchain]:
+        return toolchains_lately(self._farm.database, socket.gethostname())
 
     def known_as(self, model: Model) -> str | None:
         return known_as(self._farm, model)

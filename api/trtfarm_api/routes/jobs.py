@@ -17,7 +17,7 @@ from trtfarm.jobs.queries import list_jobs
 from trtfarm.jobs.state import JobState
 from trtfarm.submissions.explain import Nearest, nearest
 from trtfarm.tokens import Scope
-from trtfarm.workers import list_workers, why_waiting
+from trtfarm.workers import why_waits
 from trtfarm_api.access import Actor, FarmHere, Reader, Submitter
 from trtfarm_api.auditing import note
 from trtfarm_api.names import Name
@@ -59,6 +59,7 @@ class Explained(BaseModel):
     key: str
     fields: dict[str, Any]
     nearest: Nearest | None
+    waits: Annotated[str | None, Field(description="Why no worker takes it, where it is queued.")]
 
 
 @router.get("")
@@ -91,8 +92,11 @@ def job(farm: FarmHere, _actor: Reader, job: Name) -> JobDetails:
 
 
 def details(farm: Farm, job: Job) -> JobDetails:
-    waits = job.state is JobState.QUEUED
-    return JobDetails(job=job, waiting=why_waiting(job.capability, list_workers(farm.database)) if waits else None)
+    return JobDetails(job=job, waiting=_waits(farm, job))
+
+
+def _waits(farm: Farm, job: Job) -> str | None:
+    return why_waits(farm.database, job.capability) if job.state is JobState.QUEUED else None
 
 
 @router.get(
@@ -129,7 +133,13 @@ def explanation(farm: FarmHere, _actor: Reader, job: Name) -> Explained:
     with farm.database.read() as session:
         alike = nearest(session, action, before=found)
     return Explained(
-        job=found.id, kind=found.kind, state=found.state, key=found.key, fields=dict(action.fields), nearest=alike
+        job=found.id,
+        kind=found.kind,
+        state=found.state,
+        key=found.key,
+        fields=dict(action.fields),
+        nearest=alike,
+        waits=_waits(farm, found),
     )
 
 

@@ -16,6 +16,7 @@ from trtfarm.submissions.explain import explain
 from trtfarm.submissions.facts import facts_of
 from trtfarm.submissions.listing import SubmissionEntry, find_submissions
 from trtfarm.submissions.submission import Sender
+from trtfarm.workers import list_workers, why_waiting
 from trtfarm_api.access import Actor, FarmHere, Reader, Submitter
 from trtfarm_api.asking import Asked, request_of
 from trtfarm_api.auditing import note
@@ -83,8 +84,10 @@ def events(
 @router.post("/plan")
 def plan(farm: FarmHere, _actor: Submitter, request: Request, asked: Asked) -> Plan:
     """What would happen, without doing anything: what is stored already, and what differs where it is not."""
+    workers = list_workers(farm.database, left=True)
     with farm.database.read() as session:
-        found = explain(session, request_of(session, asked, service_of(request).choose), farm.complete)
+        wanted = request_of(session, asked, service_of(request).choose)
+        found = explain(session, wanted, farm.complete, waits=lambda word: why_waiting(word, workers))
     return Plan(steps=[explanation.as_dict() for explanation in found])
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
 from trtfarm.catalog.lookup import find_one
@@ -64,10 +64,15 @@ class Toolchains(BaseModel):
 
 
 @router.get("/workers")
-def workers(farm: FarmHere, _actor: Reader) -> Workers:
-    """Workers, by host; those that died are among them for a day."""
+def workers(
+    *,
+    farm: FarmHere,
+    _actor: Reader,
+    left: Annotated[bool, Query(description="Also those that ended within a day.")] = False,
+) -> Workers:
+    """Workers, by host; those that fell silent are among them for a day."""
     running = running_jobs(farm.database)
-    return Workers(items=[_view(worker, running) for worker in list_workers(farm.database)])
+    return Workers(items=[_view(worker, running) for worker in list_workers(farm.database, left=left)])
 
 
 @router.get("/workers/{worker}")

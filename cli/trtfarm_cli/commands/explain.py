@@ -50,6 +50,8 @@ def _explain_job(name: str, *, json: bool) -> None:
         output.emit_json(told)
         return
     output.emit(f"{told['job']} ({told['kind']}, {told['state']}), key {output.short_digest(told['key'])}")
+    if told["waits"]:
+        output.emit(f"waits: {told['waits']}")
     if found is None:
         output.emit(f"it was the first {told['kind']} of this farm")
     elif not found["differs"]:

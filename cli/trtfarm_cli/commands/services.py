@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trtfarm.errors import UsageError
+from trtfarm.errors import ToolchainError, UsageError
 from trtfarm_cli import exits, output
 
 if TYPE_CHECKING:
@@ -104,14 +104,17 @@ def _choose(farm: Farm) -> Choose:
     from trtfarm.targets import BuildTarget
     from trtfarm.workers import list_workers
     from trtfarm_api.asking import Chosen
+    from trtfarm_worker.elsewhere import toolchains_of
     from trtfarm_worker.toolchains.choice import choose, stands_in
-    from trtfarm_worker.toolchains.toolchain import Toolchain
 
     def chosen(wanted: Wanted) -> Chosen:
-        workers = [worker for worker in list_workers(farm.database) if worker.alive]
-        toolchains = [Toolchain.from_dict(said) for worker in workers for said in worker.toolchains]
         target, precision = wanted.compute_capability, wanted.precision
-        best = choose(toolchains, target=target, precision=precision, version=wanted.tensorrt)
+        workers = list_workers(farm.database, left=True)
+        asked: dict[str, Any] = {"target": target, "precision": precision, "version": wanted.tensorrt}
+        try:
+            best = choose(toolchains_of(worker for worker in workers if worker.ready), **asked)
+        except ToolchainError:  # those who are away may come back
+            best = choose(toolchains_of(workers), **asked)
         return Chosen(
             target=BuildTarget(compute_capability=str(target), toolchain=best.kind.value, tensorrt=best.version),
             rest_in_float16=stands_in(best, target, precision) is not None,

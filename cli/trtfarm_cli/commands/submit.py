@@ -202,5 +202,7 @@ def _show_explanation(explanation: Mapping[str, Any]) -> None:
     else:
         output.emit(f"{step}: miss; the nearest is of {nearest['job_id']}, where")
         print_differences(nearest["differs"])
+    if explanation["waits"]:
+        output.emit(f"  would wait: {explanation['waits']}")
     if explanation["reuse"]:
         output.emit(f"  from the table: {explanation['reuse']}")

@@ -131,15 +131,20 @@ class FarmHere:
         return self._plain(list_jobs(self._farm.database, state=wanted, kind=kind, limit=limit))
 
     def job(self, text: str) -> Facts:
-        from trtfarm.workers import list_workers, why_waiting
-        from trtfarm_worker.presence import forget_dead
-
         wanted = self._farm.job(text)
         [found] = self._plain([wanted])
         if wanted.state is JobState.QUEUED:
-            forget_dead(self._farm)
-            found["waits"] = why_waiting(wanted.capability, list_workers(self._farm.database)) or "for its turn"
+            found["waits"] = self._waits(wanted) or "for its turn"
         return found
+
+    def _waits(self, job: Job) -> str | None:
+        from trtfarm.workers import why_waits
+        from trtfarm_worker.presence import forget_dead
+
+        if job.state is not JobState.QUEUED:
+            return None
+        forget_dead(self._farm)
+        return why_waits(self._farm.database, job.capability)
 
     def job_events(self, text: str, listener: Callable[[list[Event]], None], *, follow: bool) -> Job:
         from trtfarm.jobs.history import events_since
@@ -176,14 +181,24 @@ class FarmHere:
         with self._farm.database.read() as session:
             found = nearest(session, action, before=job)
         told = {"job": job.id, "kind": job.kind, "state": job.state, "key": job.key, "fields": action.fields}
-        return {**told, "nearest": asdict(found) if found else None}
+        return {**told, "nearest": asdict(found) if found else None, "waits": self._waits(job)}
 
     def dry_run(self, order: Order) -> list[Facts]:
+        from trtfarm import routing
         from trtfarm.submissions.explain import explain
+        from trtfarm.workers import why_waits
 
-        request = self._request(order, self._toolchains())
+        toolchains = self._toolchains()
+        request = self._request(order, toolchains)
+        # What needs none of the toolchains here is not done by this process.
+        here = {routing.CPU, *(f"{toolchain.kind}-{toolchain.version}" for toolchain in toolchains)}
+
+        def waits(capability: str) -> str | None:
+            can = routing.toolchain_of(capability) in here
+            return None if can else why_waits(self._farm.database, capability)
+
         with self._farm.database.read() as session:
-            return [explained.as_dict() for explained in explain(session, request, self._farm.complete)]
+            return [step.as_dict() for step in explain(session, request, self._farm.complete, waits=waits)]
 
     def submit(self, order: Order, *, fresh: bool, detach: bool) -> Facts:
         from trtfarm.submissions.facts import facts_of

@@ -49,6 +49,10 @@ class RemoteStock:
     def toolchains(self) -> Sequence[Toolchain]:
         return toolchains_of(filter(lambda worker: worker.ready, map(_worker, self._client.workers())))
 
+    def toolchains_lately(self) -> Sequence[Toolchain]:
+        away = (worker for worker in map(_worker, self._client.workers(left=True)) if not worker.ready)
+        return toolchains_of(away)
+
     def known_as(self, model: Model) -> str | None:
         found = self._model(model.digest)
         return found.name if found else None

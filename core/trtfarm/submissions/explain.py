@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from trtfarm.actions import Action
+from trtfarm import routing
+from trtfarm.actions import Action, ActionKind
 from trtfarm.database.schema import JobRow
 from trtfarm.jobs.job import Job
 from trtfarm.jobs.state import JobState
@@ -18,6 +19,8 @@ from trtfarm.submissions.gates import gate_error
 from trtfarm.submissions.resolve import resolve
 from trtfarm.submissions.results import Completeness, find
 
+#: Says why nobody would do what needs a capability; None where somebody would.
+Waits = Callable[[str], str | None]
 #: Done jobs of a kind that are compared, newest first.
 _COMPARED = 500
 
@@ -39,7 +42,7 @@ class Explanation:
     kind; one whose `nearest` differs in nothing was stored once and is incomplete now, so it would be repaired.
     A hit without a result is `spared`: what the step serves is there already. `error` is why what was measured does not
     pass the accuracy gate; steps that need it would be `skipped`. `reuse` is what using the table for the step's target
-    amounts to.
+    amounts to, and `waits` why nobody would do it now.
     """
 
     step: str
@@ -52,12 +55,15 @@ class Explanation:
     error: Mapping[str, Any] | None = None
     nearest: Nearest | None = None
     reuse: str | None = None
+    waits: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def explain(session: Session, request: SubmissionRequest, complete: Completeness) -> list[Explanation]:
+def explain(
+    session: Session, request: SubmissionRequest, complete: Completeness, *, waits: Waits = lambda _capability: None
+) -> list[Explanation]:
     """Explains every step of a request without doing anything."""
     results: dict[str, Mapping[str, Any]] = {}
     lost: set[str] = set()
@@ -77,8 +83,15 @@ def explain(session: Session, request: SubmissionRequest, complete: Completeness
             lost.add(step.name)
         elif explained.result is not None:
             results[step.name] = explained.result
-        explanations.append(explained)
+        runs = not (explained.hit or explained.skipped)
+        explanations.append(replace(explained, waits=waits(_needed(request, step))) if runs else explained)
     return explanations
+
+
+def _needed(request: SubmissionRequest, step: Step) -> str:
+    """What a worker has to offer to do a step, which is known before its job is."""
+    target = request.calibrate_on if step.kind is ActionKind.CALIBRATE else step.target
+    return routing.needed(asdict(target)) if target else routing.CPU
 
 
 def _tables_there(

@@ -28,7 +28,7 @@ from trtfarm.settings import Settings
 from trtfarm_cli.farms.any_farm import AnyFarm
 from trtfarm_cli.farms.here import FarmHere
 from trtfarm_cli.farms.remote import RemoteFarm
-from trtfarm_client import Client, Link
+from trtfarm_client import Ask, AskedTarget, Client, Link
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
 #: What differs between two farms, or two runs, whatever they did.
@@ -249,6 +249,36 @@ def test_a_server_that_goes_away_is_waited_for(served: Served, digits: Path) -> 
                 ended = running.end()
     assert ended.code == 0, ended.err
     assert ended.json["state"] == "done"
+
+
+def test_a_submission_waits_for_a_worker_that_is_away(served: Served, digits: Path, rtx_toolchain: Toolchain) -> None:
+    """The only one that could build has just ended, as in a restart: it is asked for all the same, and done later."""
+    folder = served.client.folder / "restart"
+    host = Program(home=folder / "home", folder=folder)
+    host.home.mkdir(parents=True)
+    share(host, rtx_toolchain)
+    port = free_port()
+    client = replace(served.client, environment={"TRTFARM_URL": f"http://127.0.0.1:{port}"})
+    arguments = ("submit", digits / "lenet.onnx", "--precision", "fp32", "--target", "sm_86", "--no-timing-cache")
+    with api(host, port):
+        assert client.fails(6, *arguments)["code"] == "no_toolchain"
+        with service(host, "worker", up='event="worker is up"'):
+            [worker] = client.json("workers", "list")
+        assert client.json("workers", "list") == []
+        [build] = [step for step in client.json(*arguments, "--dry-run") if step["step"].startswith("build")]
+        assert f"{worker['id']} of {worker['host']} did, and is gone since" in build["waits"]
+        told = client.ok(*arguments, "--detach", "--json")
+        assert "waits for a worker" in told.err
+        with Client(Link(url=client.environment["TRTFARM_URL"])) as sdk:
+            target = AskedTarget(compute_capability="sm_86")
+            planned = sdk.dry_run(Ask(model=told.json["model"]["id"], precision="fp32", targets=[target]))
+        assert [step["waits"] for step in planned] == [build["waits"]]
+        [job] = client.json("jobs", "list")
+        assert job["state"] == "queued"
+        waits = client.json("jobs", "show", job["id"])["waits"]
+        assert waits == client.json("explain", job["id"])["waits"] == build["waits"]
+        with service(host, "worker", up='event="worker is up"'):
+            assert client.json(*arguments)["state"] == "done"
 
 
 def test_a_server_that_is_not_there_is_told_soon(served: Served, digits: Path) -> None:

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from sqlalchemy import select
 
 from tests.acceptance.worker.conftest import posing_as_rtx
 from tests.acceptance.worker.farms import ENGINE, HANG, LeNetFarm
 from tests.acceptance.worker.programs import Program, program
 from tests.integration.servers.process import free_port
-from trtfarm.database.schema import EngineRow, WorkerRow
+from trtfarm.database.schema import EngineRow
 from trtfarm.jobs.history import events_since
 from trtfarm.jobs.job import Event, Job
 from trtfarm.jobs.queries import list_jobs
@@ -72,7 +71,7 @@ def test_a_worker_does_what_clients_watch_and_gives_back_what_it_cannot_end(
     # What happened elsewhere was passed on to the very end.
     assert ("verify", Progress(stage="evaluate", done=100, total=100, unit="samples")) in told
     assert {kind for kind, _ in told} == {"calibrate", "quantize", "verify", "build"}
-    assert lenet.count(WorkerRow) == 0
+    assert list_workers(lenet.farm.database) == []
     assert list((rtx_home / "alive").iterdir()) == []
 
 
@@ -103,7 +102,7 @@ def test_up_restarts_a_killed_worker_and_its_job_is_committed_once(
     assert lenet.count(EngineRow) == 1
     moves = [event.data["to"] for event in events_since(lenet.farm.database, job.id) if event.kind == "state"]
     assert moves == ["queued", "running", "queued", "running", "done"]
-    assert (lenet.count(WorkerRow), list((home / "alive").iterdir())) == (0, [])
+    assert (list_workers(lenet.farm.database), list((home / "alive").iterdir())) == ([], [])
 
 
 def test_a_worker_pauses_goes_on_and_leaves(lenet: LeNetFarm, home: Path, tmp_path: Path) -> None:
@@ -166,8 +165,8 @@ class _StoppedError(Exception):
 
 
 def _worker_pid(lenet: LeNetFarm) -> int:
-    with lenet.farm.database.read() as session:
-        return session.scalars(select(WorkerRow.pid)).one()
+    [worker] = list_workers(lenet.farm.database)
+    return worker.pid
 
 
 def _pids(up: Program) -> set[int]:

@@ -152,4 +152,5 @@ def test_who_asks(client: TestClient) -> None:
         "name": None,
         "project": "default",
         "scopes": ["read", "submit", "worker", "admin"],
+        "expires": None,
     }

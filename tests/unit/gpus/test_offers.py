@@ -16,7 +16,8 @@ from trtfarm.database.clock import from_now
 from trtfarm.database.session import Database
 from trtfarm.database.work import WorkerRow
 from trtfarm.errors import BuilderCrashError
-from trtfarm_worker.elsewhere import toolchains_elsewhere
+from trtfarm.workers import leave
+from trtfarm_worker.elsewhere import toolchains_elsewhere, toolchains_lately
 from trtfarm_worker.gpus.gpu import Gpu, GpuStatus
 from trtfarm_worker.gpus.keeper import GpuKeeper, keeper_of_host
 from trtfarm_worker.gpus.turns import Turn
@@ -138,3 +139,9 @@ def test_what_workers_have_can_be_built_for(database: Database) -> None:
     trt, rtx = toolchains_elsewhere(database)
     assert (trt.name, trt.capabilities.compute_capabilities) == ("trt of wrk_1", (SM_90,))
     assert (rtx.name, rtx.capabilities.compute_capabilities) == ("rtx of wrk_1", (SM_80,))
+    assert toolchains_lately(database, "far") == []
+    assert [toolchain.name for toolchain in toolchains_lately(database, "here")] == ["trt of wrk_2", "rtx of wrk_2"]
+    with database.write() as session:
+        leave(session, "wrk_1")
+    assert toolchains_elsewhere(database) == []
+    assert len(toolchains_lately(database, "here")) == 4

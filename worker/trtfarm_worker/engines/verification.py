@@ -116,7 +116,7 @@ class EngineVerification:
             )
             while (job := farm.jobs.get(job_id)).state.live:
                 if not runner.run(job_id):
-                    _check_possible(job, runner.offer(), list_workers(farm.database))
+                    _check_possible(job, runner.offer(), list_workers(farm.database, left=True))
                     pause.wait(_LOOK_SECONDS)
         return job
 
