@@ -18,6 +18,8 @@ from trtfarm.targets import TENSORRT
 
 DYNAMIC_RANGES = "dynamic_ranges"
 STRONGLY_TYPED = "strongly_typed"
+#: What an engine takes besides its first profile, each as builds have that: {input: {min, opt, max}}.
+MORE_PROFILES = "more_profiles"
 _LARGEST_FILE = 16 << 20
 _LARGEST_COUNT = 1 << 63
 _SIZE = re.compile(r"(\d+)\s*(KiB|MiB|GiB)?")
@@ -49,6 +51,19 @@ def _is_formats(value: Any) -> bool:
     )
 
 
+def _is_profiles(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(profile, Mapping) and all(map(_is_shape_range, profile.values())) for profile in value
+    )
+
+
+def _is_shape_range(value: Any) -> bool:
+    if not isinstance(value, Mapping) or set(value) != {"min", "opt", "max"}:
+        return False
+    shapes = list(value.values())
+    return all(isinstance(shape, list) and all(map(_is_count, shape)) for shape in shapes)
+
+
 #: What an option may be: in words, and whether a value is that.
 _COUNT = ("a whole number", _is_count)
 _SWITCH = ("true or false", lambda value: isinstance(value, bool))
@@ -74,6 +89,7 @@ _OPTIONS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "layer_precisions": ("a precision for each layer by name", _is_words_by_name),
     "io_formats": ("dtype and formats for each input or output by name", _is_formats),
     STRONGLY_TYPED: _SWITCH,
+    MORE_PROFILES: ("a list of profiles, each with min, opt and max for each input by name", _is_profiles),
     DYNAMIC_RANGES: ("a largest magnitude, above zero, for each tensor by name", _is_ranges),
 }
 _COMMON = frozenset(
@@ -84,10 +100,11 @@ _COMMON = frozenset(
         "max_aux_streams",
         "max_num_tactics",
         "flags",
+        MORE_PROFILES,
     }
 )
 #: Options that change how long a build takes and what it chooses from, but not one number of a calibration beside it.
-NEUTRAL = _COMMON - {"flags"}
+NEUTRAL = _COMMON - {"flags", MORE_PROFILES}
 
 
 def check_options(options: Mapping[str, Any], toolchain: str) -> None:

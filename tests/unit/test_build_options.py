@@ -31,6 +31,45 @@ def test_values_are_read_as_what_they_are(text: str, wanted: dict[str, Any]) -> 
     check_options(found, "tensorrt")
 
 
+#: Every option but ranges, which have a file of their own, as it may be written.
+EVERY = {
+    "workspace_bytes": "1GiB",
+    "avg_timing_iterations": "4",
+    "builder_optimization_level": "5",
+    "max_aux_streams": "2",
+    "max_num_tactics": "8",
+    "flags": "DEBUG",
+    "clear_flags": "TF32",
+    "tactic_sources": "CUBLAS,CUBLAS_LT",
+    "dla_core": "0",
+    "gpu_fallback": "true",
+    "sparse_weights": "true",
+    "refit": "true",
+    "strip_plan": "true",
+    "version_compatible": "true",
+    "hardware_compatibility": "AMPERE_PLUS",
+    "precision_constraints": "prefer",
+    "layer_precisions": '{"/c2/Conv" = "fp32"}',
+    "io_formats": '{"data" = {dtype = "int8", formats = ["LINEAR"]}}',
+    "strongly_typed": "true",
+    "more_profiles": '[{"data" = {min = [1, 1, 28, 28], opt = [1, 1, 28, 28], max = [1, 1, 28, 28]}}]',
+}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_option_can_be_named_on_the_command_line(name: str) -> None:
+    found = options_of([f"{name}={EVERY[name]}"], None, None)
+    check_options(found, "tensorrt")
+    with pytest.raises(UsageError, match=f"the builder option {name} cannot be"):
+        check_options({name: {"x": {"y": 1}}}, "tensorrt")
+
+
+def test_no_option_is_forgotten() -> None:
+    with pytest.raises(UsageError) as caught:
+        check_options({"": 1}, "tensorrt")
+    assert set(str(caught.value.remedy).removeprefix("use: ").split(", ")) == {*EVERY, "dynamic_ranges"}
+
+
 def test_a_file_gives_options_and_the_command_line_wins(tmp_path: Path) -> None:
     file, ranges = tmp_path / "options.toml", tmp_path / "ranges.txt"
     file.write_text("workspace_bytes = '1GiB'\navg_timing_iterations = 4\n[layer_precisions]\n'/c2/Conv' = 'fp32'\n")

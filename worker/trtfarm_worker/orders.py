@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trtfarm.build_options import MORE_PROFILES
 from trtfarm.datasets.dataset import DataSet
 from trtfarm.datasets.fit import check_profile
-from trtfarm.errors import ToolchainError
+from trtfarm.errors import ToolchainError, UsageError
 from trtfarm.models.model import Model
 from trtfarm.models.named_nodes import check_named
-from trtfarm.models.shapes import OptimizationProfile, profile_of
+from trtfarm.models.shapes import OptimizationProfile, profiles_of
 from trtfarm.planning import SubmissionRequest
 from trtfarm.targets import BuildTarget
 from trtfarm_worker.data_reader import DataReader, Tell
@@ -58,6 +59,7 @@ def take(
         copy = () if stock.has_model(model) else _inspected_copy(stock, model, folder, listener)
         reader = DataReader(stock.settings, model, folder, tell=tell, listener=listener, recognise=stock.recognised)
         goods = goods_of(stock, order, reader, targets)
+        profiles = _profiles(order, model, [found for found in (goods.data, goods.test) if found])
         request = SubmissionRequest(
             model_id=_LATER,
             precision=order.precision,
@@ -77,10 +79,10 @@ def take(
             priority=order.priority,
             shards=order.shards,
             rest_in_float16=in_float16,
-            profiles=_profile(order, model, [found for found in (goods.data, goods.test) if found]).as_dict(),
+            profiles=profiles[0].as_dict(),
             quantizer_options=order.quantizer_options(),
             converter_options=order.converter_options(),
-            build_options=order.build_options,
+            build_options=_build_options(order, profiles),
         )
         return _stored(stock, request, model, copy, goods)
 
@@ -126,12 +128,20 @@ def _stored(
     )
 
 
-def _profile(order: Order, model: Model, data_sets: Sequence[DataSet]) -> OptimizationProfile:
+def _profiles(order: Order, model: Model, data_sets: Sequence[DataSet]) -> tuple[OptimizationProfile, ...]:
+    """What the engines are to take; the first is what they are measured with."""
     shapes = {name: array.shape for data in data_sets for name, array in data.inputs.items()}
-    profile = profile_of(model.summary.inputs, order.shapes, shapes)
+    profiles = profiles_of(model.summary.inputs, order.shapes, shapes)
     for data in data_sets:
-        check_profile(data, profile)
-    return profile
+        check_profile(data, profiles[0])
+    return profiles
+
+
+def _build_options(order: Order, profiles: Sequence[OptimizationProfile]) -> dict[str, Any]:
+    more = [profile.as_dict() for profile in profiles[1:]]
+    if more and MORE_PROFILES in order.build_options:
+        raise UsageError(f"--shape and the option {MORE_PROFILES} both name several profiles", remedy="use one of them")
+    return {**order.build_options, **({MORE_PROFILES: more} if more else {})}
 
 
 def _targets(

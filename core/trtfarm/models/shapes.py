@@ -6,6 +6,8 @@ is open, its sizes are enough: `x=1:8:32`. The name may be left out when the mod
 What is not said is filled in, in this order: fixed dimensions from the model; a symbol from another input that has it;
 an open first dimension from the first dimension of an input that was given, else BATCH. Any other open dimension must
 be given, because the farm cannot know which lengths or sizes an engine will meet.
+
+An input that is named several times asks for several profiles in one engine.
 """
 
 from __future__ import annotations
@@ -88,6 +90,19 @@ def profile_of(
         sizes_of = given.get(tensor.name) or _filled(tensor, symbols, batch or BATCH, data_shapes or {})
         ranges[tensor.name] = ShapeRange.of(sizes_of)
     return OptimizationProfile(inputs=ranges)
+
+
+def profiles_of(
+    inputs: Sequence[TensorType], options: Sequence[str], data_shapes: Mapping[str, Shape] | None = None
+) -> tuple[OptimizationProfile, ...]:
+    """One or more profiles: the n-th time that an input is named is for the n-th of them; where it is not, its shapes
+    are those of the first. Raises UsageError as `profile_of`."""
+    named: dict[str, list[str]] = {}
+    for option in options:
+        named.setdefault(option.rpartition("=")[0], []).append(option)
+    count = max(map(len, named.values()), default=1)
+    chosen = ([given[number if number < len(given) else 0] for given in named.values()] for number in range(count))
+    return tuple(profile_of(inputs, choice, data_shapes) for choice in chosen)
 
 
 def _parsed(inputs: Sequence[TensorType], options: Sequence[str]) -> dict[str, tuple[Sizes, ...]]:

@@ -33,7 +33,7 @@ LAYERS = [
     ("prob", "float32"),
 ]
 #: What all builds take but for their options.
-BUILD = {"model", "compute_capability", "precision", "profiles", "table", "timing_caches"}
+BUILD = {"model", "compute_capability", "precision", "profiles", "more_profiles", "table", "timing_caches"}
 
 
 def probe(args: dict[str, Any]) -> dict[str, Any]:

@@ -177,6 +177,18 @@ def test_options_reach_the_builder_and_its_key(farm: GpuFarm, tmp_path: Path) ->
     assert (by_hand["table"], len(farm.asked("trt-calibrate"))) == (None, 1)
 
 
+def test_an_engine_may_have_several_profiles(farm: GpuFarm) -> None:
+    one = farm.submit("--precision", "fp32", "--shape", "1:1:1")["engines"][0]
+    two = farm.submit("--precision", "fp32", "--shape", "1:1:1", "--shape", "8:32:64")["engines"][0]
+    assert one["id"] != two["id"]
+    first, second = farm.asked("trt-build")
+    assert "more_profiles" not in first
+    assert first["profiles"] == second["profiles"]
+    assert first["profiles"]["data"] == {"min": [1, 1, 28, 28], "opt": [1, 1, 28, 28], "max": [1, 1, 28, 28]}
+    (more,) = second["more_profiles"]
+    assert more == {"data": {"min": [8, 1, 28, 28], "opt": [32, 1, 28, 28], "max": [64, 1, 28, 28]}}
+
+
 @pytest.mark.parametrize(
     ("code", "options", "words"),
     [

@@ -94,6 +94,16 @@ def test_fp32_without_matrix_products_is_built_for_sm_75(program: Program, rtx_t
     assert [engine["precision"] for engine in facts["engines"]] == ["fp32"]
 
 
+def test_an_engine_has_as_many_profiles_as_shapes_were_given(builder: Program, digits: Path) -> None:
+    shapes = ("--shape", "1:1:1", "--shape", "8:32:64")
+    facts = builder.json("submit", digits / "lenet.onnx", "--target", "sm_86", "--precision", "fp32", *shapes)
+    layers = builder.json("engines", "show", facts["engines"][0]["id"])["layers"]
+    # TensorRT has a layer of its own for each profile.
+    assert sum(layer["onnx_nodes"] == ["/c1/Conv"] for layer in layers) == 2
+    error = builder.fails(2, "submit", digits / "lenet.onnx", "--target", "sm_86", "--shape", "1:1", "--shape", "2:2:2")
+    assert "is not a shape" in error["message"]
+
+
 def test_nodes_can_be_kept_in_fp32(builder: Program, digits: Path) -> None:
     command = ("submit", digits / "lenet.onnx", "--target", "sm_86", "--keep-fp32", "/c1/Conv")
     facts = builder.json(*command, "--precision", "fp16")

@@ -15,7 +15,9 @@ from tests.contracts.rows import engine_row
 from tests.unit.api.conftest import ClientOf, served
 from tests.unit.api.problems import problem
 from tests.unit.api.test_handing_in import blob
+from tests.unit.test_build_options import EVERY
 from trtfarm.blobs.location import store_at
+from trtfarm.build_options import options_of
 from trtfarm.calibrators import Calibrator
 from trtfarm.compute_capability import ComputeCapability
 from trtfarm.database.migrate import prepare
@@ -126,6 +128,16 @@ def test_a_submission_is_made_and_its_jobs_are_told_of(
     assert client.get(f"/v1/submissions/{found['id']}").json() == found
     (listed,) = client.get("/v1/submissions").json()["items"]
     assert (listed["model"], listed["targets"][0]) == ("lenet", "sm_89 tensorrt-rtx-1.7.1.116")
+
+
+def test_every_builder_option_reaches_the_job(client: TestClient, asked: dict[str, Any], farm: Farm) -> None:
+    names = set(EVERY) - {"strongly_typed"}  # TensorRT 8.5 has no such networks
+    options = options_of([f"{name}={EVERY[name]}" for name in names], None, None) | {"dynamic_ranges": {"data": 1.0}}
+    target = {"compute_capability": "sm_90", "toolchain": "tensorrt", "tensorrt": "8.5.3.1"}
+    given = {"model": asked["model"], "targets": [target], "precision": "int8", "build_options": options}
+    assert client.post("/v1/submissions", json=given).status_code == 201
+    (job,) = list_jobs(farm.database)
+    assert (job.kind, job.request["options"]) == ("build", options)
 
 
 def test_the_same_under_a_key_is_made_once(client: TestClient, asked: dict[str, Any], farm: Farm) -> None:

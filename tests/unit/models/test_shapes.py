@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trtfarm.errors import UsageError
-from trtfarm.models.shapes import OptimizationProfile, ShapeRange, profile_of
+from trtfarm.models.shapes import OptimizationProfile, ShapeRange, profile_of, profiles_of
 from trtfarm.models.summary import Dimension, TensorType
 
 
@@ -16,6 +16,17 @@ def _input(name: str, *dims: Dimension) -> TensorType:
 IMAGE = [_input("x", "N", 3, 224, 224)]
 OPEN_IMAGE = [_input("x", "N", 3, "H", "W")]
 TEXT = [_input("ids", "batch", "length"), _input("mask", "batch", "length")]
+
+
+def test_an_input_that_is_named_again_asks_for_another_profile() -> None:
+    first, second = profiles_of(TEXT, ["ids=1x64:8x64:16x64", "mask=1x64:8x64:16x64", "ids=1x128", "mask=1x128"])
+    assert _ranges(first)["ids"] == ("1x64", "8x64", "16x64")
+    assert _ranges(second) == {"ids": ("1x128",) * 3, "mask": ("1x128",) * 3}
+    apart = [_input("x", "N", 2), _input("y", "M", 3)]
+    small, large = profiles_of(apart, ["x=1", "y=2", "x=32"])
+    assert (_ranges(small)["y"], _ranges(large)["y"]) == (("2x3",) * 3, ("2x3",) * 3)
+    assert (_ranges(small)["x"], _ranges(large)["x"]) == (("1x2",) * 3, ("32x2",) * 3)
+    assert profiles_of(IMAGE, []) == (profile_of(IMAGE, []),)
 
 
 def _ranges(profile: OptimizationProfile) -> dict[str, tuple[str, ...]]:

@@ -10,7 +10,7 @@ from trtfarm.errors import UsageError
 
 
 def test_the_names_are_those_of_the_builder(recorded: Recorded) -> None:
-    own = {"tactic_sources", "layer_precisions", "io_formats", "dynamic_ranges", "strongly_typed"}
+    own = {"tactic_sources", "layer_precisions", "io_formats", "dynamic_ranges", "strongly_typed", "more_profiles"}
     names = {*recorded.child("options").NAMES, *own}
     with pytest.raises(UsageError, match="no builder option strange") as caught:
         check_options({"strange": 1}, "tensorrt")

@@ -16,7 +16,7 @@ from trtfarm_builder.rtx.plan import add_profile, config_for, plan_from_network
 _ENGINE = "engine.plan"
 _LOG = "build.log"
 #: Everything else in the request is a builder option.
-_ARGS = frozenset({"model", "compute_capability", "precision", "profiles"})
+_ARGS = frozenset({"model", "compute_capability", "precision", "profiles", "more_profiles"})
 _HAS = {
     "fp32": "has neither Q/DQ nodes nor float16",
     "fp16": "has float16 and no Q/DQ nodes",
@@ -26,7 +26,8 @@ _HAS = {
 
 
 def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
-    """`args`: model, compute_capability (`sm_86`), precision (one of `PRECISIONS`), profiles, and builder options.
+    """`args`: model, compute_capability (`sm_86`), precision (one of `PRECISIONS`), profiles, more_profiles (a list
+    of such), and builder options.
 
     `size` is in bytes, `seconds` is what parsing and building took; `int8_layers` counts among `layers`.
     """
@@ -36,7 +37,8 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     network = network_from_onnx(builder, Path(args["model"]), logger)
     _check_precision(args["precision"], precision_of(network))
     config = config_for(builder, [args["compute_capability"]], {name: args[name] for name in args if name not in _ARGS})
-    add_profile(builder, network, config, args["profiles"])
+    for profiles in (args["profiles"], *args.get("more_profiles", ())):
+        add_profile(builder, network, config, profiles)
     plan = plan_from_network(builder, network, config, logger, channel)
     with Path(_ENGINE).open("wb") as file:
         file.write(plan)

@@ -25,6 +25,7 @@ _ARGS = frozenset(
         "compute_capability",
         "precision",
         "profiles",
+        "more_profiles",
         "table",
         "scales",
         "calibrator",
@@ -41,7 +42,7 @@ _ARGS = frozenset(
 
 
 def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
-    """`args`: model, precision (`int8+fp16`), profiles; all else is optional.
+    """`args`: model, precision (`int8+fp16`), profiles; all else is optional, more_profiles (a list of such) too.
 
     For INT8 of a model without Q/DQ nodes: table (path of a calibration table's exact text) or scales {tensor: hex of
     float32 amax / 127} with calibrator (the rule that made them; entropy2); dynamic_ranges {tensor: amax} win over
@@ -64,7 +65,8 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     if not strongly_typed(args):
         allow_precisions(config, args["precision"])
     taken = set_timing_cache(config, timing_cache_for(args, current_device()["name"]), shop.logger, channel)
-    add_profile(shop, config, args["profiles"])
+    for profiles in (args["profiles"], *args.get("more_profiles", ())):
+        add_profile(shop, config, profiles)
     _set_layers(shop, args)
     coverage = None if table is None else cover(shop.view, table, lambda index: constant_values(shop.network, index))
     calibrator = None if table is None or coverage is None else _calibrator(config, table, coverage)
