@@ -15,7 +15,7 @@ from trtfarm.calibrators import CalibrationRule
 from trtfarm.digests import digest_of_json
 
 #: Raised when the reference calibrator's rules change, so that tables made by older rules are not handed out.
-REFERENCE_REVISION = 2
+REFERENCE_REVISION = 3
 #: Raised when the quantizer places Q/DQ nodes otherwise.
 QUANTIZER_REVISION = 1
 #: Raised when the search finds other nodes.

@@ -50,9 +50,9 @@ def test_entropy2_bins_on_the_zoo(golden: Path) -> None:
     theirs = tensorrt_scales(golden, "zoo", "entropy2-bs50")
     assert len(theirs) == 39
     other = [name for name in theirs if ours[name] != pytest.approx(theirs[name], rel=SAME_BIN)]
-    assert len(other) <= 2
+    assert other in ([], ["/Div_output_0"])
     for name in other:
-        assert _divergence_ratio(golden, name, theirs[name]) < 1.03
+        assert _divergence_ratio(golden, name, theirs[name]) < 1.001
 
 
 def _divergence_ratio(golden: Path, tensor: str, scale: float) -> float:
