@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from scripts.gpu_checks.builds import MINMAX, build_args, built, native_table, refusal
+from scripts.gpu_checks.builds import MINMAX, build_args, built, native_table, profiles, refusal
 from scripts.gpu_checks.check import Numbers, check, expect
 from scripts.gpu_checks.host import Host, gpu_memory_used
 from scripts.gpu_checks.models import unparsable_model
@@ -106,6 +108,33 @@ def killed_builder(host: Host) -> Numbers:
     numbers: Numbers = {"before_mib": before, "during_mib": during, "after_mib": gpu_memory_used(), "error": told}
     expect(bool(told), "the builder ended as if nothing had happened", numbers)
     expect(bool(during) and during[0] > before, "the builder held no GPU memory", numbers)
+    expect(numbers["after_mib"] <= before + _LEFT_MIB, "GPU memory is still taken", numbers)
+    return numbers
+
+
+@check("A builder killed after its calibration, in mid-build, has handed over the table", seconds=20)
+def killed_in_mid_build(host: Host) -> Numbers:
+    before, tables = gpu_memory_used(), list[bytes]()
+
+    def kill(result: Mapping[str, Any]) -> None:
+        # The folder of the last step is the newest.
+        scratch = max(host.scratch.glob("*-trt-calibrate"))
+        tables.append((scratch / result["table"]).read_bytes())
+        for child in _children():
+            os.kill(child, signal.SIGKILL)
+
+    args = {
+        "model": host.model("lenet"),
+        "inputs": host.calibration_data("lenet"),
+        "rule": MINMAX,
+        "build": True,
+        "profiles": profiles("lenet"),
+    }
+    told = refusal(partial(host.listened, "trt-calibrate", args, lambda _event: None, kill))
+    numbers: Numbers = {"before_mib": before, "after_mib": gpu_memory_used(), "error": told, "tables": len(tables)}
+    golden = (host.golden / "lenet" / "minmax-bs50.table").read_bytes()
+    expect("SIGKILL" in told, "it was not killed", numbers)
+    expect(tables == [golden], "what was handed over is not TensorRT's table", numbers)
     expect(numbers["after_mib"] <= before + _LEFT_MIB, "GPU memory is still taken", numbers)
     return numbers
 

@@ -156,6 +156,17 @@ def zoo_int8(host: Host) -> Numbers:
     return numbers
 
 
+@check("LeNet with two optimization profiles in one engine", seconds=20)
+def lenet_profiles(host: Host) -> Numbers:
+    small = {"data": {word: [1, 1, 28, 28] for word in ("min", "opt", "max")}}
+    engine = host.step("trt-build", build_args(host, "lenet", "fp16") | {"more_profiles": [small]})
+    names = [layer["name"] for layer in engine.result["layers"]]
+    told = host.step("trt-bench", {"engine": str(engine.file("engine")), "batch_sizes": [1, 64]}).result
+    numbers = {**facts_of(engine), "names": names, "median_ms": [row["median_ms"] for row in told["results"]]}
+    expect(any("[profile 1]" in name for name in names), "the engine has one profile", numbers)
+    return numbers
+
+
 def layer_types(result: Mapping[str, Any]) -> list[str]:
     """Each layer that computes as `name: type, milliseconds`."""
     return [

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from trtfarm_worker.builder.cancellation import CancelToken
 from trtfarm_worker.builder.events import LogLine, Progress
 from trtfarm_worker.builder.request import BuilderAnswer, BuilderRequest, Limits
-from trtfarm_worker.builder.supervisor import Listener, run_builder
+from trtfarm_worker.builder.supervisor import Listener, Taker, run_builder
 from trtfarm_worker.gpus.keeper import GpuKeeper, keeper_of_host
 from trtfarm_worker.gpus.waiting import turn_on
 from trtfarm_worker.toolchains.probe import probed
@@ -50,7 +50,7 @@ class Host:
 
     def step(self, name: str, args: Arguments, *, should_stop: CancelToken | None = None) -> BuilderAnswer:
         """Runs a step of the TensorRT toolchain, always anew."""
-        return self._run(self.toolchain, name, args, self._listen, should_stop)
+        return self._run(self.toolchain, name, args, self._listen, should_stop=should_stop)
 
     def reference_step(self, name: str, args: Arguments) -> BuilderAnswer:
         """Runs a step of the reference toolchain, or gives back what it answered before."""
@@ -60,17 +60,26 @@ class Host:
         """Runs a step of the TensorRT toolchain, or gives back what it answered before."""
         return self._remembered(self.toolchain, name, args)
 
-    def listened(self, name: str, args: Arguments, listener: Listener) -> BuilderAnswer:
-        return self._run(self.toolchain, name, args, listener, None)
+    def listened(
+        self, name: str, args: Arguments, listener: Listener, on_handed_over: Taker = lambda _result: None
+    ) -> BuilderAnswer:
+        return self._run(self.toolchain, name, args, listener, on_handed_over=on_handed_over)
 
     def _remembered(self, toolchain: Toolchain, name: str, args: Arguments) -> BuilderAnswer:
         key = json.dumps([toolchain.name, name, args], sort_keys=True)
         if key not in self._done:
-            self._done[key] = self._run(toolchain, name, args, self._listen, None)
+            self._done[key] = self._run(toolchain, name, args, self._listen)
         return self._done[key]
 
     def _run(
-        self, toolchain: Toolchain, name: str, args: Arguments, listener: Listener, should_stop: CancelToken | None
+        self,
+        toolchain: Toolchain,
+        name: str,
+        args: Arguments,
+        listener: Listener,
+        *,
+        should_stop: CancelToken | None = None,
+        on_handed_over: Taker = lambda _result: None,
     ) -> BuilderAnswer:
         self._runs += 1
         request = BuilderRequest(
@@ -85,7 +94,12 @@ class Host:
             if toolchain.kind is not ToolchainKind.TENSORRT:
                 return run_builder(request, on_event=hear, should_stop=should_stop)
             with turn_on(self.keeper, lambda _gpu: True, "a GPU", tell=self.log.append) as held:
-                return run_builder(replace(request, gpu=held.turn), on_event=hear, should_stop=should_stop)
+                return run_builder(
+                    replace(request, gpu=held.turn),
+                    on_event=hear,
+                    on_handed_over=on_handed_over,
+                    should_stop=should_stop,
+                )
 
     @contextmanager
     def told(self, what: str) -> Iterator[Listener]:

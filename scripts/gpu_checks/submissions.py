@@ -142,6 +142,21 @@ def submit_explicit(host: Host) -> Numbers:
     return numbers
 
 
+@check("submit of a model with Q/DQ nodes: built by them, without calibration", seconds=25)
+def submit_prequantized(host: Host) -> Numbers:
+    farm = farm_of_submissions(host)
+    model, (data, labels) = farm.folder / "quantized.onnx", lenet_test_files(host)
+    table = host.golden / "lenet" / "minmax-bs50.table"
+    farm.json("quantize", host.model("lenet"), "--table", table, "-o", model)
+    facts = farm.json("submit", model, "--test-data", data, "--labels", labels, *target_of(host), "--shape", "1:32:64")
+    numbers: Numbers = {"quantized": _told(facts)}
+    _expect_accurate("quantized", numbers["quantized"], numbers)
+    kinds = {step["name"].split()[0] for step in facts["steps"]}
+    expect(kinds == {"record", "build", "verify"}, f"it did {', '.join(sorted(kinds))}", numbers)
+    expect(facts["engines"][0]["int8_layers"] > 0, "nothing computes in INT8", numbers)
+    return numbers
+
+
 @check(
     "submit --table: of 8.5.1.7 re-stamped, of 8.6.1.6 refused without --restamp, of another model refused", seconds=30
 )
