@@ -1,6 +1,7 @@
 """`trtfarm submit` against `polygraphy convert --int8`: calibrating and building on a GPU, each a whole command.
 
 Both with the same TensorRT, model, samples in the same batches, calibrator, shapes and tactic sources, TF32 allowed.
+Both are installed: their byte code is there, and the farm has its database, with nothing in it.
 It needs a GPU, and two folders: `TRTFARM_GPU_KIT`, an unpacked TensorRT kit (env.sh), and `TRTFARM_POLYGRAPHY`, made by
 
     pip install --no-deps --target FOLDER polygraphy nvidia-cuda-runtime-cu11
@@ -104,10 +105,11 @@ def _polygraphy(case: Case, folder: Path, toolchain: Mapping[str, str], scratch:
 
 
 def _home(home: Path, toolchain: Mapping[str, str]) -> Path:
-    """A new farm that knows the toolchain and nothing else."""
+    """A new farm that knows the toolchain and nothing else, as `toolchain add` and one look at it leave it."""
     options = [f"--library-path={path}" for path in toolchain["TRT_LIBRARY_PATH"].split(os.pathsep)]
     options += [f"--python-path={path}" for path in toolchain["TRT_PYTHONPATH"].split(os.pathsep)]
     _trtfarm(home, "toolchain", "add", toolchain["TRT_PYTHON"], "--name=gpu", *options)
+    _trtfarm(home, "engines", "list")
     return home
 
 
@@ -146,6 +148,8 @@ def _environment(home: Path) -> dict[str, str]:
 
 def _seconds(command: Sequence[str], environment: Mapping[str, str], folder: Path | None) -> float:
     """Seconds of a whole command. Raises CalledProcessError, having shown what it said, where it fails."""
+    # Where this is set, Python compiles every module anew each time.
+    environment = {name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
     begun = time.perf_counter()
     done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - begun
