@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -69,10 +70,11 @@ def _compare(case: Case, folder: Path, toolchain: Mapping[str, str]) -> None:
     """Rounds from nothing, the two by turns; then ours again, and ours done anew with the timings it has."""
     peer, ours = [], []
     with tempfile.TemporaryDirectory() as scratch:
+        empty = _home(Path(scratch) / "home", toolchain)
+        target = _target(empty)
         for number in range(case.rounds):
             peer.append(_polygraphy(case, folder, toolchain, Path(scratch) / f"peer{number}"))
-            home = _home(Path(scratch) / f"home{number}", toolchain)
-            target = _target(home)
+            home = shutil.copytree(empty, Path(scratch) / f"home{number}")
             ours.append(_submit(case, folder, home, target))
         again = _submit(case, folder, home, target)
         anew = _submit(case, folder, home, target, "--fresh")

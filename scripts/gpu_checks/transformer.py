@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from scripts.gpu_checks.check import Numbers, SkippedError, check, expect
@@ -48,6 +49,7 @@ def _compared(host: Host, calibrator: str) -> Numbers:
     found = differences(own.result["scales"], native.result["scales"])
     return {
         **{name: value for name, value in found.items() if name not in ("only_ours", "only_theirs", "apart")},
+        "apart": {tensor: round(found["apart"][tensor], 6) for tensor in _worst(found["apart"])},
         "apart_by_5_percent": {tensor: value for tensor, value in found["apart"].items() if value > 0.05},
         "only_reference": len(found["only_ours"]),
         "only_native": len(found["only_theirs"]),
@@ -55,6 +57,10 @@ def _compared(host: Host, calibrator: str) -> Numbers:
         "native_seconds": round(native.result["seconds"], 1),
         "native_calibration_seconds": round(native.result["calibration_seconds"], 2),
     }
+
+
+def _worst(apart: Mapping[str, float]) -> list[str]:
+    return sorted(apart, key=lambda tensor: apart[tensor], reverse=True)[:_SHOWN]
 
 
 @check("MiniLM: MinMax of the reference is TensorRT's to 1e-5", seconds=60)
