@@ -15,6 +15,9 @@ from trtfarm.candidates import candidate_rules
 from trtfarm.database.session import Database
 from trtfarm.errors import CorruptBlobError, DataError, MissingBlobError
 from trtfarm.planning import SubmissionRequest
+from trtfarm.retention.checkup import check_up
+from trtfarm.retention.cleaning import clean
+from trtfarm.retention.policy import Policy
 from trtfarm.submissions.explain import explain
 from trtfarm.submissions.submission import Submission
 
@@ -197,6 +200,31 @@ class ShardedSubmissionContract:
         assert told() == {**dict.fromkeys(OBSERVED, spared), "calibrate": hit}
         bench.farm.blobs.delete(bench.blob_of(submission, "calibrate"))
         assert told() == {**dict.fromkeys(OBSERVED, hit), "calibrate": miss}
+
+    def test_statistics_go_when_their_table_is_there(self, bench: Bench) -> None:
+        """Not while a submission needs them. What goes is a file like all that no row names any more."""
+        model = bench.model()
+        submission = bench.submit(cut(bench, model))
+        do(bench, submission, *OBSERVED)
+        files = {bench.blob_of(submission, step) for step in OBSERVED}
+        assert clean(bench.farm, Policy(), grace_seconds=0).garbage == []
+        bench.do_all()
+        assert clean(bench.farm, Policy()).garbage == []  # they are not a day old
+        planned = clean(bench.farm, Policy(), grace_seconds=0, dry_run=True)
+        assert {stored.blob.digest for stored in planned.garbage} == files
+        assert clean(bench.farm, Policy(), grace_seconds=0).garbage == planned.garbage
+        assert check_up(bench.farm, repair=False).orphans == 0
+        assert bench.submit(cut(bench, model)).hit
+        again = bench.submit(cut(bench, model, rule=CalibrationRule.of(Calibrator.MSE, batch_size=50)))
+        assert bench.states(again)[FIRST] == "active"
+
+    def test_statistics_of_a_submission_that_failed_are_kept_for_the_next_one(self, bench: Bench) -> None:
+        model = bench.model()
+        submission = bench.submit(cut(bench, model))
+        do(bench, submission, "observe bases", FIRST, THIRD)
+        bench.fail(bench.job_of(submission, SECOND), DataError("no"))
+        assert clean(bench.farm, Policy()).garbage == []
+        assert bench.states(bench.submit(cut(bench, model)))[THIRD] == "hit"
 
     def test_fresh_observes_everything_again(self, bench: Bench) -> None:
         request = cut(bench)

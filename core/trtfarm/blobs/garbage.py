@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import delete, select, text
@@ -20,12 +20,17 @@ GRACE_SECONDS = 24 * 3600.0
 _AT_ONCE = 50
 
 
-def find_garbage(database: Database, blobs: BlobStore, *, grace_seconds: float = GRACE_SECONDS) -> list[StoredBlob]:
-    """Blobs that no row names, that nobody holds, and that are older than the grace period; removes nothing."""
+def find_garbage(
+    database: Database, blobs: BlobStore, *, grace_seconds: float = GRACE_SECONDS, without: Collection[str] = ()
+) -> list[StoredBlob]:
+    """Blobs that no row names, that nobody holds, and that are older than the grace period; removes nothing.
+
+    `without` are ids of rows that are taken for gone.
+    """
     youngest = datetime.now(UTC) - timedelta(seconds=grace_seconds)
     old = [stored for stored in blobs.blobs() if stored.written < youngest]
     with database.read() as session:
-        kept = _kept(session)
+        kept = _kept(session, frozenset(without))
     return [stored for stored in old if stored.blob.digest not in kept]
 
 
@@ -59,8 +64,8 @@ def remove_garbage(
     return removed
 
 
-def _kept(session: Session) -> set[str]:
-    """Digests that a row names or someone holds."""
+def _kept(session: Session, without: Collection[str] = ()) -> set[str]:
+    """Digests that a row, but for some, names or someone holds."""
     kept = set(session.scalars(select(HolderRow.digest).where(HolderRow.expires > now())))
-    kept.update(naming.digest for naming in named(session))
+    kept.update(naming.digest for naming in named(session) if naming.row_id not in without)
     return kept

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,7 @@ from trtfarm.database.clock import now
 from trtfarm.farm import Farm
 from trtfarm.retention.forgetting import forget_datasets, forget_tables
 from trtfarm.retention.policy import Kind, Policy, Stored, doomed
+from trtfarm.retention.statistics import forget_statistics, spent_statistics
 from trtfarm.retention.stock import stored_rows
 
 #: Hears how many of how many files are done.
@@ -58,11 +60,17 @@ def clean(
 ) -> Cleaned:
     """What the policy lets go of, and garbage older than the grace period; with `dry_run` only looks.
 
-    Safe beside submissions, builds and uploads. What goes is decided again while no submission can move on, so that
-    nothing that was found meanwhile goes. `tell` hears of each piece of garbage, and may raise: what is left is then
-    there for the next time.
+    Garbage is also what was observed of shares of data when no submission that goes on needs it. Safe beside
+    submissions, builds and uploads. What goes is decided again while no submission can move on, so that nothing that
+    was found meanwhile goes. `tell` hears of each piece of garbage, and may raise: what is left is then there for the
+    next time.
     """
-    garbage = find_garbage(farm.database, farm.blobs, grace_seconds=grace_seconds)
+    with farm.database.read() as session:
+        spent = spent_statistics(session, grace_seconds)
+    if spent and not dry_run:
+        with _standing_still(farm) as session:
+            forget_statistics(session, grace_seconds)
+    garbage = find_garbage(farm.database, farm.blobs, grace_seconds=grace_seconds, without=spent if dry_run else ())
     with farm.database.read() as session:
         gone = doomed(stored_rows(session, _kinds(policy)), policy, _moment(session))
     if dry_run:
@@ -84,16 +92,23 @@ def _kinds(policy: Policy) -> Collection[Kind]:
 def _forget(farm: Farm, policy: Policy, chosen: set[str]) -> list[Stored]:
     """Removes those of the chosen that the policy still lets go; returns them."""
     files: set[str] = set()
-    with farm.database.write() as session:
-        if not farm.database.is_sqlite:
-            # Whatever moves a submission on locks its row first, and so waits here; SQLite's writers wait anyway.
-            session.execute(text("LOCK TABLE submissions IN EXCLUSIVE MODE"))
+    with _standing_still(farm) as session:
         still = doomed(stored_rows(session, _kinds(policy)), policy, _moment(session))
         gone = [one for one in still if one.id in chosen]
         for kind, forget in _FORGET.items():
             files |= forget(session, [one.id for one in gone if one.kind is kind])
     remove_files(farm.database, farm.blobs, files)
     return gone
+
+
+@contextmanager
+def _standing_still(farm: Farm) -> Iterator[Session]:
+    """A transaction in which no submission moves on."""
+    with farm.database.write() as session:
+        if not farm.database.is_sqlite:
+            # Whatever moves a submission on locks its row first, and so waits here; SQLite's writers wait anyway.
+            session.execute(text("LOCK TABLE submissions IN EXCLUSIVE MODE"))
+        yield session
 
 
 def _moment(session: Session) -> datetime:
