@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from trtfarm.database.session import Database
 from trtfarm.errors import ClaimLostError, StorageError
-from trtfarm.jobs.history import record
+from trtfarm.jobs.history import Line, record
 from trtfarm.jobs.job import Claim
 from trtfarm.jobs.manager import JobManager
 from trtfarm_worker.builder.cancellation import CancelToken
@@ -38,7 +38,7 @@ class Heartbeat:
         self._claim = claim
         self._token = token
         self._beats_every = max(1, int(min(_BEAT_SECONDS, lease_seconds / _BEATS_PER_LEASE) / _FLUSH_SECONDS))
-        self._lines: list[tuple[str, dict[str, Any]]] = []
+        self._lines: list[Line] = []
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"heartbeat {claim.job.id}", daemon=True)
@@ -56,6 +56,12 @@ class Heartbeat:
             self._flush()
         except StorageError as failed:
             _log.warning("the last log lines are lost", job=self._claim.job.id, error=failed.message)
+
+    def take(self) -> list[Line]:
+        """The lines that are not in the database yet, for who writes them along with something else."""
+        with self._lock:
+            lines, self._lines = self._lines, []
+        return lines
 
     def tell(self, event: Progress | LogLine) -> None:
         """Takes an event of the builder; of progress, only the newest since the last write is kept."""
@@ -85,8 +91,7 @@ class Heartbeat:
                 continue
 
     def _flush(self) -> None:
-        with self._lock:
-            lines, self._lines = self._lines, []
+        lines = self.take()
         if not lines:
             return
         try:

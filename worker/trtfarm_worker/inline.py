@@ -6,14 +6,15 @@ import gc
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 
 from trtfarm.errors import StorageError
 from trtfarm.farm import Farm
 from trtfarm.jobs.history import events_since
 from trtfarm.jobs.job import Job
-from trtfarm.jobs.reconcile import publish
+from trtfarm.jobs.reconcile import Publisher, publish
 from trtfarm.jobs.state import JobState, StepState, SubmissionState
+from trtfarm.settings import Settings
 from trtfarm.submissions.submission import Submission
 from trtfarm.workers import list_workers, why_waiting
 from trtfarm_worker.builder.events import LogLine, Progress
@@ -182,6 +183,12 @@ def announce(farm: Farm, job_ids: Sequence[str], *, wanted: bool = False) -> Non
 
 
 def _tell_broker(farm: Farm, job_ids: Sequence[str]) -> None:
+    publish(farm.jobs, _publisher(farm.settings), [farm.jobs.get(job_id) for job_id in job_ids])
+
+
+@cache
+def _publisher(settings: Settings) -> Publisher:
+    """One for as long as the process lives, with its connections to the broker."""
     from trtfarm_worker.app import CeleryPublisher  # noqa: PLC0415 - a client that runs its jobs itself needs no Celery
 
-    publish(farm.jobs, CeleryPublisher(farm.settings), [farm.jobs.get(job_id) for job_id in job_ids])
+    return CeleryPublisher(settings)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 
 from trtfarm.actions import ActionKind
@@ -19,6 +20,7 @@ from trtfarm.errors import (
 )
 from trtfarm.farm import Farm
 from trtfarm.file_errors import storage_errors
+from trtfarm.jobs import history
 from trtfarm.jobs.job import Claim, Job
 from trtfarm_worker.builder.cancellation import CancelToken
 from trtfarm_worker.builder.events import LogLine, Progress
@@ -46,6 +48,17 @@ _COMMIT_AGAIN_SECONDS = 1.0
 
 class _ListenerFailed(Exception):  # noqa: N818 - never leaves this module
     """Whoever listened cannot any more, which says nothing about the job."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """What a builder did, stored but for its rows."""
+
+    commit: Commit
+    #: The last of the job's history before its end.
+    lines: Sequence[history.Line]
+    #: Whether the builder did all of it, and did not end badly after it had handed over what counts.
+    whole: bool = True
 
 
 class Runner:
@@ -153,9 +166,9 @@ class Runner:
     def _bring_to_an_end(self, claim: Claim, token: CancelToken, place: Place) -> None:
         """Raises ClaimLostError when somebody else has the job by now."""
         try:
-            commit, whole = self._work(claim, token, place)
-            self._commit(claim, commit)
-            if whole:
+            work = self._work(claim, token, place)
+            self._commit(claim, work)
+            if work.whole:
                 self._standing.succeeded()
         except ClaimLostError:
             raise
@@ -175,11 +188,8 @@ class Runner:
                 self._farm.jobs.release(claim)
             raise
 
-    def _work(self, claim: Claim, token: CancelToken, place: Place) -> tuple[Commit, bool]:
-        """Has the builder do the job, and stores the files that it made; what remains is to write their rows.
-
-        Also whether the builder did all of it, and did not end badly after it had handed over what counts.
-        """
+    def _work(self, claim: Claim, token: CancelToken, place: Place) -> _Work:
+        """Has the builder do the job, and stores the files that it made; what remains is to write their rows."""
         farm, job = self._farm, claim.job
         kind = STEP_KINDS[ActionKind(job.kind)]
         with (
@@ -199,15 +209,15 @@ class Runner:
                 gpu=place.gpu,
             )
             if job.attempt > 1 and (left := handover.taken(task)):
-                return kind.keep(task, left), True
+                return _Work(commit=kind.keep(task, left), lines=heartbeat.take())
             try:
-                return self._built(task, kind, heartbeat, token), True
+                return _Work(commit=self._built(task, kind, heartbeat, token), lines=heartbeat.take())
             except TrtfarmError as error:
                 kept = self._kept_of(task, kind, claim, error)
                 if kept is None:
                     raise
                 heartbeat.tell(LogLine(level="warning", text=f"what was handed over is kept; then: {error.message}"))
-                return kept, False
+                return _Work(commit=kept, lines=heartbeat.take(), whole=False)
 
     def _built(self, task: Task, kind: StepKind, heartbeat: Heartbeat, token: CancelToken) -> Commit:
         def hear(event: Progress | LogLine) -> None:
@@ -245,8 +255,8 @@ class Runner:
             commit(session)
         return None
 
-    def _commit(self, claim: Claim, commit: Commit) -> None:
-        """Ends the job with the rows of its result, both or neither.
+    def _commit(self, claim: Claim, work: _Work) -> None:
+        """Ends the job with the rows of its result and the last lines of its history, all or nothing.
 
         A database that is away for a moment is no reason to do hours of work again, so for as long as a lease this is
         tried anew; whether the result still counts, the claim decides.
@@ -257,7 +267,9 @@ class Runner:
             try:
                 with farm.database.write() as session:
                     farm.jobs.hold(session, claim)
-                    farm.jobs.finish(session, claim, commit(session))
+                    result = work.commit(session)
+                    history.add(session, claim.job.id, claim.attempt, work.lines)
+                    farm.jobs.finish(session, claim, result)
                     return
             except DiskFullError:
                 raise

@@ -28,6 +28,16 @@ def put_held(database: Database, blobs: BlobStore, path: Path, holder: str) -> B
     return _put_held(database, blobs, lambda: blobs.put_file(path), holder)
 
 
+def put_all_held(database: Database, blobs: BlobStore, paths: Sequence[Path], holder: str) -> list[Blob]:
+    """The same for several files, which are held in one go."""
+    stored = [blobs.put_file(path) for path in paths]
+    hold(database, holder, [blob.digest for blob in stored])
+    for path, blob in zip(paths, stored, strict=True):
+        if not blobs.has(blob):  # clean-up was faster; from now on it waits
+            blobs.put_file(path)
+    return stored
+
+
 def put_bytes_held(database: Database, blobs: BlobStore, data: bytes, holder: str) -> Blob:
     """The same for a few bytes."""
     return _put_held(database, blobs, lambda: blobs.put_bytes(data), holder)
@@ -48,11 +58,13 @@ def _put_held(database: Database, blobs: BlobStore, put: Callable[[], Blob], hol
 
 def hold(database: Database, holder: str, digests: Sequence[str], seconds: float = HOLD_SECONDS) -> None:
     """Keeps clean-up away from blobs, stored or not, for so many seconds or until `record`."""
+    rows = [{"digest": digest, "holder": holder} for digest in dict.fromkeys(digests)]
+    if not rows:
+        return
     with database.write() as session:
-        for digest in digests:
-            insert = conflict_insert(session, HolderRow).values(digest=digest, holder=holder, expires=from_now(seconds))
-            renew = {"expires": insert.excluded.expires}
-            session.execute(insert.on_conflict_do_update(index_elements=["digest", "holder"], set_=renew))
+        insert = conflict_insert(session, HolderRow).values(expires=from_now(seconds))
+        renew = {"expires": insert.excluded.expires}
+        session.execute(insert.on_conflict_do_update(index_elements=["digest", "holder"], set_=renew), rows)
 
 
 @contextmanager
@@ -70,8 +82,8 @@ def holding(database: Database, digests: Sequence[str]) -> Iterator[str]:
 def record(session: Session, blobs: Sequence[Blob], *, holder: str | None = None) -> None:
     """Notes blobs that are safely stored, in the transaction whose rows name them, and lets go of `holder`'s."""
     # In one order everywhere: on PostgreSQL the second writer of a row waits for the first one's commit.
-    for blob in sorted(blobs, key=lambda blob: blob.digest):
-        insert = conflict_insert(session, BlobRow).values(digest=blob.digest, size=blob.size)
-        session.execute(insert.on_conflict_do_nothing(index_elements=["digest"]))
+    rows = [{"digest": blob.digest, "size": blob.size} for blob in sorted(blobs, key=lambda blob: blob.digest)]
+    if rows:
+        session.execute(conflict_insert(session, BlobRow).on_conflict_do_nothing(index_elements=["digest"]), rows)
     if holder is not None:
         session.execute(delete(HolderRow).where(HolderRow.holder == holder))

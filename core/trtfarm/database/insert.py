@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from sqlalchemy import select
+from sqlalchemy import Table, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
@@ -18,11 +18,13 @@ Row = TypeVar("Row", bound=Base)
 
 def conflict_insert(session: Session, row_type: type[Base]) -> sqlite.Insert | postgresql.Insert:
     """An INSERT that knows ON CONFLICT, in the session's dialect."""
+    # The table, not the mapped class: nothing of the session's own is needed, which takes longer than the database.
+    table = cast(Table, row_type.__table__)
     if session.get_bind().dialect.name == "sqlite":
-        return sqlite.insert(row_type)
+        return sqlite.insert(table)
     from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - a client on SQLite need not wait for it
 
-    return postgresql.insert(row_type)
+    return postgresql.insert(table)
 
 
 def insert_or_get(session: Session, row_type: type[Row], *, unique: str, **values: Any) -> tuple[Row, bool]:

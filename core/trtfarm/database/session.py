@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from trtfarm.database.failures import storage_error
 from trtfarm.errors import StorageError, UsageError
@@ -18,6 +22,9 @@ from trtfarm.errors import StorageError, UsageError
 BUSY_SECONDS = 30
 #: Seconds that a PostgreSQL server may take to answer at all.
 CONNECT_SECONDS = 10
+#: A connection to PostgreSQL that was not used for so long is asked first whether it still is one.
+_IDLE_SECONDS = 1.0
+_USED = "used"
 _DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 _BEGIN = "trtfarm_begin"
 
@@ -27,6 +34,8 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        # On PostgreSQL every statement sees the newest state anyway: a transaction around a read costs two round trips.
+        self._reader = engine if self.is_sqlite else engine.execution_options(isolation_level="AUTOCOMMIT")
         self.writer = engine.execution_options(**{_BEGIN: "IMMEDIATE"})
 
     @property
@@ -35,7 +44,7 @@ class Database:
 
     def read(self) -> AbstractContextManager[Session]:
         """A session that only reads, and sees one state of the database on SQLite."""
-        return _transaction(self.engine)
+        return _transaction(self._reader)
 
     def write(self) -> AbstractContextManager[Session]:
         """A session that writes; it commits when the block ends and rolls back when the block raises.
@@ -95,11 +104,28 @@ def _sqlite_engine(url: URL) -> Engine:
 
 def _postgresql_engine(url: URL) -> Engine:
     try:
-        return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_SECONDS})
+        engine = create_engine(url, connect_args={"connect_timeout": CONNECT_SECONDS})
     except ModuleNotFoundError as error:
         raise UsageError(
             "the driver for PostgreSQL is not installed", remedy="pip install 'trtfarm[postgresql]'"
         ) from error
+    event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "checkout", partial(_ping_idle, engine.dialect))
+    return engine
+
+
+def _note_use(_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info[_USED] = time.monotonic()
+
+
+def _ping_idle(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+    """Replaces a connection whose server has gone meanwhile; one that was used a moment ago is not asked."""
+    if time.monotonic() - record.info.get(_USED, math.inf) < _IDLE_SECONDS:
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        raise DisconnectionError("the server has closed the connection") from error
 
 
 def _write_utf8(_connection: Connection, _cursor: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import insert, select
+from sqlalchemy import Table, insert, select
 from sqlalchemy.orm import Session
 
 from trtfarm.database.session import Database
@@ -15,9 +15,13 @@ from trtfarm.jobs.job import Event
 
 #: Kind of the events that the manager writes; workers add their own (log, progress, …).
 STATE_CHANGED = "state"
+#: Kind and data of an event that is not written yet.
+Line = tuple[str, dict[str, Any]]
+#: The table, not the mapped class: a session's own way of inserting takes longer than the database does.
+EVENTS = cast(Table, EventRow.__table__)
 
 
-def append(session: Session, job_id: str, attempt: int, lines: Sequence[tuple[str, dict[str, Any]]]) -> None:
+def append(session: Session, job_id: str, attempt: int, lines: Sequence[Line]) -> None:
     """Adds (kind, data) lines within the caller's transaction.
 
     The job's row is locked first: of two writers the second gets its ids after the first one has committed, so a reader
@@ -26,12 +30,17 @@ def append(session: Session, job_id: str, attempt: int, lines: Sequence[tuple[st
     locked = session.scalar(select(JobRow.id).where(JobRow.id == job_id).with_for_update())
     if locked is None:
         raise NotFoundError(f"there is no job {job_id}")
+    add(session, job_id, attempt, lines)
+
+
+def add(session: Session, job_id: str, attempt: int, lines: Sequence[Line]) -> None:
+    """The same for a job whose row the caller has locked."""
     if lines:
         rows = [{"job_id": job_id, "attempt": attempt, "kind": kind, "data": data} for kind, data in lines]
-        session.execute(insert(EventRow), rows)
+        session.execute(insert(EVENTS), rows)
 
 
-def record(database: Database, job_id: str, attempt: int, lines: Sequence[tuple[str, dict[str, Any]]]) -> None:
+def record(database: Database, job_id: str, attempt: int, lines: Sequence[Line]) -> None:
     """Adds (kind, data) lines in a transaction of their own; each call syncs the disk, so gather lines first."""
     with database.write() as session:
         append(session, job_id, attempt, lines)

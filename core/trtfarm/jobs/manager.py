@@ -14,7 +14,7 @@ from trtfarm.database.clock import from_now, now
 from trtfarm.database.insert import conflict_insert
 from trtfarm.database.session import Database
 from trtfarm.database.work import LIVE_JOBS, JobRow
-from trtfarm.errors import BuilderCancelledError, TrtfarmError, UsageError
+from trtfarm.errors import BuilderCancelledError, ClaimLostError, TrtfarmError, UsageError
 from trtfarm.ids import new_id
 from trtfarm.jobs import queue, rows
 from trtfarm.jobs.job import Claim, Job
@@ -112,14 +112,18 @@ class JobManager:
 
         Raises ClaimLostError when the claim holds no more.
         """
-        rows.held(session, claim)
+        rows.hold(session, claim)
 
     def finish(self, session: Session, claim: Claim, result: dict[str, Any]) -> Job:
         """Ends the job with its result, in the transaction that also writes the rows of the result.
 
         Raises ClaimLostError when the claim holds no more; the caller's transaction must then roll back.
         """
-        return rows.move(session, rows.held(session, claim), JobState.DONE, result=result, error=None)
+        try:
+            # As it was claimed: nothing else may have become of it, or the claim is lost.
+            return rows.move(session, claim.job, JobState.DONE, result=result, error=None)
+        except ClaimLostError:
+            raise rows.claim_lost(claim) from None
 
     def fail(self, claim: Claim, error: TrtfarmError) -> Job:
         """Ends the attempt; the job fails, is cancelled, or is queued again (`rules.after_failure`)."""

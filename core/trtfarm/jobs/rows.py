@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, Table, insert, select, update
+from sqlalchemy import ColumnElement, Select, Table, select, update
 from sqlalchemy.orm import Session
 
 from trtfarm.database.clock import now
-from trtfarm.database.work import EventRow, JobRow
+from trtfarm.database.work import JobRow
 from trtfarm.errors import BuilderCrashError, ClaimLostError, NotFoundError
-from trtfarm.jobs.history import STATE_CHANGED
+from trtfarm.jobs.history import STATE_CHANGED, add
 from trtfarm.jobs.job import Claim, Job
 from trtfarm.jobs.rules import after_lost_worker, after_release
 from trtfarm.jobs.state import LIVE, TRANSITIONS, JobState
@@ -40,6 +40,12 @@ def live(key: str) -> Select[Any]:
 def held_by(claim: Claim) -> tuple[ColumnElement[bool], ...]:
     """The conditions under which a claim still holds."""
     return (JOBS.c.id == claim.job.id, JOBS.c.attempt == claim.attempt, JOBS.c.state == JobState.RUNNING)
+
+
+def hold(session: Session, claim: Claim) -> None:
+    """Locks the claim's job. Raises ClaimLostError."""
+    if session.execute(select(JOBS.c.id).where(*held_by(claim)).with_for_update()).first() is None:
+        raise claim_lost(claim)
 
 
 def held(session: Session, claim: Claim) -> Job:
@@ -103,8 +109,7 @@ def take_away(session: Session, job: Job) -> Job:
 
 def note(session: Session, job: Job, data: dict[str, Any]) -> None:
     """Adds a change to the job's history; the change itself has locked the row."""
-    row = {"job_id": job.id, "attempt": job.attempt, "kind": STATE_CHANGED, "data": data}
-    session.execute(insert(EventRow), [row])
+    add(session, job.id, job.attempt, [(STATE_CHANGED, data)])
 
 
 def claim_lost(claim: Claim) -> ClaimLostError:

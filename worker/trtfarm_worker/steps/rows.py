@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from trtfarm.blobs.records import put_bytes_held, put_held, record
+from trtfarm.accuracy import measures
+from trtfarm.blobs.records import put_all_held, put_bytes_held, put_held, record
 from trtfarm.blobs.store import Blob
+from trtfarm.database.insert import conflict_insert
 from trtfarm.database.schema import QuantizationRow, VerificationRow
 from trtfarm.ids import new_id
 from trtfarm_worker.steps.step import Task
@@ -19,6 +20,11 @@ from trtfarm_worker.steps.step import Task
 def keep_file(task: Task, path: Path) -> Blob:
     """Stores a file that the builder wrote; clean-up leaves it alone until `put` names it."""
     return put_held(task.farm.database, task.farm.blobs, path, task.job.id)
+
+
+def keep_files(task: Task, paths: Sequence[Path]) -> list[Blob]:
+    """The same for several files."""
+    return put_all_held(task.farm.database, task.farm.blobs, paths, task.job.id)
 
 
 def keep_bytes(task: Task, data: bytes) -> Blob:
@@ -33,16 +39,10 @@ def put(session: Session, task: Task, rows: Any, blobs: Sequence[Blob], **values
     """
     record(session, blobs, holder=task.job.id)
     key = values.pop("key", task.job.key)
-    found = session.scalars(select(rows).where(rows.key == key).with_for_update()).one_or_none()
-    if found is None:
-        session.add(rows(key=key, **values))
-        session.flush()
-        return str(values["id"])
-    for name, value in values.items():
-        if name != "id":
-            setattr(found, name, value)
-    session.flush()
-    return str(found.id)
+    insert = conflict_insert(session, rows).values(key=key, **values)
+    renewed = {name: insert.excluded[name] for name in values if name != "id"}
+    written = insert.on_conflict_do_update(index_elements=["key"], set_=renewed).returning(insert.table.c.id)
+    return str(session.scalars(written).one())
 
 
 def put_rewritten(session: Session, task: Task, blob: Blob, *, prefix: str, facts: Mapping[str, Any]) -> dict[str, str]:
@@ -80,5 +80,6 @@ def put_verification(
         dataset_id=request["dataset_id"],
         simulated=bool(metrics["simulated"]),
         metrics=dict(metrics),
+        **measures(metrics),
     )
     return {"verification_id": stored}

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -82,12 +83,18 @@ class ToolchainRegistry:
         return toolchain
 
 
+@cache
+def _onnxruntime() -> str:
+    """Of this interpreter; looked up in all that is installed, which no job should wait for."""
+    return version("onnxruntime")
+
+
 def reference_toolchain() -> Toolchain:
     """The worker's own interpreter, with its ONNX Runtime."""
     return Toolchain(
         name=REFERENCE_NAME,
         kind=ToolchainKind.REFERENCE,
         python=Path(sys.executable),
-        version=version("onnxruntime"),
+        version=_onnxruntime(),
         capabilities=Capabilities(calibrators=tuple(Calibrator)),
     )
