@@ -70,7 +70,7 @@ def minilm_minmax(host: Host) -> Numbers:
     return numbers
 
 
-@check("MiniLM: Entropy2 of the reference is near TensorRT's", seconds=150)
+@check("MiniLM: Entropy2 of the reference is near TensorRT's", seconds=80)
 def minilm_entropy2(host: Host) -> Numbers:
     numbers = _compared(host, "entropy2")
     near = numbers["common"] - len(numbers["apart_by_5_percent"])
