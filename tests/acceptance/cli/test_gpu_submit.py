@@ -218,6 +218,39 @@ def test_what_the_builder_cannot_do_is_told_as_it_says(farm: GpuFarm) -> None:
     assert farm.refused(9, "--precision", "fp16")["code"] == "builder_memory"
 
 
+def test_tables_that_tensorrt_would_reject_or_fail_on_in_silence_are_refused(farm: GpuFarm, table_of: Tables) -> None:
+    path = table_of("8.5.3.1")
+    whole = path.read_text()
+    header = whole.partition("\n")[0]
+    spoiled = {
+        "zero": whole.replace("data: 3c010204", "data: 00000000"),
+        "NoSuchCalibration": whole.replace("MinMaxCalibration", "NoSuchCalibration"),
+        "with the same scale": whole + "data: 3c010204\n",
+        "it has no scales": f"{header}\n",
+        "line 1": "",
+        "no/such/tensor": f"{header}\nno/such/tensor: 3c010204\n",
+    }
+    for words, text in spoiled.items():
+        path.write_text(text)
+        error = farm.refused(5, "--table", path)
+        assert words in f"{error['message']} {error['cause']}"
+    assert farm.program.rows() == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "words"),
+    [("#!/bin/sh\nexit 127\n", 9, "interpreter was not found"), ("no program", 6, "does not start")],
+)
+def test_a_toolchain_that_broke_since_it_was_probed_is_told(farm: GpuFarm, text: str, code: int, words: str) -> None:
+    (farm.folder / "python").write_text(text)
+    error = farm.refused(code, "--precision", "fp16")
+    assert words in " ".join(str(error[name]) for name in ("message", "cause", "remedy"))
+    assert farm.program.rows().get("engines", 0) == 0
+    farm.program.run("toolchain", "test", "tensorrt-8.5.3.1")
+    again = farm.refused(6, "--precision", "fp16")
+    assert "is broken" in str(again["cause"])
+
+
 def test_ranges_that_are_missing_are_told(farm: GpuFarm, table_of: Tables) -> None:
     (farm.folder / "harmful").touch()
     ended = farm.program.ok("submit", farm.model, *ON_H200, "--table", table_of("8.5.1.7"))

@@ -75,4 +75,13 @@ def _attribute(cuda: Any, device: ctypes.c_int, number: int) -> int:
 def _call(cuda: Any, function: str, *args: Any) -> None:
     code = getattr(cuda, function)(*args)
     if code:
-        raise NoDriverError("{} of {} failed with CUDA error {}".format(function, _LIBRARY, code))
+        told = "{} of {} failed with CUDA error {}{}".format(function, _LIBRARY, code, _meaning(cuda, code))
+        raise NoDriverError(told)
+
+
+def _meaning(cuda: Any, code: int) -> str:
+    """What the driver calls an error: of 803, for one, that parts of it are of different versions."""
+    text = ctypes.c_char_p()
+    if cuda.cuGetErrorString(code, ctypes.byref(text)) or text.value is None:
+        return ""
+    return ": " + text.value.decode("utf-8", "replace")
