@@ -87,6 +87,7 @@ def keys_on_this_machine(folder: Path, order: Order) -> list[tuple[str, str | No
     ("order", "more"),
     [
         ({"calibrator": Calibrator.ENTROPY2}, {}),
+        ({"calibrator": Calibrator.ENTROPY2, "shards": 3}, {"shards": 3}),
         ({"max_drop": 0.01, "batch_size": 7}, {"rule": {"batch_size": 7}, "max_drop": 0.01}),
         (
             {"calibrator": Calibrator.PERCENTILE, "shapes": ["1:4:9"], "exclude_op_types": ["Softmax"]},
@@ -163,6 +164,9 @@ def test_the_same_under_a_key_is_made_once(client: TestClient, asked: dict[str, 
         ({"targets": [{"compute_capability": "sm_89"}]}, 409, "no_toolchain"),
         ({"rule": {"calibrator": "minmax", "quantile": 0.5}}, 400, "usage"),
         ({"rule": {"batch_size": 501}}, 422, "bad_data"),
+        ({"shards": 0}, 422, "usage"),
+        ({"shards": 11}, 400, "usage"),
+        ({"shards": 2, "calibrate_on": {"compute_capability": "sm_90", **NATIVE}}, 400, "usage"),
         ({"rule": {"calibrator": "legacy", "before_fusion": False}}, 400, "usage"),
         ({"rule": None}, 400, "usage"),
         ({"dataset": None}, 422, "bad_data"),
