@@ -40,6 +40,7 @@ from trtfarm_worker.toolchains.toolchain import Capabilities, Toolchain, Toolcha
 
 DIGITS = REPOSITORY / "calib_data" / "mnist"
 RTX = {"toolchain": "tensorrt-rtx", "tensorrt": "1.7.1.116"}
+NATIVE = {"toolchain": "tensorrt", "tensorrt": "8.5.3.1"}
 TOOLCHAIN = Toolchain(
     name="tensorrt-rtx-1.7.1.116",
     kind=ToolchainKind.TENSORRT_RTX,
