@@ -47,13 +47,13 @@ def writable(path: Path, *, unlike: Sequence[Path] = ()) -> Path:
 
 def write_new(path: Path, data: bytes) -> None:
     """Writes or replaces a file in one step; on an error what was there before stays."""
-    _write(path, iter([data]))
+    write_pieces(path, iter([data]))
 
 
 def copy_new(source: Path, path: Path) -> None:
     """Copies a file in one step, like `write_new`."""
     with source.open("rb") as file:
-        _write(path, iter(lambda: file.read(_CHUNK_BYTES), b""))
+        write_pieces(path, iter(lambda: file.read(_CHUNK_BYTES), b""))
 
 
 def copy_once(source: Path, path: Path) -> None:
@@ -71,9 +71,10 @@ def copy_once(source: Path, path: Path) -> None:
     copy_new(source, path)
 
 
-def _write(path: Path, chunks: Iterator[bytes]) -> None:
+def write_pieces(path: Path, pieces: Iterator[bytes]) -> None:
+    """Writes or replaces a file in one step, like `write_new`; whatever `pieces` raises passes through."""
     from trtfarm.durable_files import write_durably
     from trtfarm.file_errors import storage_errors
 
     with storage_errors(path):
-        write_durably(path, chunks, temporary=path.parent, mode=_MODE)
+        write_durably(path, pieces, temporary=path.parent, mode=_MODE)

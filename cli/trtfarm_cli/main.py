@@ -14,6 +14,7 @@ import typer
 from trtfarm_cli import exits, output
 from trtfarm_cli.commands import (
     bench,
+    bundle,
     calibrate,
     doctor,
     engines,
@@ -64,6 +65,7 @@ for command in (submit, calibrate, quantize, run, bench, verify, explain, doctor
 extract.register(tables.app)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(engines.app, name="engines")
+app.add_typer(bundle.app, name="bundle")
 app.add_typer(keys.app, name="keys")
 app.add_typer(profile.app, name="profile")
 app.add_typer(tables.app, name="tables")

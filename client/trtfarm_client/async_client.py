@@ -13,11 +13,11 @@ from trtfarm.jobs.job import Event, Job
 from trtfarm_client import calls, flows
 from trtfarm_client.ask import Ask
 from trtfarm_client.async_administration import AsyncAdministration
+from trtfarm_client.async_bundles import AsyncBundles
 from trtfarm_client.async_transport import AsyncTransport
 from trtfarm_client.call import Call
-from trtfarm_client.client import unreported
 from trtfarm_client.downloads import receiving
-from trtfarm_client.flows import Report, Transferred
+from trtfarm_client.flows import Report, Transferred, unreported
 from trtfarm_client.link import Link
 from trtfarm_client.records import DataSetRecord, JobRecord, KeyRecord, ModelRecord, Retried, SubmissionRecord, Who
 from trtfarm_client.sse import ServerEvent
@@ -33,6 +33,7 @@ class AsyncClient:
         self.link = link
         self._transport = AsyncTransport(link)
         self.administration = AsyncAdministration(self._transport)
+        self.bundles = AsyncBundles(self._transport)
 
     async def close(self) -> None:
         await self._transport.close()

@@ -13,9 +13,10 @@ from trtfarm.jobs.job import Event, Job
 from trtfarm_client import calls, flows
 from trtfarm_client.administration import Administration
 from trtfarm_client.ask import Ask
+from trtfarm_client.bundles import Bundles
 from trtfarm_client.call import Call
 from trtfarm_client.downloads import receiving
-from trtfarm_client.flows import Report, Transferred
+from trtfarm_client.flows import Report, Transferred, unreported
 from trtfarm_client.link import Link
 from trtfarm_client.records import DataSetRecord, JobRecord, KeyRecord, ModelRecord, Retried, SubmissionRecord, Who
 from trtfarm_client.sse import ServerEvent
@@ -23,10 +24,6 @@ from trtfarm_client.transport import Transport
 
 Result = TypeVar("Result")
 Facts = dict[str, Any]
-
-
-def unreported(_transferred: Transferred) -> None:
-    """For those who do not want to know how far a transfer is."""
 
 
 class Client:
@@ -40,6 +37,7 @@ class Client:
         self.link = link
         self._transport = Transport(link)
         self.administration = Administration(self._transport)
+        self.bundles = Bundles(self._transport)
 
     def close(self) -> None:
         self._transport.close()

@@ -12,11 +12,12 @@ from tempfile import mkstemp
 
 from trtfarm.digests import is_digest
 from trtfarm.durable_files import sync
-from trtfarm.errors import CorruptBlobError, ServerError, UnreachableError
+from trtfarm.errors import BundleError, CorruptBlobError, ServerError, UnreachableError
 from trtfarm.file_errors import storage_errors
 
 _PARTIAL = 206
 _MODE = 0o644
+_READ_BYTES = 1 << 22
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 
 
@@ -66,11 +67,15 @@ class Receiving:
         """Raises UnreachableError while some is missing, CorruptBlobError for bytes that are not the digest's."""
         if self._size is not None and self.place < self._size:
             raise UnreachableError(f"{self.place} of {self._size} bytes came", remedy="try again")
-        found = f"sha256:{self._sha256.hexdigest()}"
+        found = self._found()
         if found != self.digest:
             raise CorruptBlobError(
                 f"the bytes that came are not those of {self.digest}", cause=f"they are {found}", remedy="try again"
             )
+
+    def _found(self) -> str:
+        """What came."""
+        return f"sha256:{self._sha256.hexdigest()}"
 
     def _restart(self, size: int) -> None:
         os.ftruncate(self._descriptor, 0)
@@ -78,14 +83,34 @@ class Receiving:
         self.place, self._size, self._sha256 = 0, size, hashlib.sha256()
 
 
+class ReceivingBundle(Receiving):
+    """A bundle, whose `digest` is that of its manifest, which has those of everything else."""
+
+    def _found(self) -> str:
+        from trtfarm.bundles.described import whole_manifest  # noqa: PLC0415 - other downloads do without
+
+        try:
+            return whole_manifest(self._pieces(), "what came").digest
+        except BundleError as error:
+            return f"no bundle ({error.cause or error.message})"
+
+    def _pieces(self) -> Iterator[bytes]:
+        place = 0
+        while piece := os.pread(self._descriptor, _READ_BYTES, place):
+            place += len(piece)
+            yield piece
+
+
 @contextmanager
-def receiving(destination: Path, digest: str | None, report: Callable[[int, int], None]) -> Iterator[Receiving]:
+def receiving(
+    destination: Path, digest: str | None, report: Callable[[int, int], None], kind: type[Receiving] = Receiving
+) -> Iterator[Receiving]:
     """Bytes for a file that appears, whole and synced, when the block ends well, and else not at all."""
     with storage_errors(destination):
         descriptor, name = mkstemp(dir=destination.parent, prefix=f".{destination.name}-")
         unfinished = Path(name)
         try:
-            yield Receiving(descriptor, digest, report)
+            yield kind(descriptor, digest, report)
             os.fchmod(descriptor, _MODE)
             os.fsync(descriptor)
             unfinished.replace(destination)

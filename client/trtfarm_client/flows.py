@@ -47,6 +47,10 @@ class Transferred:
 Report = Callable[[Transferred], None]
 
 
+def unreported(_transferred: Transferred) -> None:
+    """For those who do not want to know how far a transfer is."""
+
+
 def sending(call: Call[Result], patience: Patience) -> Flow[Result]:
     """A call, again while the server is gone or busy."""
     while True:

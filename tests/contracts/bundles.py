@@ -41,6 +41,7 @@ from trtfarm.errors import (
 from trtfarm.farm import Farm
 from trtfarm.intake import add_model, model_stored
 from trtfarm.models.model import Model
+from trtfarm.retention.checkup import Damage, check_up
 from trtfarm.retention.cleaning import clean
 from trtfarm.retention.policy import Policy
 
@@ -135,6 +136,14 @@ class BundleContract:
         mended = taken(taker, bundle(stock.farm, Selection(model="lenet", with_models=True))).as_dict()
         assert (mended["new"], mended["files"]) == ({}, 1)
         assert model_stored(taker, Model.read(LENET))
+
+    def test_files_that_stayed_behind_are_no_damage(self, stock: Stock, taker: Farm) -> None:
+        taken(taker, bundle(stock.farm, ALL))
+        assert check_up(taker, repair=False).findings == ()
+        lost = stock.row(QuantizationRow, stock.quantized).blob
+        taker.blobs.delete(lost)
+        [finding] = check_up(taker, repair=True).findings
+        assert (finding.digest, finding.damage, finding.repaired) == (lost, Damage.MISSING, False)
 
     def test_labels_are_taken_when_they_are_asked_for(self, stock: Stock, taker: Farm) -> None:
         data = bundle(stock.farm, ALL)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from trtfarm.models.model import Model
     from trtfarm.tables.table import CalibrationTable
     from trtfarm_cli.farms.administration import Administration
+    from trtfarm_cli.farms.bundles import Bundles
     from trtfarm_worker.order import Order
 
 Facts = dict[str, Any]
@@ -60,6 +61,10 @@ class AnyFarm(Protocol):
     @property
     def administration(self) -> Administration:
         """What only those may do who run the farm."""
+
+    @property
+    def bundles(self) -> Bundles:
+        """Tables and engines for another farm, and those of one."""
 
     def signing_keys(self) -> Sequence[FarmKey]:
         """The keys that its engines are signed with, its own first, made now if no engine needed one yet."""

@@ -16,6 +16,7 @@ from trtfarm.jobs.state import JobState
 from trtfarm_cli import output
 from trtfarm_cli.farms.administration_here import AdministrationHere
 from trtfarm_cli.farms.any_farm import Facts, FarmKey, Pulled, Requeued
+from trtfarm_cli.farms.bundles_here import BundlesHere
 from trtfarm_cli.farms.plain_jobs import model_id_of, plain
 from trtfarm_cli.files import writable
 from trtfarm_cli.progress import listener, view
@@ -49,6 +50,10 @@ class FarmHere:
     @property
     def administration(self) -> AdministrationHere:
         return AdministrationHere(self._farm)
+
+    @property
+    def bundles(self) -> BundlesHere:
+        return BundlesHere(self._farm)
 
     def signing_keys(self) -> Sequence[FarmKey]:
         from trtfarm.signing.keyring import Keyring

@@ -17,6 +17,7 @@ from trtfarm.settings import Settings
 from trtfarm_cli import output
 from trtfarm_cli.farms.administration_remote import RemoteAdministration
 from trtfarm_cli.farms.any_farm import Facts, FarmKey, Pulled, Requeued
+from trtfarm_cli.farms.bundles_remote import RemoteBundles
 from trtfarm_cli.farms.plain_jobs import model_id_of, plain
 from trtfarm_cli.files import writable
 from trtfarm_cli.progress import listener, view
@@ -48,6 +49,10 @@ class RemoteFarm:
     @property
     def administration(self) -> RemoteAdministration:
         return RemoteAdministration(self._client)
+
+    @property
+    def bundles(self) -> RemoteBundles:
+        return RemoteBundles(self._client)
 
     def signing_keys(self) -> Sequence[FarmKey]:
         return [FarmKey(**vars(key)) for key in self._client.signing_keys()]

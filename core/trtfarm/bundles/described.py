@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,27 +17,43 @@ _OF_TABLES = ("id", "calibrator", "tensorrt", "batch_size", "origin", "portable"
 
 
 def described(
-    keyring: Keyring, path: Path, *, tell: Callable[[int, int], None] = lambda _done, _total: None
+    keyring: Keyring, path: Path, *, whole: bool = True, tell: Callable[[int, int], None] = lambda _done, _total: None
 ) -> dict[str, Any]:
-    """Reads a bundle to its end. `trusted` says whether its key is trusted here; else nobody vouches for what it says.
+    """What is in a bundle, read to its end unless `whole` is false: then its files are not looked at.
 
-    Raises BundleError for a damaged one, SignatureError where a trusted key signed something else.
+    `trusted` says whether its key is trusted here; else nobody vouches for what it says. Raises BundleError for a
+    damaged one, SignatureError where a trusted key signed something else.
     """
-    name = str(path)
-    container = Container(pieces_of(path), name)
+    container = Container(pieces_of(path), str(path))
     data, signature = container.manifest(), container.signature()
-    statement, seal = BundleStatement.of(data), seal_of(signature, name)
+    statement, seal = BundleStatement.of(data), seal_of(signature, container.name)
     trusted = keyring.find(seal.key)
     if trusted:
-        check(keyring, statement, seal, name)
-    manifest = Manifest.decode(data, name)
+        check(keyring, statement, seal, container.name)
+    manifest = Manifest.decode(data, container.name)
     total = size_of(len(data), len(signature), manifest.blobs)
-    for blob in manifest.blobs:
-        for _ in container.blob(blob):
-            tell(container.place, total)
-    container.end()
+    if whole:
+        _read_on(container, manifest, lambda: tell(container.place, total))
     signer = {"signed_by": seal.key, "trusted": trusted is not None, "own": trusted is not None and trusted.own}
     return {"bundle": statement.bundle, "version": VERSION, **signer, "size": total, **contents(manifest)}
+
+
+def whole_manifest(chunks: Iterator[bytes], name: str) -> Manifest:
+    """The manifest of a bundle that was read to its end, and is whole, whoever signed it. Raises BundleError."""
+    container = Container(chunks, name)
+    data = container.manifest()
+    seal_of(container.signature(), name)
+    manifest = Manifest.decode(data, name)
+    _read_on(container, manifest, lambda: None)
+    return manifest
+
+
+def _read_on(container: Container, manifest: Manifest, tell: Callable[[], None]) -> None:
+    """Reads the files, whose digests have to be right."""
+    for blob in manifest.blobs:
+        for _ in container.blob(blob):
+            tell()
+    container.end()
 
 
 def contents(manifest: Manifest) -> dict[str, Any]:

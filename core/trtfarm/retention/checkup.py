@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -13,9 +14,12 @@ from trtfarm.blobs.garbage import GRACE_SECONDS, find_garbage
 from trtfarm.blobs.naming import named
 from trtfarm.blobs.records import record
 from trtfarm.blobs.store import Blob
-from trtfarm.database.schema import BlobRow
+from trtfarm.database.schema import BlobRow, DatasetRow, ModelRow
 from trtfarm.farm import Farm
 from trtfarm.retention.cleaning import Tell, untold
+
+#: Whose files may have stayed on another farm, from which a bundle brought the row.
+_HANDED_IN = (f"{ModelRow.__tablename__} ", f"{DatasetRow.__tablename__} ")
 
 
 class Damage(StrEnum):
@@ -67,7 +71,7 @@ def check_up(farm: Farm, *, repair: bool, tell: Tell = untold) -> Checkup:
             names[naming.digest].append(f"{naming.table} {naming.row_id}")
     findings = []
     for number, digest in enumerate(sorted(names), 1):
-        damage = _damage(farm, digest)
+        damage = _damage(farm, digest, names[digest])
         if damage is not None:
             done = repair and _repaired(farm, digest, damage)
             findings.append(Finding(digest=digest, damage=damage, named_by=tuple(sorted(names[digest])), repaired=done))
@@ -81,14 +85,16 @@ def check_up(farm: Farm, *, repair: bool, tell: Tell = untold) -> Checkup:
     )
 
 
-def _damage(farm: Farm, digest: str) -> Damage | None:
+def _damage(farm: Farm, digest: str, named_by: Sequence[str]) -> Damage | None:
     size = farm.blobs.size(digest)
-    if size is None:
-        return Damage.MISSING
-    if not farm.blobs.intact(digest):
-        return Damage.CORRUPT
     with farm.database.read() as session:
         recorded = session.scalar(select(BlobRow.size).where(BlobRow.digest == digest))
+    if size is None:
+        # A bundle told of a model or data that never were here.
+        known = recorded is not None or any(not name.startswith(_HANDED_IN) for name in named_by)
+        return Damage.MISSING if known else None
+    if not farm.blobs.intact(digest):
+        return Damage.CORRUPT
     return None if recorded == size else Damage.UNRECORDED
 
 

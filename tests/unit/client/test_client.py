@@ -30,6 +30,8 @@ from trtfarm.farm import Farm
 from trtfarm_client import AsyncClient, Client, Link, calls
 from trtfarm_client.administration import Administration
 from trtfarm_client.async_administration import AsyncAdministration
+from trtfarm_client.async_bundles import AsyncBundles
+from trtfarm_client.bundles import Bundles
 from trtfarm_client.patience import Patience
 from trtfarm_client.sse import EventReader, ServerEvent
 
@@ -69,6 +71,7 @@ def test_both_clients_have_the_same_methods_and_answers(client: Client, filled: 
 
     assert methods(Client) == methods(AsyncClient)
     assert methods(Administration) == methods(AsyncAdministration)
+    assert methods(Bundles) == methods(AsyncBundles)
 
     async def listed() -> Any:
         async with AsyncClient(client.link) as other:

@@ -14,8 +14,7 @@ from trtfarm.digests import digest_of_bytes
 from trtfarm.errors import ConflictError, DataError, NotFoundError, TrtfarmError, UnreachableError
 from trtfarm_client import flows
 from trtfarm_client.call import Call, Pause, Step, Work
-from trtfarm_client.client import unreported
-from trtfarm_client.flows import Flow
+from trtfarm_client.flows import Flow, unreported
 from trtfarm_client.patience import Patience
 from trtfarm_client.records import Upload
 

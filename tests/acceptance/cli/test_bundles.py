@@ -1,0 +1,190 @@
+"""Tables and engines from one farm to another: real ones of LeNet, which TensorRT-RTX built."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.cli.conftest import Stocked
+from tests.acceptance.cli.program import Program
+from tests.acceptance.cli.test_remote import api, free_port
+from trtfarm.digests import digest_of_file
+
+#: Reads a bundle as the command does, and is killed after so many bytes.
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from trtfarm.bundles.importing import import_bundle
+from trtfarm.farm import Farm
+from trtfarm.settings import Settings
+
+def tell(done, total):
+    if done > int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+with Farm.open(Settings.from_environment()) as farm:
+    import_bundle(farm, Path(sys.argv[1]), name="lenet.bundle", tell=tell)
+"""
+
+
+@pytest.fixture(scope="module")
+def bundle(stocked: Stocked, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Everything of the stocked farm, which has to be trusted for it."""
+    path = tmp_path_factory.mktemp("bundle") / "lenet.bundle"
+    stocked.program.ok("bundle", "export", "--model", "lenet", "-o", path)
+    stocked.program.ok("keys", "export", "-o", path.with_name("farm.pem"))
+    return path
+
+
+def test_what_one_farm_built_another_one_finds(stocked: Stocked, builder: Program, bundle: Path, digits: Path) -> None:
+    engines = {engine["id"]: engine for engine in stocked.facts["engines"]}
+    error = builder.fails(11, "bundle", "import", bundle)
+    assert "trtfarm keys trust" in error["remedy"]
+    assert builder.rows() == {}
+    builder.ok("keys", "trust", bundle.with_name("farm.pem"))
+    planned = builder.json("bundle", "import", bundle, "--dry-run")
+    assert builder.rows() == {}
+    imported = builder.json("bundle", "import", bundle)
+    assert imported == {**planned, "dry_run": False}
+    assert set(imported["new"]["engines"]) == set(engines)
+    assert builder.json("fsck")["findings"] == []
+    facts = builder.json("submit", digits / "lenet.onnx")
+    assert facts["hit"]
+    assert {engine["id"]: engine["digest"] for engine in facts["engines"]} == {
+        engine_id: engine["digest"] for engine_id, engine in engines.items()
+    }
+    assert facts["table"]["digest"] == stocked.facts["table"]["digest"]
+    assert facts["verification"] == stocked.facts["verification"]
+    assert "jobs" not in builder.rows()
+    for engine in engines:
+        pulled = builder.json("engines", "pull", engine, "-o", f"{engine}.plan")
+        checked = builder.json("engines", "check", f"{engine}.plan")
+        assert (pulled["verified"], checked["own"]) == (True, False)
+        shown = builder.json("engines", "show", engine)
+        assert shown["imported"]["bundle"] == imported["bundle"]
+        assert shown["signed_by"] == imported["signed_by"] == shown["imported"]["farm"]
+    again = builder.ok("bundle", "import", bundle).out.splitlines()
+    assert again[-1] == "nothing is new"
+    assert builder.rows()["engines"] == 2
+
+
+def test_what_is_in_a_bundle_is_shown(stocked: Stocked, program: Program, bundle: Path, tmp_path: Path) -> None:
+    shown = stocked.program.json("bundle", "show", bundle)
+    assert (shown["own"], shown["trusted"], shown["size"]) == (True, True, bundle.stat().st_size)
+    assert {engine["id"] for engine in shown["engines"]} == {engine["id"] for engine in stocked.facts["engines"]}
+    assert [model["whole"] for model in shown["models"]] == [False]
+    stranger = program.ok("bundle", "show", bundle).out
+    assert "a key that is not trusted here" in stranger
+    assert "sm_89" in stranger
+    assert not (program.home / "keys" / "signing.pem").exists()
+    with tarfile.open(bundle) as tar:
+        tar.extractall(tmp_path / "unpacked", filter="data")
+    plans = {f"sha256:{path.name}" for path in (tmp_path / "unpacked" / "blobs" / "sha256").iterdir()}
+    assert {engine["digest"] for engine in shown["engines"]} < plans
+
+
+def test_an_export_is_what_was_named(own_stock: Stocked, tmp_path: Path) -> None:
+    program, [one, other] = own_stock.program, own_stock.facts["engines"]
+    program.ok("engines", "label", one["id"], "prod")
+    exported = program.json("bundle", "export", "--label", "prod", "--model", "lenet", "-o", tmp_path / "prod.bundle")
+    assert [engine["id"] for engine in exported["engines"]] == [one["id"]]
+    assert [engine["labels"] for engine in exported["engines"]] == [["prod"]]
+    again = program.json("bundle", "export", "--engine", one["digest"][:20], "-o", tmp_path / "again.bundle")
+    assert again["bundle"] == exported["bundle"]
+    assert (tmp_path / "again.bundle").read_bytes() == (tmp_path / "prod.bundle").read_bytes()
+    table = own_stock.facts["table"]["id"]
+    small = program.json("bundle", "export", "--table", table, "--with-models", "-o", tmp_path / "table.bundle")
+    assert (small["engines"], [entry["id"] for entry in small["tables"]]) == ([], [table])
+    assert small["models"][0]["whole"]
+    program.fails(8, "bundle", "export", "--engine", "eng_none", "-o", tmp_path / "none.bundle")
+    program.fails(2, "bundle", "export", "-o", tmp_path / "none.bundle")
+    program.fails(2, "bundle", "export", "--engine", other["id"], "-o", tmp_path / "nowhere" / "none.bundle")
+    assert not (tmp_path / "none.bundle").exists()
+
+
+def test_what_is_no_bundle_leaves_nothing(program: Program, bundle: Path, tmp_path: Path) -> None:
+    program.ok("keys", "trust", bundle.with_name("farm.pem"))
+    cut, changed = tmp_path / "cut.bundle", tmp_path / "changed.bundle"
+    data = bundle.read_bytes()
+    cut.write_bytes(data[: len(data) // 2])
+    changed.write_bytes(data[:-5000] + bytes([data[-5000] ^ 1]) + data[-4999:])
+    for command, path in (("import", cut), ("show", changed), ("import", Path(__file__))):
+        assert program.fails(14, "bundle", command, path)["code"] == "bad_bundle"
+    program.fails(8, "bundle", "import", tmp_path / "none.bundle")
+    program.fails(2, "bundle", "import", tmp_path)
+    assert program.rows() == {}
+    program.ok("clean", "--garbage-after", "0s")
+    assert program.blobs() == []
+
+
+def test_an_import_that_is_killed_leaves_nothing_but_garbage(program: Program, bundle: Path) -> None:
+    program.ok("keys", "trust", bundle.with_name("farm.pem"))
+    environment = {**os.environ, "TRTFARM_HOME": str(program.home)}
+    killed = subprocess.run(
+        [sys.executable, "-c", _KILLED, str(bundle), "3000000"], env=environment, capture_output=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert program.rows() == {}
+    assert program.ok("fsck").out.startswith("0 files read, 0 damaged")
+    program.ok("bundle", "import", bundle)
+    assert program.damaged() == []
+    assert program.rows()["engines"] == 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """A farm behind HTTP that trusts the stocked one, and the commands of somebody else."""
+
+    host: Program
+    client: Program
+
+
+@pytest.fixture
+def served(program: Program, bundle: Path, tmp_path: Path) -> Iterator[Served]:
+    port, token = free_port(), program.ok("tokens", "create", "laptop").out.strip()
+    program.ok("keys", "trust", bundle.with_name("farm.pem"))
+    environment = {"TRTFARM_URL": f"http://127.0.0.1:{port}", "TRTFARM_TOKEN": token}
+    with api(program, port):
+        yield Served(host=program, client=replace(program, home=tmp_path / "laptop", environment=environment))
+
+
+def test_a_farm_behind_http_takes_and_gives_the_same(
+    served: Served, stocked: Stocked, bundle: Path, tmp_path: Path, migrated: Path
+) -> None:
+    embedded = Program(home=tmp_path / "embedded" / "home", folder=tmp_path / "embedded")
+    embedded.home.mkdir(parents=True)
+    shutil.copy(migrated, embedded.home / "farm.db")
+    embedded.ok("keys", "trust", bundle.with_name("farm.pem"))
+    for options in (("--dry-run",), ("--json",), ("--labels",)):
+        here, there = (farm.ok("bundle", "import", bundle, *options) for farm in (embedded, served.client))
+        assert (here.out, here.err) == (there.out, there.err)
+    assert served.host.rows()["engines"] == 2
+    given, taken = tmp_path / "given.bundle", tmp_path / "taken.bundle"
+    served.host.ok("bundle", "export", "--model", "lenet", "-o", given)
+    served.client.ok("bundle", "export", "--model", "lenet", "-o", taken)
+    assert digest_of_file(given) == digest_of_file(taken)
+    assert served.client.fails(8, "bundle", "export", "--engine", "eng_none", "-o", taken)["code"] == "not_found"
+    assert served.client.fails(8, "bundle", "import", tmp_path / "none.bundle")["code"] == "not_found"
+    taken.write_bytes(taken.read_bytes()[:-1])
+    assert served.client.fails(14, "bundle", "import", taken)["code"] == "bad_bundle"
+    error = served.client.fails(11, "bundle", "import", _foreign(tmp_path, stocked))
+    assert "trtfarm keys trust" in error["remedy"]
+
+
+def _foreign(folder: Path, stocked: Stocked) -> Path:
+    """A bundle of a farm that nobody trusts."""
+    stranger = stocked.program.copied(folder / "stranger")
+    (stranger.home / "keys" / "signing.pem").unlink()
+    path = folder / "foreign.bundle"
+    table = stocked.facts["table"]["id"]
+    stranger.ok("bundle", "export", "--table", table, "-o", path)
+    return path
