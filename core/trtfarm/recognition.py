@@ -94,7 +94,8 @@ def _plain_files(source: Source, inputs: Sequence[TensorType], *, labels: bool) 
 
 
 def _is_plain(entry: InputSource) -> bool:
-    return entry.kind is SourceKind.NPY and not (entry.preprocessing and entry.preprocessing.as_dict())
+    as_it_is = entry.samples is None and not (entry.preprocessing and entry.preprocessing.as_dict())
+    return entry.kind is SourceKind.NPY and as_it_is
 
 
 def _row_of(farm: Farm, files: PlainFiles) -> DatasetRow | None:

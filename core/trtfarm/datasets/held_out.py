@@ -53,4 +53,4 @@ def _in_test_folder(folder: Path, calibration: Source, model: Model) -> Source:
     inputs = model.summary.inputs
     if calibration.spec is None or has_spec(folder) or found_in(folder, inputs):
         return in_folder(folder, inputs, calibration.inputs)
-    return as_specified(calibration.spec, folder, inputs)
+    return as_specified(replace(calibration.spec, samples=None), folder, inputs)

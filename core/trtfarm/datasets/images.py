@@ -50,7 +50,7 @@ def decode_request(source: InputSource, tensor: TensorType) -> dict[str, Any]:
         )
     height, width = tensor.dims[2:] if preprocessing.layout == "NCHW" else tensor.dims[1:3]
     return {
-        "images": [str(file.path.absolute()) for file in images_of(source.file).files],
+        "images": [str(file.path.absolute()) for file in images_of(source.file, source.samples).files],
         "resize": list(preprocessing.resize) if isinstance(preprocessing.resize, tuple) else preprocessing.resize,
         "filter": preprocessing.filter,
         "crop": None if preprocessing.crop is None else list(preprocessing.crop),
@@ -62,8 +62,8 @@ def decode_request(source: InputSource, tensor: TensorType) -> dict[str, Any]:
     }
 
 
-def images_of(source: DataFile) -> ImageList:
-    """The images of a folder by name, or of a list file in its order; raises DataError.
+def images_of(source: DataFile, samples: tuple[int, int] | None = None) -> ImageList:
+    """The images of a folder by name, or of a list file in its order, or `samples` of them; raises DataError.
 
     A list has one path on each line, relative to the list, and after white space a label (a whole number) or none;
     empty lines and those that start with `#` are left out. No link is followed.
@@ -71,14 +71,21 @@ def images_of(source: DataFile) -> ImageList:
     is_folder = source.path.is_dir()
     names, labels = (_in_folder(source.path), None) if is_folder else _in_list(source)
     base = source.path if is_folder else source.path.parent
-    files = tuple(DataFile(path=base / name, root=source.root or base) for name in names)
+    if samples and samples[1] > len(names):
+        raise DataError(
+            f"{source} has {len(names):,} images",
+            cause=f"{samples[0]} to {samples[1]} are asked for",
+            remedy="ask for less",
+        )
+    first, end = samples or (0, len(names))
+    files = tuple(DataFile(path=base / name, root=source.root or base) for name in names[first:end])
     if not files:
         raise DataError(f"{source} has no images", remedy="put .jpg, .png, .bmp, .ppm or .webp files there")
     if len(files) > limits.IMAGES:
         raise DataError(f"{source} has {len(files):,} images", cause=f"{limits.IMAGES:,} are allowed")
     for file in files:
         file.open().close()
-    return ImageList(files=files, labels=labels)
+    return ImageList(files=files, labels=labels and labels[first:end])
 
 
 def _in_folder(folder: Path) -> list[str]:

@@ -78,7 +78,12 @@ def as_specified(spec: DataSpec, folder: Path, inputs: Sequence[TensorType]) -> 
     if len(sources) < len(names):
         raise missing_inputs(inputs, sources, f"the data specification in {folder}")
     labels = _specified(spec.labels, folder, "labels.npy") if spec.labels else _npy_in(folder, "labels")
-    return Source(folder=folder, inputs={name: sources[name] for name in names}, labels=labels, spec=spec)
+    return Source(
+        folder=folder,
+        inputs={name: replace(sources[name], samples=spec.samples) for name in names},
+        labels=replace(labels, samples=spec.samples) if labels else None,
+        spec=spec,
+    )
 
 
 def array_file(path: Path) -> InputSource:

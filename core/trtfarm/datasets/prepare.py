@@ -84,7 +84,8 @@ class _Preparation:
                 remedy=f"leave it out of [inputs.{tensor.name}]",
             )
         with OPENERS[entry.kind](entry.file, entry.member) as found:
-            stream = _with_channel_axis(found, tensor) if entry.kind is SourceKind.IDX else found
+            whole = _with_channel_axis(found, tensor) if entry.kind is SourceKind.IDX else found
+            stream = whole.part(*entry.samples) if entry.samples else whole
             original = entry.file.path if entry.kind is SourceKind.NPY and not self._copy else None
             return self._array(stream, tensor, preprocessing, original)
 
@@ -129,12 +130,15 @@ class _Preparation:
                 raise DataError(
                     f"{stream.name} has the shape {list(stream.shape)}", remedy="labels are one class number per sample"
                 )
+            part = stream.part(*entry.samples) if entry.samples else stream
             with self._create(LABELS_FILE) as file:
-                return written(stream, _INT64, as_labels, path, file)
+                return written(part, _INT64, as_labels, path, file)
 
 
 def _listed_labels(inputs: Mapping[str, InputSource]) -> tuple[int, ...] | None:
-    lists = (images_of(entry.file).labels for entry in inputs.values() if entry.kind is SourceKind.IMAGES)
+    lists = (
+        images_of(entry.file, entry.samples).labels for entry in inputs.values() if entry.kind is SourceKind.IMAGES
+    )
     return next((labels for labels in lists if labels is not None), None)
 
 

@@ -23,9 +23,12 @@ class InputSource:
     file: DataFile
     member: str | None = None
     preprocessing: Preprocessing | None = None
+    #: The first sample that is used, and the one after the last; all unless given.
+    samples: tuple[int, int] | None = None
 
     def __str__(self) -> str:
-        return f"{self.file}[{self.member}]" if self.member else str(self.file)
+        span = f" ({self.samples[0]} to {self.samples[1]})" if self.samples else ""
+        return (f"{self.file}[{self.member}]" if self.member else str(self.file)) + span
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,8 @@
 """The data specification: `data.toml` (or `data.json` with the same keys) says where each input's data is and how it
 is preprocessed.
 
+    samples = [0, 500]                 # which of them: the first, and the one after the last; all unless given
+
     [inputs.data]                      # the model's input
     path = "photos"                    # relative to this file; without it: <input>.npy
     source = "images"                  # npy, npz, idx or images; without it: told from the content
@@ -42,6 +44,7 @@ from trtfarm.regular_files import relative_steps
 SPEC_FILES = ("data.toml", "data.json")
 _LARGEST_SIDE = 1 << 16
 _LARGEST = 3e38
+_LARGEST_COUNT = 1 << 62
 _DTYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 _FLOAT_DTYPES = ("float16", "float32", "float64")
 
@@ -58,10 +61,14 @@ class InputSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class DataSpec:
-    """A whole specification; the labels have no preprocessing."""
+    """A whole specification; the labels have no preprocessing.
+
+    `samples` are the first one that is used, of inputs and labels, and the one after the last; None for all.
+    """
 
     inputs: Mapping[str, InputSpec]
     labels: InputSpec | None
+    samples: tuple[int, int] | None = None
 
 
 class _InvalidError(Exception):
@@ -103,7 +110,7 @@ def _invalid(path: Path, cause: str) -> DataError:
 
 
 def _spec(content: object) -> DataSpec:
-    whole = _table("the file", content, {"inputs", "labels"})
+    whole = _table("the file", content, {"inputs", "labels", "samples"})
     inputs = whole.get("inputs")
     if not isinstance(inputs, dict) or not inputs:
         raise _InvalidError("there is no table [inputs.<name of a model's input>]")
@@ -111,6 +118,7 @@ def _spec(content: object) -> DataSpec:
     return DataSpec(
         inputs={name: _input(f"inputs.{name}", entry, _PREPROCESSING) for name, entry in inputs.items()},
         labels=None if labels is None else _input("labels", labels, {}),
+        samples=_value("the file", "samples", whole["samples"], _span) if "samples" in whole else None,
     )
 
 
@@ -167,6 +175,13 @@ def _size(value: Any) -> tuple[int, int]:
     if not isinstance(value, list) or len(value) != 2:  # noqa: PLR2004 - height and width
         raise _InvalidError("a height and a width, such as [224, 224]")
     return _side(value[0]), _side(value[1])
+
+
+def _span(value: Any) -> tuple[int, int]:
+    whole = isinstance(value, list) and len(value) == 2 and all(type(bound) is int for bound in value)  # noqa: PLR2004
+    if not whole or not 0 <= value[0] < value[1] < _LARGEST_COUNT:
+        raise _InvalidError("the first sample, counted from 0, and the one after the last, such as [0, 500]")
+    return value[0], value[1]
 
 
 def _resize(value: Any) -> int | tuple[int, int]:

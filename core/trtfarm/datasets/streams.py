@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,13 +21,15 @@ Samples = np.ndarray[Any, np.dtype[Any]]
 class ArrayStream:
     """An array that is about to be read: the reader stands at its first element. `shape` has the samples first.
 
-    `is_canonical` says that the file is, byte for byte, what the farm would write for it.
+    `is_canonical` says that the file is, byte for byte, what the farm would write for it. `is_last` says that nothing
+    may come after the last sample.
     """
 
     reader: Reader
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
     is_canonical: bool = False
+    is_last: bool = True
 
     @property
     def name(self) -> str:
@@ -48,8 +50,25 @@ class ArrayStream:
                 raise damaged(self.name, f"it ends in sample {start + len(data) // sample_bytes} of {samples}")
             chunk = np.frombuffer(data, self.dtype).reshape((count, *rest))
             yield chunk.astype(self.dtype.newbyteorder("="), copy=False)
-        if self.reader.read(1):
+        if self.is_last and self.reader.read(1):
             raise damaged(self.name, f"there is more in it than its shape {list(self.shape)} says")
+
+    def part(self, first: int, end: int) -> ArrayStream:
+        """The samples from `first` up to and without `end`; reads those before them. Raises DataError for too few."""
+        if end > self.shape[0]:
+            raise DataError(
+                f"{self.name} has {self.shape[0]:,} samples",
+                cause=f"{first} to {end} are asked for",
+                remedy="ask for less",
+            )
+        before = first * math.prod(self.shape[1:]) * self.dtype.itemsize
+        while before:
+            passed = len(self.reader.read(min(before, limits.CHUNK_BYTES)))
+            if not passed:
+                raise damaged(self.name, f"it ends before sample {first}")
+            before -= passed
+        is_last = self.is_last and end == self.shape[0]
+        return replace(self, shape=(end - first, *self.shape[1:]), is_canonical=False, is_last=is_last)
 
 
 def check_size(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:

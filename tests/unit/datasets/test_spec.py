@@ -17,6 +17,7 @@ from trtfarm.datasets.spec import DataSpec, InputSpec, read_spec
 from trtfarm.errors import DataError
 
 WHOLE = """
+samples = [16, 516]
 [inputs.data]
 path = "./photos"
 source = "images"
@@ -69,6 +70,7 @@ def test_every_key(tmp_path: Path) -> None:
     )
     assert spec.inputs["x:0"] == InputSpec(path="arrays.npz", kind=None, member="x", preprocessing=Preprocessing())
     assert spec.labels == InputSpec(path="labels.npy", kind=None, member=None, preprocessing=Preprocessing())
+    assert spec.samples == (16, 516)
 
 
 def test_toml_and_json_say_the_same(tmp_path: Path) -> None:
@@ -93,6 +95,10 @@ def test_the_canonical_form_has_what_differs_from_the_defaults(tmp_path: Path) -
         ("[inputs]", "[inputs."),
         ("[inputs]\nx = 3", "inputs.x is not a table"),
         ("[input.x]", "the file has the unknown key 'input'; it may have inputs, labels"),
+        ("samples = 500\n[inputs.x]", "the file.samples is 500; it must be the first sample, counted from 0"),
+        ("samples = [5, 5]\n[inputs.x]", "the one after the last, such as [0, 500]"),
+        ("samples = [-1, 5]\n[inputs.x]", "the file.samples is [-1, 5]"),
+        ("samples = [0.0, 5]\n[inputs.x]", "the file.samples is [0.0, 5]"),
         ("[inputs.x]\ncolour = 'RGB'", "inputs.x has the unknown key 'colour'; it may have color, crop"),
         ("[inputs.x]\n[labels]\ndivide = 2", "labels has the unknown key 'divide'; it may have member, path, source"),
         ("[inputs.x]\ncolor = 'CMYK'", "inputs.x.color is 'CMYK'; it must be one of RGB, BGR, gray"),
