@@ -72,6 +72,7 @@ _WORD = ("a word", lambda value: isinstance(value, str))
 _OPTIONS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "workspace_bytes": ("a whole number of bytes, such as 256MiB", _is_count),
     "avg_timing_iterations": _COUNT,
+    "min_timing_iterations": _COUNT,
     "builder_optimization_level": _COUNT,
     "max_aux_streams": _COUNT,
     "max_num_tactics": _COUNT,

@@ -182,6 +182,7 @@ def builder_options(host: Host) -> Numbers:
     working: dict[str, Arguments] = {
         "workspace": {"workspace_bytes": 256 << 20},
         "iterations": {"avg_timing_iterations": 2},
+        "least iterations": {"min_timing_iterations": 2} if host.toolchain.version.startswith("8.") else {},
         "sparse": {"sparse_weights": True},
         "refit": {"refit": True},
         "no TF32": {"clear_flags": ["TF32"]},

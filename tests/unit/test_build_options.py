@@ -35,6 +35,7 @@ def test_values_are_read_as_what_they_are(text: str, wanted: dict[str, Any]) -> 
 EVERY = {
     "workspace_bytes": "1GiB",
     "avg_timing_iterations": "4",
+    "min_timing_iterations": "2",
     "builder_optimization_level": "5",
     "max_aux_streams": "2",
     "max_num_tactics": "8",

@@ -13,6 +13,7 @@ _BUILDER = SimpleNamespace(num_DLA_cores=0)
 _LACKING: dict[str, tuple[Any, set[str]]] = {
     "builder_optimization_level": (3, {"8.5.3.1"}),
     "avg_timing_iterations": (2, set()),
+    "min_timing_iterations": (2, {"10.13.3.9", "11.4.0.106"}),
     "max_aux_streams": (1, {"8.5.3.1"}),
     "max_num_tactics": (8, {"8.5.3.1", "8.6.1"}),
     "refit": (True, set()),

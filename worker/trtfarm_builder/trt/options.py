@@ -10,12 +10,13 @@ from trtfarm_builder.failures import BadRequestError, ToolchainUnfitError
 from trtfarm_builder.trt.binding import trt
 from trtfarm_builder.trt.datatypes import data_type
 
-#: Attributes of IBuilderConfig that take a whole number, and the first release that has them.
+#: Attributes of IBuilderConfig that take a whole number, the first release that has each, and the first without it.
 NUMBERS = {
-    "builder_optimization_level": "8.6",
-    "avg_timing_iterations": "8.0",
-    "max_aux_streams": "8.6",
-    "max_num_tactics": "10.0",
+    "builder_optimization_level": ("8.6", ""),
+    "avg_timing_iterations": ("8.0", ""),
+    "min_timing_iterations": ("8.0", "10.0"),
+    "max_aux_streams": ("8.6", ""),
+    "max_num_tactics": ("10.0", ""),
 }
 #: Option that is on or off -> flag of BuilderFlag, the first release that has it, and the first that has it no more.
 SWITCHES = {
@@ -32,6 +33,8 @@ PRECISION_FLAGS = {
     "int8": ("INT8", "8.0", "11.0"),
     "fp8": ("FP8", "8.6", "11.0"),
 }
+#: Networks have their own types from there on, and what chose types before is gone.
+_TYPED_FROM = "11.0"
 _CONSTRAINTS = {
     "prefer": ("PREFER_PRECISION_CONSTRAINTS", "8.2", "11.0"),
     "obey": ("OBEY_PRECISION_CONSTRAINTS", "8.2", "11.0"),
@@ -89,7 +92,7 @@ def lacking(option: str, since: str, gone: str = "") -> ToolchainUnfitError:
     """The error for an option that this TensorRT does not have; `since` and `gone` are releases."""
     span = "from {} on".format(since) + (" until {} removed it".format(gone) if gone else "")
     remedy = "use a toolchain with a TensorRT that has it"
-    if gone:
+    if gone == _TYPED_FROM:
         remedy += "; from {} on the model's own types and Q/DQ nodes decide".format(gone)
     return ToolchainUnfitError(
         "TensorRT {} has no {}".format(trt.__version__, option), cause="it is there {}".format(span), remedy=remedy
@@ -145,7 +148,7 @@ def _data_type(word: str) -> Any:
 
 def _set_number(config: Any, name: str, value: Any) -> None:
     if not hasattr(config, name):
-        raise lacking(name, NUMBERS[name])
+        raise lacking(name, *NUMBERS[name])
     setattr(config, name, value)
     # TensorRT logs and ignores, or clamps, what is out of range.
     if getattr(config, name) != value:
