@@ -25,6 +25,7 @@ from trtfarm.errors import (
     BuilderCancelledError,
     BuilderMemoryError,
     ClaimLostError,
+    MissingBlobError,
     ModelError,
     TrtfarmError,
     UsageError,
@@ -38,7 +39,14 @@ _runs = count()
 
 names = st.sampled_from(["a", "b"])
 owners = st.sampled_from(["worker 1", "worker 2", "worker 3"])
-errors = st.sampled_from([BuilderMemoryError("killed"), ModelError("truncated"), BuilderCancelledError("stopped")])
+errors = st.sampled_from(
+    [
+        BuilderMemoryError("killed"),
+        ModelError("truncated"),
+        BuilderCancelledError("stopped"),
+        MissingBlobError("no bytes"),
+    ]
+)
 
 
 @dataclass
@@ -75,6 +83,8 @@ class Expected:
             self.to(JobState.FAILED)
         elif self.cancel_requested:
             self.to(JobState.CANCELLED)
+        elif isinstance(error, MissingBlobError):
+            self.to(JobState.FAILED)
         else:
             self.to(JobState.QUEUED if self.attempt < self.max_attempts else JobState.FAILED)
 

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from tests.contracts.rows import dataset_row, model_row
 from trtfarm.actions import ActionKind
 from trtfarm.blobs.objects import Objects
+from trtfarm.blobs.records import put_bytes_held
 from trtfarm.blobs.store import Blob, BlobStore
 from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.database.schema import (
@@ -28,7 +29,7 @@ from trtfarm.digests import digest_of_json
 from trtfarm.errors import TrtfarmError
 from trtfarm.farm import Farm
 from trtfarm.ids import new_id
-from trtfarm.jobs.job import Job
+from trtfarm.jobs.job import Claim, Job
 from trtfarm.jobs.queries import list_jobs
 from trtfarm.jobs.state import JobState
 from trtfarm.origins import TableOrigin
@@ -48,7 +49,7 @@ LEFT: dict[str, Any] = {"left": [{"node": "prob", "op_type": "Softmax", "reason"
 LAYERS = [{"name": "conv", "dtype": "int8"}, {"name": "prob", "dtype": "float32"}]
 BUILT: dict[str, Any] = {"layers": LAYERS, "int8_layers": 1, "io": [], "seconds": 0.5}
 _MEASURED = {ActionKind.VERIFY, ActionKind.MEASURE}
-_ROWS: Mapping[ActionKind, Any] = {
+RESULT_ROWS: Mapping[ActionKind, Any] = {
     ActionKind.OBSERVE: ObservationRow,
     ActionKind.CALIBRATE: TableRow,
     ActionKind.QUANTIZE: QuantizationRow,
@@ -126,14 +127,24 @@ class Bench:
         """Does a queued job as a worker does; returns the jobs that it queued."""
         claim = self.farm.jobs.claim(job.id, "worker")
         assert claim is not None
-        kind = ActionKind(job.kind)
+        return self.commit(claim, self.store(claim), metrics=metrics)
+
+    def store(self, claim: Claim) -> list[Blob]:
+        """The files of a job's result, which clean-up leaves alone until rows name them."""
+        farm, job = self.farm, claim.job
+        contents = [f"{name} {job.key}".encode() for name in _BLOBS[ActionKind(job.kind)]]
+        return [put_bytes_held(farm.database, farm.blobs, content, job.id) for content in contents]
+
+    def commit(self, claim: Claim, blobs: list[Blob], *, metrics: Mapping[str, Any] = TWO_PERCENT) -> list[str]:
+        """Ends a claimed job with the rows of its result. Raises ClaimLostError."""
+        kind = ActionKind(claim.job.kind)
         task = Task(farm=self.farm, job=claim.job, toolchains=(), inputs=self.folder, scratch=self.folder)
-        blobs = [self.farm.blobs.put_bytes(f"{name} {job.key}".encode()) for name in _BLOBS[kind]]
         with self.farm.database.write() as session:
+            self.farm.jobs.hold(session, claim)
             values = {**_values(kind, claim.job, blobs), **({"metrics": metrics} if kind in _MEASURED else {})}
-            stored = put(session, task, _ROWS[kind], blobs, **values)
+            stored = put(session, task, RESULT_ROWS[kind], blobs, **values)
             self.farm.jobs.finish(session, claim, {RESULT_ID[kind]: stored})
-        return self.farm.after_job(job.id)
+        return self.farm.after_job(claim.job.id)
 
     def do_all(self, *, metrics: Mapping[str, Any] = TWO_PERCENT) -> list[Job]:
         """Does jobs until none is queued; returns them in order."""
@@ -162,7 +173,7 @@ class Bench:
         (found,) = [status for status in self.get(submission).steps if status.name.startswith(step)]
         assert found.result is not None
         with self.farm.database.read() as session:
-            row = session.get_one(_ROWS[ActionKind(found.kind)], next(iter(found.result.values())))
+            row = session.get_one(RESULT_ROWS[ActionKind(found.kind)], next(iter(found.result.values())))
         return str(row.blob)
 
     def waiting_without_reason(self) -> list[str]:

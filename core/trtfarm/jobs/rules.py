@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from trtfarm.errors import TrtfarmError
+from trtfarm.errors import CorruptBlobError, MissingBlobError, TrtfarmError
 from trtfarm.jobs.job import Job
 from trtfarm.jobs.state import JobState
+
+#: No other attempt finds these files either: whoever waits for the job has them made anew, and asks for it again.
+LOST_FILE = (CorruptBlobError, MissingBlobError)
 
 
 def after_failure(job: Job, error: TrtfarmError) -> JobState:
@@ -13,6 +16,8 @@ def after_failure(job: Job, error: TrtfarmError) -> JobState:
         return JobState.FAILED
     if job.cancel_requested:
         return JobState.CANCELLED
+    if isinstance(error, LOST_FILE):
+        return JobState.FAILED
     return JobState.QUEUED if job.attempt < job.max_attempts else JobState.FAILED
 
 

@@ -12,9 +12,10 @@ from trtfarm.actions import ActionKind
 from trtfarm.database.clock import now
 from trtfarm.database.schema import JobRow, StepRow, SubmissionRow
 from trtfarm.database.session import Database
-from trtfarm.errors import ConflictError, CorruptBlobError, MissingBlobError, NotFoundError, TrtfarmError, UsageError
+from trtfarm.errors import ConflictError, NotFoundError, TrtfarmError, UsageError
 from trtfarm.ids import new_id
 from trtfarm.jobs.manager import JobManager
+from trtfarm.jobs.rules import LOST_FILE
 from trtfarm.jobs.state import JobState, StepState, SubmissionState
 from trtfarm.planning import Step, SubmissionRequest, plan
 from trtfarm.submissions.cancelling import was_cancelled
@@ -279,7 +280,7 @@ def _times_made(session: Session, step: StepRow) -> int:
 
 def _blob_lost(job: JobRow) -> bool:
     """Whether the job failed for a damaged or missing blob, which doing another step again may mend."""
-    return job.error is not None and job.error["code"] in {CorruptBlobError.code, MissingBlobError.code}
+    return job.error is not None and job.error["code"] in {error.code for error in LOST_FILE}
 
 
 def _reopen(row: SubmissionRow, job_id: str, steps: Iterable[StepRow]) -> None:

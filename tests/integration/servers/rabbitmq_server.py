@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from kombu.connection import Connection
 
+from tests.acceptance.worker.programs import PATIENCE
 from tests.contracts.brokers import QUEUES
 from tests.integration.servers.process import Server, free_port, needed
 
@@ -51,7 +53,12 @@ class RabbitMqNode:
     def end_directory(self) -> None:
         """Ends the epmd that the node left running: that is no child of anybody."""
         environment = {**os.environ, "ERL_EPMD_PORT": str(self._directory)}
-        subprocess.run([needed("epmd", "erlang-base"), "-kill"], env=environment, check=True, capture_output=True)
+        command = [needed("epmd", "erlang-base"), "-kill"]
+        until = time.monotonic() + PATIENCE
+        while (ended := subprocess.run(command, env=environment, check=False, capture_output=True)).returncode:
+            if time.monotonic() > until:  # it stays while it knows of a node
+                raise AssertionError(f"epmd did not end: {ended.stdout.decode()}{ended.stderr.decode()}")
+            time.sleep(0.1)
 
 
 class RabbitMqServer:
