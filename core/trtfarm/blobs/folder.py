@@ -6,6 +6,7 @@ renamed, and the folder synced; only then does a row name the blob.
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,6 +45,17 @@ class Folder:
             for path in (self._staging / name, *self._staging.glob(f"{name}#*")):
                 path.unlink(missing_ok=True)
             raise
+
+    def rename_here(self, path: Path, staged: str) -> bool:
+        """Gives a file of somebody else's the name of a staged object; False where it lies on another volume."""
+        make_durable_folder(self._staging)
+        try:
+            path.rename(self._root / staged)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            return False
+        return True
 
     def settle(self, staged: str, key: str) -> None:
         """Brings the bytes of a written object to the disk, and makes the folder where its key will stand."""

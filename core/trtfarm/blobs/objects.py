@@ -94,6 +94,16 @@ class Objects:
             else:
                 self._put_durably(self._folder, key, chunks)
 
+    def take(self, key: str, path: Path) -> bool:
+        """Renames a file to be an object, as safely as `put` makes one; False where it lies on another volume."""
+        if self._folder is None:
+            return False
+        with self._errors(), self._folder.staged() as staged:
+            if not self._folder.rename_here(path, staged):
+                return False
+            self._settle(self._folder, staged, key)
+        return True
+
     def read(self, key: str) -> Iterator[bytes]:
         """The object's bytes in pieces of a few MiB. Raises MissingBlobError."""
         size = self.size(key)
@@ -148,11 +158,14 @@ class Objects:
         """Beside the objects first; the key stands for the bytes only when they are on the disk."""
         with folder.staged() as staged:
             self._upload(staged, chunks)
-            folder.settle(staged, key)
-            # It replaces what is there: that mends an object that lost its tail, and some file systems have no hard
-            # links, which a rename to a free name alone would need.
-            obstore.rename(self._store, staged, key)
-            folder.keep(key)
+            self._settle(folder, staged, key)
+
+    def _settle(self, folder: Folder, staged: str, key: str) -> None:
+        folder.settle(staged, key)
+        # It replaces what is there: that mends an object that lost its tail, and some file systems have no hard
+        # links, which a rename to a free name alone would need.
+        obstore.rename(self._store, staged, key)
+        folder.keep(key)
 
     def _upload(self, key: str, chunks: Iterator[bytes]) -> None:
         first, second = next(chunks, b""), next(chunks, None)

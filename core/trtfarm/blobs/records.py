@@ -48,6 +48,13 @@ def put_claimed_held(database: Database, blobs: BlobStore, path: Path, digest: s
     return _put_held(database, blobs, lambda: blobs.put_claimed(path, digest), holder)
 
 
+def take_held(database: Database, blobs: BlobStore, path: Path, blob: Blob, holder: str) -> Blob:
+    """Makes a file that is known to hold a blob's bytes that blob; it is gone from where it was."""
+    hold(database, holder, [blob.digest])
+    blobs.take(path, blob)
+    return blob
+
+
 def _put_held(database: Database, blobs: BlobStore, put: Callable[[], Blob], holder: str) -> Blob:
     blob = put()
     hold(database, holder, [blob.digest])

@@ -62,9 +62,17 @@ class BlobStore:
         with storage_errors(path):
             blob = Blob(digest=digest, size=path.stat().st_size)
         if not self.has(blob):
-            other = DataError(f"the bytes are not those of {digest}", remedy="send them again, from the beginning")
-            self._objects.put(_key(digest), _matching(_chunks_of_file(path), digest, other))
+            self._objects.put(_key(digest), _matching(_chunks_of_file(path), digest, other_bytes(digest)))
         return blob
+
+    def take(self, path: Path, blob: Blob) -> None:
+        """Makes a file that was hashed while it was written a blob, without reading it where that can be.
+
+        It is gone from where it was, whatever becomes of it.
+        """
+        if not self.has(blob) and not self._objects.take(_key(blob.digest), path):
+            self.put_claimed(path, blob.digest)
+        path.unlink(missing_ok=True)
 
     def put_checked(self, blob: Blob, chunks: Iterator[bytes]) -> None:
         """Stores bytes as they come; nothing if `chunks` raises, as it has to at its end if they are not the blob's."""
@@ -165,6 +173,11 @@ class BlobStore:
         for chunk in self._objects.read(_key(digest)):
             sha256.update(chunk)
         return f"sha256:{sha256.hexdigest()}"
+
+
+def other_bytes(digest: str) -> DataError:
+    """The error for a file that is not what it was said to be."""
+    return DataError(f"the bytes are not those of {digest}", remedy="send them again, from the beginning")
 
 
 def _key(digest: str) -> str:

@@ -18,8 +18,9 @@ from pathlib import Path
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from trtfarm.blobs.records import hold, put_claimed_held
-from trtfarm.blobs.store import Blob, BlobStore
+from trtfarm.blobs.records import hold, put_claimed_held, take_held
+from trtfarm.blobs.running_digests import RunningDigest, RunningDigests
+from trtfarm.blobs.store import Blob, BlobStore, other_bytes
 from trtfarm.database.access import UploadRow
 from trtfarm.database.clock import from_now, now
 from trtfarm.database.session import Database
@@ -51,11 +52,12 @@ class Upload:
 class Piece:
     """Where one piece of an upload is written to; `place` is the byte that comes next."""
 
-    def __init__(self, descriptor: int, path: Path, *, first: int, stop: int) -> None:
+    def __init__(self, descriptor: int, path: Path, *, first: int, stop: int, digest: RunningDigest | None) -> None:
         self.place = first
         self._descriptor = descriptor
         self._path = path
         self._stop = stop
+        self._digest = digest
 
     @property
     def missing(self) -> int:
@@ -69,7 +71,11 @@ class Piece:
         with storage_errors(self._path), memoryview(data) as view:
             end = self.place + len(view)
             while self.place < end:
-                self.place += os.write(self._descriptor, view[self.place - end :])
+                rest = view[self.place - end :]
+                written = os.write(self._descriptor, rest)
+                self.place += written
+                if self._digest is not None:
+                    self._digest.update(rest[:written])
 
     def close(self) -> None:
         os.close(self._descriptor)
@@ -83,6 +89,7 @@ class Uploads:
         self._blobs = blobs
         self._folder = folder
         self._largest = largest
+        self._digests = RunningDigests()
 
     def missing(self, actor: str, digests: list[str]) -> list[str]:
         """Those that are not stored; clean-up leaves the others alone for a day, so that the actor can name them."""
@@ -153,7 +160,8 @@ class Uploads:
         if there != first:
             os.close(descriptor)
             raise ConflictError(f"{there} bytes are here, and not {first}", remedy=f"go on at {there}")
-        return Piece(descriptor, self._path(row.id), first=first, stop=stop)
+        digest = self._digests.at(row.id, first)
+        return Piece(descriptor, self._path(row.id), first=first, stop=stop, digest=digest)
 
     def finish(self, actor: str, upload_id: str) -> Blob:
         """Stores the bytes; clean-up leaves them alone for a day, so that the actor can name them.
@@ -168,9 +176,8 @@ class Uploads:
             there = os.fstat(descriptor).st_size
             if there != row.size:
                 raise ConflictError(f"{there} of {row.size} bytes are here", remedy=f"go on at {there}")
-            path = self._path(row.id)
             try:
-                blob = put_claimed_held(self._database, self._blobs, path, row.digest, holder_of(actor))
+                blob = self._store(row, holder_of(actor))
             except DataError:
                 self._forget(row.id)
                 raise
@@ -228,7 +235,17 @@ class Uploads:
             ) from None
         return descriptor
 
+    def _store(self, row: UploadRow, holder: str) -> Blob:
+        """Raises DataError for other bytes than were announced."""
+        path, digest = self._path(row.id), self._digests.at(row.id, row.size) if row.size else None
+        if digest is None:
+            return put_claimed_held(self._database, self._blobs, path, row.digest, holder)
+        if str(digest) != row.digest:
+            raise other_bytes(row.digest)
+        return take_held(self._database, self._blobs, path, Blob(digest=row.digest, size=row.size), holder)
+
     def _forget(self, upload_id: str) -> None:
+        self._digests.forget(upload_id)
         self._path(upload_id).unlink(missing_ok=True)
         with self._database.write() as session:
             session.execute(delete(UploadRow).where(UploadRow.id == upload_id))

@@ -22,7 +22,7 @@ from trtfarm.blobs.uploads import Uploads
 from trtfarm.database.clock import from_now
 from trtfarm.database.schema import HolderRow, UploadRow
 from trtfarm.digests import digest_of_bytes
-from trtfarm.errors import BusyError, TooLargeError, UsageError
+from trtfarm.errors import BusyError, DataError, TooLargeError, UsageError
 from trtfarm.farm import Farm
 from trtfarm.tokens import Scope
 from trtfarm_api.routes.blobs import span_of
@@ -257,3 +257,30 @@ def test_pieces_of_any_size_add_up(client: TestClient, farm: Farm, cuts: list[in
 def test_a_name_never_leads_out_of_the_folder(client: TestClient, tmp_path: Path) -> None:
     for name in ("..", "%2e%2e%2ffarm.db", "upl_%2f..%2f..", "upl_" + "x" * 21):
         assert client.get(f"/v1/uploads/{name}").status_code in {404, 422}
+
+
+def test_a_finished_upload_is_not_copied(client: TestClient, farm: Farm) -> None:
+    upload = begin(client)
+    send(client, upload, DATA[:3000], 0)
+    send(client, upload, DATA[3000:], 3000)
+    written = (farm.settings.home / "uploads" / upload).stat().st_ino
+    assert client.post(f"/v1/uploads/{upload}/finish").status_code == 201
+    stored = farm.settings.home / "blobs" / "sha256" / DIGEST[7:9] / DIGEST[9:]
+    assert (stored.stat().st_ino, stored.stat().st_mode & 0o777) == (written, 0o444)
+
+
+@pytest.mark.parametrize("data", [DATA, b"x" + DATA[1:]])
+def test_what_several_processes_have_written_is_read_again(farm: Farm, data: bytes) -> None:
+    one, other = farm.uploads, Uploads(farm.database, farm.blobs, farm.settings.home / "uploads")
+    upload = one.begin("me", DIGEST, len(DATA)).id
+    for uploads, first, stop in ((one, 0, 3000), (other, 3000, 6000), (one, 6000, len(data))):
+        piece = uploads.open_piece("me", upload, first=first, stop=stop)
+        piece.write(data[first:stop])
+        piece.close()
+    if data == DATA:
+        assert one.finish("me", upload).digest == DIGEST
+        assert farm.blobs.read(DIGEST) == DATA
+    else:
+        with pytest.raises(DataError, match="not those"):
+            one.finish("me", upload)
+        assert farm.blobs.size(DIGEST) is None
