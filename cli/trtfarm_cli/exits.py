@@ -28,6 +28,7 @@ CODES: dict[type[BaseException], int] = {
     errors.ServerError: 12,
     errors.AccessError: 13,
     errors.BundleError: 14,
+    errors.SchemaError: 15,
 }
 
 

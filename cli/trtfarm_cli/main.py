@@ -24,6 +24,7 @@ from trtfarm_cli.commands import (
     keeping,
     keys,
     login,
+    migrate,
     profile,
     quantize,
     run,
@@ -60,7 +61,21 @@ def trtfarm(
     """Calibrate an ONNX model once, build INT8 engines for every GPU, keep and find them again."""
 
 
-for command in (submit, calibrate, quantize, run, bench, verify, explain, doctor, version, login, services, keeping):
+for command in (
+    submit,
+    calibrate,
+    quantize,
+    run,
+    bench,
+    verify,
+    explain,
+    doctor,
+    version,
+    login,
+    services,
+    migrate,
+    keeping,
+):
     command.register(app)
 extract.register(tables.app)
 app.add_typer(jobs.app, name="jobs")

@@ -10,6 +10,7 @@ from trtfarm.errors import UsageError
 
 if TYPE_CHECKING:
     from trtfarm.farm import Farm
+    from trtfarm.settings import Settings
     from trtfarm_cli.farms.any_farm import AnyFarm
 
 
@@ -39,6 +40,13 @@ def open_any() -> Iterator[AnyFarm]:
 def open_farm() -> Iterator[Farm]:
     """The embedded farm, for what is done only on the host of its files. Raises UsageError while another is in use."""
     from trtfarm.farm import Farm
+
+    with Farm.open(settings_here()) as farm:
+        yield farm
+
+
+def settings_here() -> Settings:
+    """Those of the farm of this host. Raises UsageError while another is in use."""
     from trtfarm.settings import Settings
     from trtfarm_cli.profiles import profile_in_use
 
@@ -48,5 +56,4 @@ def open_farm() -> Iterator[Farm]:
             f"this is done on the farm's own host, and {profile.url} is in use",
             remedy="run it there, or go back to the farm of this host: trtfarm profile use embedded",
         )
-    with Farm.open(settings) as farm:
-        yield farm
+    return settings

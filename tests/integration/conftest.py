@@ -58,7 +58,7 @@ def _start(folder: str) -> PostgresServer:
 @pytest.fixture(scope="session")
 def migrated_url(server: str) -> Iterator[str]:
     """A database made by the migrations, which all tests share."""
-    with _database(server) as url:
+    with database_on(server) as url:
         made = open_database(url)
         prepare(made)
         made.close()
@@ -78,7 +78,7 @@ def database_url(migrated_url: str) -> str:
 @pytest.fixture
 def empty_database_url(server: str) -> Iterator[str]:
     """A database without tables."""
-    with _database(server) as url:
+    with database_on(server) as url:
         yield url
 
 
@@ -99,7 +99,8 @@ def bucket(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @contextmanager
-def _database(server: str) -> Iterator[str]:
+def database_on(server: str) -> Iterator[str]:
+    """URL of a database without tables, which goes with the block."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,22 @@ HEAD = "0010"
 _POSTGRESQL_LOCK = 7_238_001
 
 
+@dataclass(frozen=True, kw_only=True)
+class Migration:
+    """One step of an upgrade; `summary` is what it does, in a line."""
+
+    revision: str
+    summary: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upgrade:
+    """The way from the revision of a database, None where it has no tables, to that of this release, oldest first."""
+
+    found: str | None
+    steps: tuple[Migration, ...]
+
+
 def prepare(database: Database) -> None:
     """Makes or upgrades the tables if that is needed; several processes may do so at once.
 
@@ -34,7 +51,36 @@ def prepare(database: Database) -> None:
         with database.engine.connect() as connection:
             found = revision(connection)
         if found != HEAD:
-            _upgrade(database)
+            upgrade(database)
+    except DBAPIError as error:
+        raise storage_error(error) from error
+
+
+def planned(database: Database) -> Upgrade:
+    """What `upgrade` would do; nothing is changed. Raises as `prepare` does."""
+    if database.is_sqlite and not Path(str(database.engine.url.database)).exists():
+        return _way(None)  # connecting would make the file
+    try:
+        with database.engine.connect() as connection:
+            return _way(revision(connection))
+    except DBAPIError as error:
+        raise storage_error(error) from error
+
+
+def upgrade(database: Database) -> Upgrade:
+    """Makes or upgrades the tables; returns what was done, which is nothing where another process was faster.
+
+    Raises as `prepare` does. All of it is done or none.
+    """
+    from alembic import command  # noqa: PLC0415 - 100 ms that only a migration should pay
+
+    planned(database)  # what is not to be touched is not even locked
+    try:
+        with _exclusive(database) as connection:
+            way = _way(revision(connection))
+            if way.steps:
+                command.upgrade(config(connection), "head")
+            return way
     except DBAPIError as error:
         raise storage_error(error) from error
 
@@ -48,7 +94,7 @@ def revision(connection: Connection) -> str | None:
 
 def config(connection: Connection | None = None) -> Config:
     """Alembic's settings for our migrations; `connection` is what they run on."""
-    from alembic.config import Config  # noqa: PLC0415 - 100 ms that only a migration should pay
+    from alembic.config import Config  # noqa: PLC0415 - as in `upgrade`
 
     settings = Config()
     # Alembic interpolates its settings, so a per cent sign in the path has to be doubled.
@@ -63,22 +109,20 @@ def scripts_folder() -> Path:
     return packaged if packaged.is_dir() else Path(__file__).parents[3] / "migrations"
 
 
-def _upgrade(database: Database) -> None:
-    from alembic import command  # noqa: PLC0415 - as above
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
+def _way(found: str | None) -> Upgrade:
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - as in `upgrade`
 
-    with _exclusive(database) as connection:
-        settings = config(connection)
-        ours = {script.revision for script in ScriptDirectory.from_config(settings).walk_revisions()}
-        found = revision(connection)  # again: another process may have been faster
-        if found is not None and found not in ours:
-            raise SchemaError(
-                f"the database is at schema {found}, which this release does not know",
-                cause="a newer release of trtfarm made or upgraded it",
-                remedy="upgrade trtfarm, or name another home folder or database",
-            )
-        if found != HEAD:
-            command.upgrade(settings, "head")
+    scripts = list(ScriptDirectory.from_config(config()).walk_revisions())  # newest first
+    ours = [script.revision for script in scripts]
+    if found is not None and found not in ours:
+        raise SchemaError(
+            f"the database is at schema {found}, which this release does not know",
+            cause="a newer release of trtfarm made or upgraded it",
+            remedy="upgrade trtfarm, or name another home folder or database; there is no way back but a copy",
+        )
+    missing = scripts if found is None else scripts[: ours.index(found)]
+    steps = tuple(Migration(revision=one.revision, summary=one.doc) for one in reversed(missing))
+    return Upgrade(found=found, steps=steps)
 
 
 @contextmanager
