@@ -14,10 +14,12 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from benchmarks import many_engines
 from benchmarks.servers import postgresql
 from benchmarks.sizes import size
+from trtfarm.accuracy import AccuracyFilter
 from trtfarm.catalog.filters import Filter
 from trtfarm.catalog.search import find_engines
 from trtfarm.catalog.window import EVERYTHING, Position, Window
@@ -28,7 +30,7 @@ _LIMITS_MS = {"SQLite": 50.0, "PostgreSQL": 20.0}
 _TWENTIETHS = 20
 _MONTH = timedelta(days=30)
 
-Words = dict[str, str]
+Words = dict[str, Any]
 #: Draws the words of one search, and what it is limited to in time.
 Draw = Callable[[], tuple[Words, Window]]
 
@@ -97,6 +99,10 @@ def _kinds(count: int) -> dict[str, Draw]:
         number = chance.randrange(count)
         return Window(after=Position(created=many_engines.created(number, count), id=f"eng_{number:08}"))
 
+    def as_good(*names: str) -> Draw:
+        words = by(*names)
+        return lambda: (words()[0] | {"accuracy": AccuracyFilter(max_drop=chance.choice(_DROPS))}, EVERYTHING)
+
     everything = ("model", "tensorrt", "compute_capability", "precision")
     return {
         "no filter": by(),
@@ -115,6 +121,8 @@ def _kinds(count: int) -> dict[str, Draw]:
         "calibrator and precision": by("calibrator", "precision"),
         "label, GPU": by("label", "compute_capability"),
         "label, model": by("label", "model"),
+        "accuracy": as_good(),
+        "accuracy, version, GPU": as_good("tensorrt", "compute_capability"),
         "a month": lambda: ({}, month()),
         "a month, version, GPU": lambda: (by("tensorrt", "compute_capability")()[0], month()),
         "from somewhere on": lambda: ({}, deep()),
@@ -127,6 +135,8 @@ def _number(name: str) -> int:
     return int(name.partition("-")[2].partition(".")[0])
 
 
+#: What is lost at most: by most engines, by half of them, by a few, and by none.
+_DROPS = (0.03, 0.005, 0.0005, 1e-6, 1e-9)
 #: Filter -> how often each of its words is searched for; the short ones stand for several values.
 _WEIGHTS: dict[str, dict[str, int]] = {
     "model": {many_engines.model_name(number): 1_000_000 // (number + 1) for number in range(many_engines.MODELS)},

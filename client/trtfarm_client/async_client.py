@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from trtfarm.accuracy import ANY_ACCURACY, AccuracyFilter
 from trtfarm.catalog.entries import DataSetEntry, EngineEntry, ModelEntry, TableEntry
 from trtfarm.jobs.job import Event, Job
 from trtfarm_client import calls, flows
@@ -57,14 +58,14 @@ class AsyncClient:
         model: str | None = None,
         digest: str | None = None,
         label: str | None = None,
+        accuracy: AccuracyFilter = ANY_ACCURACY,
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int | None = None,
     ) -> list[EngineEntry]:
         words = {"tensorrt": tensorrt, "target": target, "precision": precision, "calibrator": calibrator}
-        return await self._listed(
-            calls.engines, {**words, "model": model, "digest": digest, "label": label}, since, until, limit
-        )
+        words |= {"model": model, "digest": digest, "label": label}
+        return await self._listed(calls.engines, {**words, **vars(accuracy)}, since, until, limit)
 
     async def engine(self, engine: str) -> Facts:
         return await self._send(calls.engine(engine))
@@ -101,12 +102,13 @@ class AsyncClient:
         calibrator: str | None = None,
         model: str | None = None,
         digest: str | None = None,
+        accuracy: AccuracyFilter = ANY_ACCURACY,
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int | None = None,
     ) -> list[TableEntry]:
-        words = {"tensorrt": tensorrt, "target": target, "calibrator": calibrator}
-        return await self._listed(calls.tables, {**words, "model": model, "digest": digest}, since, until, limit)
+        words = {"tensorrt": tensorrt, "target": target, "calibrator": calibrator, "model": model, "digest": digest}
+        return await self._listed(calls.tables, {**words, **vars(accuracy)}, since, until, limit)
 
     async def table(self, table: str) -> Facts:
         return await self._send(calls.table(table))
@@ -156,9 +158,18 @@ class AsyncClient:
         return await self._send(calls.dry_run(ask))
 
     async def submissions(
-        self, *, state: str | None = None, project: str | None = None, limit: int | None = None
+        self,
+        *,
+        state: str | None = None,
+        project: str | None = None,
+        model: str | None = None,
+        accuracy: AccuracyFilter = ANY_ACCURACY,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
     ) -> list[Facts]:
-        return await self._listed(calls.submissions, {"state": state, "project": project}, None, None, limit)
+        words = {"state": state, "project": project, "model": model}
+        return await self._listed(calls.submissions, {**words, **vars(accuracy)}, since, until, limit)
 
     async def submission(self, submission: str) -> SubmissionRecord:
         return await self._send(calls.submission(submission))

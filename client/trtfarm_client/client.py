@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from trtfarm.accuracy import ANY_ACCURACY, AccuracyFilter
 from trtfarm.catalog.entries import DataSetEntry, EngineEntry, ModelEntry, TableEntry
 from trtfarm.jobs.job import Event, Job
 from trtfarm_client import calls, flows
@@ -61,15 +62,15 @@ class Client:
         model: str | None = None,
         digest: str | None = None,
         label: str | None = None,
+        accuracy: AccuracyFilter = ANY_ACCURACY,
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int | None = None,
     ) -> list[EngineEntry]:
         """Engines, newest first, all pages up to `limit`. Versions and precisions may be short, as in the CLI."""
         words = {"tensorrt": tensorrt, "target": target, "precision": precision, "calibrator": calibrator}
-        return self._listed(
-            calls.engines, {**words, "model": model, "digest": digest, "label": label}, since, until, limit
-        )
+        words |= {"model": model, "digest": digest, "label": label}
+        return self._listed(calls.engines, {**words, **vars(accuracy)}, since, until, limit)
 
     def engine(self, engine: str) -> Facts:
         return self._send(calls.engine(engine))
@@ -109,13 +110,14 @@ class Client:
         calibrator: str | None = None,
         model: str | None = None,
         digest: str | None = None,
+        accuracy: AccuracyFilter = ANY_ACCURACY,
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int | None = None,
     ) -> list[TableEntry]:
         """Tables, newest first; `target` leaves out those that are tied to another device."""
-        words = {"tensorrt": tensorrt, "target": target, "calibrator": calibrator}
-        return self._listed(calls.tables, {**words, "model": model, "digest": digest}, since, until, limit)
+        words = {"tensorrt": tensorrt, "target": target, "calibrator": calibrator, "model": model, "digest": digest}
+        return self._listed(calls.tables, {**words, **vars(accuracy)}, since, until, limit)
 
     def table(self, table: str) -> Facts:
         return self._send(calls.table(table))
@@ -172,9 +174,18 @@ class Client:
         return self._send(calls.dry_run(ask))
 
     def submissions(
-        self, *, state: str | None = None, project: str | None = None, limit: int | None = None
+        self,
+        *,
+        state: str | None = None,
+        project: str | None = None,
+        model: str | None = None,
+        accuracy: AccuracyFilter = ANY_ACCURACY,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
     ) -> list[Facts]:
-        return self._listed(calls.submissions, {"state": state, "project": project}, None, None, limit)
+        words = {"state": state, "project": project, "model": model}
+        return self._listed(calls.submissions, {**words, **vars(accuracy)}, since, until, limit)
 
     def submission(self, submission: str) -> SubmissionRecord:
         return self._send(calls.submission(submission))

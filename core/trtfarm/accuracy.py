@@ -4,14 +4,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from trtfarm.errors import GateError
+from trtfarm.errors import GateError, UsageError
 
 #: Samples in a batch where accuracy is measured on the CPU, unless the model's own is fixed.
 BATCH_SIZE = 32
 #: The measure of an output, floating-point or integer, that is 1 when nothing is lost.
 _AGREEMENT = ("cosine_mean", "equal_share")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccuracyFilter:
+    """What must have been measured; None asks for nothing. Raises UsageError for what no accuracy can be.
+
+    `min_top1` is a share of samples, `min_cosine` is of the output that agrees least with FP32, `max_drop` the share of
+    accuracy that was lost, as `drop` tells it.
+    """
+
+    min_top1: float | None = None
+    min_cosine: float | None = None
+    max_drop: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value is not None and not -1 <= value <= 1:
+                raise UsageError(f"{name.replace('_', ' ')} cannot be {value:g}", remedy="use a number from -1 to 1")
+
+
+ANY_ACCURACY = AccuracyFilter()
 
 
 def drop(metrics: Mapping[str, Any]) -> float:
@@ -27,6 +49,21 @@ def drop(metrics: Mapping[str, Any]) -> float:
     losses = [1.0 - output[word] for output in metrics["outputs"].values() for word in _AGREEMENT if word in output]
     # max() skips a NaN that is not the first.
     return math.nan if any(map(math.isnan, losses)) else max(losses, default=math.nan)
+
+
+def measures(metrics: Mapping[str, Any]) -> dict[str, float | None]:
+    """What searches go by: `top1` of the lower precision, `cosine`, the worst output's mean, and `lost`, the drop.
+
+    None for what was not measured, and for what is not a number.
+    """
+    classes, outputs = metrics.get("classification"), metrics.get("outputs", {})
+    cosines = [float(output["cosine_mean"]) for output in outputs.values() if "cosine_mean" in output]
+    told = {
+        "top1": float(classes["candidate"]["top1"]) if classes else math.nan,
+        "cosine": math.nan if any(map(math.isnan, cosines)) else min(cosines, default=math.nan),
+        "lost": drop({**metrics, "outputs": outputs}),
+    }
+    return {name: None if math.isnan(value) else value for name, value in told.items()}
 
 
 def measure(*, labelled: bool) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from tests.contracts.rows import dataset_row, engine_row, model_row, quantization_row, table_row, verification_row
+from trtfarm.accuracy import AccuracyFilter
+from trtfarm.catalog import measured
 from trtfarm.catalog.filters import Filter
 from trtfarm.catalog.lookup import find_one
 from trtfarm.catalog.search import engine_entry, find_engines, find_tables
@@ -73,7 +75,7 @@ class CatalogContract:
             ({"model": "mod_2"}, ["eng_b2"]),
         ],
     )
-    def test_engines_are_found_newest_first(self, filled: Database, wanted: dict[str, str], found: list[str]) -> None:
+    def test_engines_are_found_newest_first(self, filled: Database, wanted: dict[str, Any], found: list[str]) -> None:
         with filled.read() as session:
             assert [engine.id for engine in find_engines(session, Filter(**wanted))] == found
             assert [engine.id for engine in find_engines(session, Filter(**wanted), limit=1)] == found[:1]
@@ -102,14 +104,52 @@ class CatalogContract:
             ({"compute_capability": "sm_90"}, {"tab_1", "tab_2", "tab_3"}),
         ],
     )
-    def test_tables_are_found(self, filled: Database, wanted: dict[str, str], found: set[str]) -> None:
+    def test_tables_are_found(self, filled: Database, wanted: dict[str, Any], found: set[str]) -> None:
         with filled.read() as session:
             tables = find_tables(session, Filter(**wanted))
         assert {table.id for table in tables} == found
         assert all(json.dumps(table.as_dict()) for table in tables)
 
+    @pytest.mark.parametrize(
+        ("wanted", "found"),
+        [
+            ({"max_drop": 0.02}, ["eng_b2", "eng_b1", "tab_1"]),
+            ({"max_drop": 0.05}, ["eng_b2", "eng_b1", "eng_a1", "tab_1"]),
+            ({"max_drop": 0.05, "min_cosine": 0.97}, ["eng_b2", "eng_b1", "tab_1"]),
+            ({"min_top1": 0.9}, ["eng_a1", "tab_1"]),
+            ({"min_top1": 0.99}, []),
+            ({"max_drop": 0.0}, ["tab_1"]),
+        ],
+    )
+    @pytest.mark.parametrize("few", [0, 100])
+    def test_accuracy_is_what_the_newest_measurement_says(
+        self, filled: Database, monkeypatch: pytest.MonkeyPatch, wanted: dict[str, float], *, found: list[str], few: int
+    ) -> None:
+        """Of an engine. A table is found by anything that was measured of what it made."""
+        monkeypatch.setattr(measured, "_FEW", few)
+        classes = {"reference": {"top1": 0.95}, "candidate": {"top1": 0.91}}
+        labelled = {"classification": classes, "outputs": {"y": {"cosine_mean": 0.96}}}
+        plain = [{"outputs": {"y": {"cosine_mean": cosine}}} for cosine in (1.0, 0.99)]
+        with filled.write() as session:
+            own = {"quantization_id": None, "simulated": False}
+            for day, engine, metrics in ((1, "eng_a1", plain[0]), (2, "eng_a1", labelled), (2, "eng_b2", plain[1])):
+                at = {"created": datetime(2026, 2, day, tzinfo=UTC), "metrics": metrics}
+                session.add(verification_row(id=f"ver_{engine}_{day}", engine_id=engine, **own, **at))
+            session.get_one(EngineRow, "eng_b1").blob = session.get_one(EngineRow, "eng_b2").blob
+        accuracy = AccuracyFilter(**wanted)
+        with filled.read() as session:
+            lists = (find_engines(session, Filter(accuracy=accuracy)), find_tables(session, Filter(accuracy=accuracy)))
+            assert [entry.id for entries in lists for entry in entries] == found
+            by_model = find_engines(session, Filter(accuracy=accuracy, model="lenet", precision="int8"))
+        assert [engine.id for engine in by_model] == [name for name in found if name == "eng_a1"]
+
+    @pytest.mark.parametrize("wanted", [{"min_top1": 2.0}, {"max_drop": float("nan")}])
+    def test_an_accuracy_that_cannot_be_is_refused(self, wanted: dict[str, float]) -> None:
+        with pytest.raises(UsageError):
+            AccuracyFilter(**wanted)
+
     @pytest.mark.parametrize("wanted", [{"tensorrt": "ten"}, {"compute_capability": "ampere"}])
-    def test_conditions_that_mean_nothing_are_refused(self, wanted: dict[str, str]) -> None:
+    def test_conditions_that_mean_nothing_are_refused(self, wanted: dict[str, Any]) -> None:
         with pytest.raises(UsageError):
             Filter(**wanted)
 

@@ -23,6 +23,7 @@ from trtfarm.signing.signed_file import signature_text
 from trtfarm.signing.statement import EngineStatement
 from trtfarm.signing.vouching import vouch
 from trtfarm_api.access import Admin, FarmHere, Reader, Submitter
+from trtfarm_api.accuracies import ByAccuracy
 from trtfarm_api.asking import Word
 from trtfarm_api.auditing import note
 from trtfarm_api.downloads import download
@@ -55,6 +56,7 @@ def engines(
     farm: FarmHere,
     _actor: Reader,
     paging: InPages,
+    accuracy: ByAccuracy,
     tensorrt: Text = None,
     target: Text = None,
     precision: Text = None,
@@ -66,12 +68,13 @@ def engines(
     """Engines, newest first.
 
     A TensorRT version may be short: 10 finds 10.13.3.9. So may a precision: int8 finds int8+fp16. `target` is a compute
-    capability, `model` a name or the start of an id or digest, `digest` the start of the plan's.
+    capability, `model` a name or the start of an id or digest, `digest` the start of the plan's. Accuracy is what the
+    list tells of an engine: its own newest measurement, else that of the model that it was built from.
     """
     words = {"tensorrt": tensorrt, "precision": precision, "calibrator": calibrator, "model": model, "digest": digest}
     words |= {"label": label}
-    wanted = Filter(compute_capability=target, **words)
-    filters = {**words, "target": target}
+    wanted = Filter(compute_capability=target, accuracy=accuracy, **words)
+    filters = {**words, "target": target, **vars(accuracy)}
     with farm.database.read() as session:
         found = find_engines(session, wanted, limit=paging.wanted, within=paging.window("engines", filters))
     return paging.page("engines", filters, found, found)

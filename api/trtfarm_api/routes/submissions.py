@@ -18,6 +18,7 @@ from trtfarm.submissions.listing import SubmissionEntry, find_submissions
 from trtfarm.submissions.submission import Sender
 from trtfarm.workers import list_workers, why_waiting
 from trtfarm_api.access import Actor, FarmHere, Reader, Submitter
+from trtfarm_api.accuracies import ByAccuracy
 from trtfarm_api.asking import Asked, request_of
 from trtfarm_api.auditing import note
 from trtfarm_api.names import Name
@@ -37,13 +38,21 @@ class Plan(BaseModel):
 
 @router.get("")
 def submissions(
-    farm: FarmHere, _actor: Reader, paging: InPages, state: SubmissionState | None = None, project: Text = None
+    *,
+    farm: FarmHere,
+    _actor: Reader,
+    paging: InPages,
+    accuracy: ByAccuracy,
+    state: SubmissionState | None = None,
+    project: Text = None,
+    model: Text = None,
 ) -> Page[SubmissionEntry]:
-    """Submissions, newest first."""
-    filters = {"state": state, "project": project}
+    """Submissions, newest first; accuracy is that of something that they made."""
+    words: dict[str, Any] = {"state": state, "project": project, "model": model}
+    filters = {**words, **vars(accuracy)}
     with farm.database.read() as session:
         window = paging.window("submissions", filters)
-        found = find_submissions(session, state=state, project=project, limit=paging.wanted, within=window)
+        found = find_submissions(session, **words, accuracy=accuracy, limit=paging.wanted, within=window)
     return paging.page("submissions", filters, found, found)
 
 

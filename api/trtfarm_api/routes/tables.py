@@ -16,6 +16,7 @@ from trtfarm.catalog.lookup import find_one
 from trtfarm.catalog.search import find_tables
 from trtfarm.database.schema import TableRow
 from trtfarm_api.access import FarmHere, Reader, Submitter
+from trtfarm_api.accuracies import ByAccuracy
 from trtfarm_api.asking import Word
 from trtfarm_api.auditing import note
 from trtfarm_api.downloads import download
@@ -39,16 +40,20 @@ def tables(
     farm: FarmHere,
     _actor: Reader,
     paging: InPages,
+    accuracy: ByAccuracy,
     tensorrt: Text = None,
     target: Text = None,
     calibrator: Text = None,
     model: Text = None,
     digest: Text = None,
 ) -> Page[TableEntry]:
-    """Tables, newest first; `target` leaves out those that are tied to another device."""
+    """Tables, newest first; `target` leaves out those that are tied to another device.
+
+    Accuracy is that of something that was made with the table.
+    """
     words = {"tensorrt": tensorrt, "calibrator": calibrator, "model": model, "digest": digest}
-    wanted = Filter(compute_capability=target, **words)
-    filters = {**words, "target": target}
+    wanted = Filter(compute_capability=target, accuracy=accuracy, **words)
+    filters = {**words, "target": target, **vars(accuracy)}
     with farm.database.read() as session:
         found = find_tables(session, wanted, limit=paging.wanted, within=paging.window("tables", filters))
     return paging.page("tables", filters, found, found)

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from trtfarm.catalog.filters import Filter, named_so, starts_so
+from trtfarm.catalog.measured import measured_engines
 from trtfarm.database.artifacts import EngineLabelRow, EngineRow, ModelRow
 
 #: More values than these are asked for at once, whatever it costs.
@@ -37,6 +38,7 @@ def engine_alternatives(session: Session, wanted: Filter) -> list[Conditions]:
     }
     given = [(column, values) for column, values in meant.items() if values is not None]
     rest = [*_starting(wanted.digest), *_labelled(session, wanted.label)]
+    rest += measured_engines(session, wanted.accuracy)
     if not given:
         return [rest]
     (leading, values), *others = given

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
+from trtfarm.accuracy import ANY_ACCURACY, AccuracyFilter
+from trtfarm.catalog.measured import measured_tables
 from trtfarm.compute_capability import ComputeCapability
 from trtfarm.database.artifacts import ModelNameRow, ModelRow, TableRow
 from trtfarm.versions import TensorRTVersion
@@ -32,6 +34,7 @@ class Filter:
     digest: str | None = None
     #: A label of an engine.
     label: str | None = None
+    accuracy: AccuracyFilter = ANY_ACCURACY
 
     def __post_init__(self) -> None:
         if self.tensorrt is not None and not self.tensorrt.isdecimal():
@@ -55,7 +58,7 @@ def table_conditions(wanted: Filter) -> list[ColumnElement[bool]]:
         conditions.append(or_(TableRow.tensorrt == wanted.tensorrt, builds))
     if wanted.model is not None:
         conditions.append(or_(*named_so(wanted.model)))
-    return conditions
+    return [*conditions, *measured_tables(wanted.accuracy)]
 
 
 def named_so(word: str) -> list[ColumnElement[bool]]:

@@ -7,12 +7,13 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Label, ScalarSelect, Select, select, union_all
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Select, select, union_all
+from sqlalchemy.orm import Session
 
 from trtfarm.catalog.alternatives import engine_alternatives
 from trtfarm.catalog.entries import EngineEntry, TableEntry
 from trtfarm.catalog.filters import Filter, table_conditions
+from trtfarm.catalog.measured import newest_measured, newest_simulated
 from trtfarm.catalog.window import EVERYTHING, Window
 from trtfarm.database.artifacts import EngineLabelRow, EngineRow, ModelRow, TableRow, VerificationRow
 
@@ -33,6 +34,10 @@ _SHOWN = (
     EngineRow.blob.label("digest"),
     EngineRow.created,
     EngineRow.pinned,
+)
+_METRICS = (
+    newest_measured(VerificationRow.metrics).label("measured"),
+    newest_simulated(VerificationRow.metrics).label("simulated"),
 )
 
 
@@ -71,7 +76,7 @@ def _engines(session: Session, ids: Select[str]) -> list[EngineEntry]:
     """The engines with these ids, newest first; whole rows are read of these alone, and all in one go."""
     places = ids.subquery()
     statement = (
-        select(*_SHOWN, _newest_measured(), _newest_simulated(), EngineLabelRow.label)
+        select(*_SHOWN, *_METRICS, EngineLabelRow.label)
         .join_from(places, EngineRow, EngineRow.id == places.c.id)
         .join(ModelRow, EngineRow.model_id == ModelRow.id)
         .outerjoin(EngineLabelRow, EngineLabelRow.engine_id == EngineRow.id)
@@ -79,24 +84,6 @@ def _engines(session: Session, ids: Select[str]) -> list[EngineEntry]:
     )
     by_label = [row._asdict() for row in session.execute(statement)]
     return [_engine(list(rows)) for _, rows in groupby(by_label, key=itemgetter("id"))]
-
-
-def _newest_measured() -> Label[dict[str, Any] | None]:
-    """Metrics of an engine's newest measurement: engines of equal bytes are measured once, whichever of them it was."""
-    same = aliased(EngineRow)
-    newest = select(VerificationRow.metrics).join(same, VerificationRow.engine_id == same.id)
-    return _first(newest.where(same.blob == EngineRow.blob)).label("measured")
-
-
-def _newest_simulated() -> Label[dict[str, Any] | None]:
-    """Metrics of the newest measurement of the model that an engine was built from."""
-    newest = select(VerificationRow.metrics)
-    return _first(newest.where(VerificationRow.quantization_id == EngineRow.quantization_id)).label("simulated")
-
-
-def _first(newest: Select[dict[str, Any]]) -> ScalarSelect[dict[str, Any] | None]:
-    order = VerificationRow.created.desc(), VerificationRow.id.desc()
-    return newest.order_by(*order).limit(1).correlate(EngineRow).scalar_subquery()
 
 
 def _engine(by_label: Sequence[Mapping[str, Any]]) -> EngineEntry:

@@ -6,9 +6,13 @@ the content itself. Both are unique: the second writer of the same thing finds t
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import BigInteger, ForeignKey, Index, String
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column
 
+from trtfarm.accuracy import measures
 from trtfarm.database.base import Base, Count, Created, DigestText, JsonList, JsonObject, RowId
 from trtfarm.database.columns import Digest, Id, one_of
 from trtfarm.origins import TableOrigin
@@ -171,6 +175,7 @@ class VerificationRow(Base):
     __table_args__ = (
         Index("ix_verifications_quantization_id_created", "quantization_id", "created"),
         Index("ix_verifications_engine_id_created", "engine_id", "created"),
+        *(Index(f"ix_verifications_{name}", name) for name in ("top1", "cosine", "lost")),
     )
 
     id: Mapped[RowId]
@@ -184,6 +189,10 @@ class VerificationRow(Base):
     #: Whether INT8 was simulated on a CPU rather than run by an engine.
     simulated: Mapped[bool]
     metrics: Mapped[JsonObject]
+    #: What of the metrics is searched for; null where it was not measured, or is not a number.
+    top1: Mapped[float | None] = mapped_column(default=lambda context: _measures(context)["top1"])
+    cosine: Mapped[float | None] = mapped_column(default=lambda context: _measures(context)["cosine"])
+    lost: Mapped[float | None] = mapped_column(default=lambda context: _measures(context)["lost"])
     created: Mapped[Created]
 
 
@@ -264,3 +273,9 @@ class TimingCacheRow(Base):
     #: Grows with each change: who combines caches replaces the very one that was read.
     revision: Mapped[Count]
     changed: Mapped[Created]
+
+
+def _measures(context: DefaultExecutionContext) -> dict[str, float | None]:
+    """Of the metrics that a row is inserted with."""
+    values: dict[str, Any] = context.get_current_parameters()  # type: ignore[no-untyped-call]
+    return measures(values["metrics"])

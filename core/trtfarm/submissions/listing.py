@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from trtfarm.accuracy import ANY_ACCURACY, AccuracyFilter
+from trtfarm.catalog.filters import named_so
+from trtfarm.catalog.measured import measured_submissions
 from trtfarm.catalog.window import EVERYTHING, Window
 from trtfarm.database.schema import ModelRow, SubmissionRow
 from trtfarm.jobs.state import SubmissionState
@@ -35,6 +38,8 @@ def find_submissions(
     *,
     state: SubmissionState | None = None,
     project: str | None = None,
+    model: str | None = None,
+    accuracy: AccuracyFilter = ANY_ACCURACY,
     limit: int,
     within: Window = EVERYTHING,
 ) -> list[SubmissionEntry]:
@@ -44,6 +49,10 @@ def find_submissions(
         wanted = wanted.where(SubmissionRow.state == state)
     if project is not None:
         wanted = wanted.where(SubmissionRow.project == project)
+    if model is not None:
+        asked: Any = SubmissionRow.request["model_id"].as_string()
+        wanted = wanted.where(asked.in_(select(ModelRow.id).where(or_(*named_so(model)))))
+    wanted = wanted.where(*measured_submissions(accuracy))
     rows = session.scalars(within.newest_first(wanted, SubmissionRow, limit=limit)).all()
     ids = {row.request["model_id"] for row in rows}
     named = session.execute(select(ModelRow.id, ModelRow.name).where(ModelRow.id.in_(ids)))

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from tests.contracts.rows import dataset_row, engine_row, job_row, model_row, table_row
+from tests.contracts.rows import dataset_row, engine_row, job_row, model_row, table_row, verification_row
 from tests.unit.api.problems import problem
 from trtfarm.catalog.window import Position
-from trtfarm.database.schema import SubmissionRow, WorkerRow
+from trtfarm.database.schema import StepRow, SubmissionRow, WorkerRow
 from trtfarm.digests import digest_of_json
 from trtfarm.errors import UsageError
 from trtfarm.farm import Farm
-from trtfarm.jobs.state import JobState, SubmissionState
+from trtfarm.jobs.state import JobState, StepState, SubmissionState
 from trtfarm_api.cursors import cursor_after, position_of
 
 FACTS = {"int8_layers": 3, "layers": [], "io": [], "seconds": 1.0}
@@ -67,7 +67,13 @@ def filled(farm: Farm) -> Farm:
         session.add(
             job_row(id="job_2", kind="calibrate", key=digest_of_json("other"), state=JobState.FAILED, created=day(2))
         )
+        session.flush()
+        metrics = {"outputs": {"y": {"cosine_mean": 0.995}}}
+        session.add(verification_row(id="ver_1", quantization_id=None, engine_id="eng_5", metrics=metrics))
         session.add(SubmissionRow(id="sub_1", request=REQUEST, state=SubmissionState.DONE, created=day(1)))
+        session.flush()
+        measured = {"name": "verify", "kind": "measure", "position": 0, "needs": [], "state": StepState.DONE}
+        session.add(StepRow(submission_id="sub_1", result={"verification_id": "ver_1"}, **measured))
         session.add(
             WorkerRow(
                 id="wrk_1",
@@ -96,6 +102,13 @@ def ids(client: TestClient, path: str, **query: Any) -> list[str]:
         ("engines", {"tensorrt": "10.13", "target": "8.6"}, ["eng_6"]),
         ("engines", {"model": "resnet", "precision": "int8"}, ["eng_6"]),
         ("engines", {"calibrator": "minmax"}, []),
+        ("engines", {"max_drop": 0.01}, ["eng_5"]),
+        ("engines", {"max_drop": 0.01, "min_top1": 0.5}, []),
+        ("tables", {"min_cosine": 0.5}, []),
+        ("submissions", {"model": "lenet"}, ["sub_1"]),
+        ("submissions", {"model": "resnet"}, []),
+        ("submissions", {"max_drop": 0.01}, ["sub_1"]),
+        ("submissions", {"max_drop": 0.001}, []),
         ("engines", {"digest": digest_of_json(["eng_2", "blob"])[7:20]}, ["eng_2"]),
         (
             "engines",

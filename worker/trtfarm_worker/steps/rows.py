@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from trtfarm.accuracy import measures
 from trtfarm.blobs.records import put_all_held, put_bytes_held, put_held, record
 from trtfarm.blobs.store import Blob
 from trtfarm.database.insert import conflict_insert
@@ -79,5 +80,6 @@ def put_verification(
         dataset_id=request["dataset_id"],
         simulated=bool(metrics["simulated"]),
         metrics=dict(metrics),
+        **measures(metrics),
     )
     return {"verification_id": stored}
