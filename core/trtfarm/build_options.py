@@ -22,7 +22,7 @@ STRONGLY_TYPED = "strongly_typed"
 MORE_PROFILES = "more_profiles"
 _LARGEST_FILE = 16 << 20
 _LARGEST_COUNT = 1 << 63
-_SIZE = re.compile(r"(\d+)\s*(KiB|MiB|GiB)?")
+_SIZE = re.compile(r"(\d{1,18})\s*(KiB|MiB|GiB)?", re.ASCII)
 _UNITS = {None: 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 

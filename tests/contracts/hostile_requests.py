@@ -79,6 +79,7 @@ BODIES: dict[str, Any] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")  # what fails may be long
 class HostileRequestContract:
     """Run with a fixture `database`."""
 
@@ -130,6 +131,7 @@ class HostileRequestContract:
     @shared
     @given(name=st.sampled_from(LISTS), row=texts | mutated((b"eng_1", b"sha256:")).map(text), rest=texts)
     def test_names_in_paths(self, client: TestClient, name: str, row: str, rest: str) -> None:
+        row = row[:1000]  # clients refuse to send addresses of more than 64 KiB
         answered(client.get(f"/v1/{name}/{quoted(row)}"))
         answered(client.get(f"/v1/{name}/{quoted(row)}/{quoted(rest)}"))
         answered(client.get(f"/v1/{quoted(rest)}"))

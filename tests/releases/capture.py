@@ -109,9 +109,8 @@ def main() -> None:
             _fill(connection, metadata)
             found = _written(connection, metadata)
         engine.dispose()
-    whole = json.dumps(found, indent=1, ensure_ascii=False).replace(home, "/home/farm")
     path = FOLDER / f"{found['revision']}.json"
-    path.write_text(whole.replace(str(REPOSITORY), "/home/ann") + "\n")
+    path.write_text(_text(found).replace(home, "/home/farm").replace(str(REPOSITORY), "/home/ann"))
     sys.stdout.write(f"{path.name}: {path.stat().st_size:,} bytes, {len(found['tables'])} tables\n")
 
 
@@ -161,6 +160,17 @@ def _written(connection: Connection, metadata: MetaData) -> dict[str, Any]:
             if table.name != "alembic_version"
         },
     }
+
+
+def _text(found: dict[str, Any]) -> str:
+    """As JSON, with a line for each statement and each row."""
+    tables = [f"{json.dumps(name)}: {_lines(rows)}" for name, rows in found["tables"].items()]
+    parts = (json.dumps(found["revision"]), _lines(found["schema"]), "{\n" + ",\n".join(tables) + "\n}")
+    return '{{\n"revision": {},\n"schema": {},\n"tables": {}\n}}\n'.format(*parts)
+
+
+def _lines(values: Sequence[Any]) -> str:
+    return "[\n" + ",\n".join(json.dumps(value, ensure_ascii=False) for value in values) + "\n]"
 
 
 def _rows(connection: Connection, table: Table) -> Iterator[dict[str, Any]]:

@@ -134,6 +134,7 @@ def test_files_that_cannot_be_read_are_refused(tmp_path: Path, content: bytes | 
         ({"refit": 1}, "refit cannot be 1"),
         ({"avg_timing_iterations": True}, "cannot be True"),
         ({"precision_constraints": "perhaps"}, "cannot be 'perhaps'"),
+        ({"workspace_bytes": "1" * 5000 + "MiB"}, "workspace_bytes cannot be"),
         ({"precision_constraints": ["obey"]}, "precision_constraints cannot be"),
         ({"dla_core": 1 << 63}, "dla_core cannot be"),
         ({"dla_core": 1 << 20_000}, "not plain data"),
