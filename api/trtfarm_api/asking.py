@@ -25,6 +25,7 @@ from trtfarm.shards import MOST_SHARDS
 from trtfarm.submissions.fitting import check_fit, data_of, found, tensor_types
 from trtfarm.targets import BuildTarget
 from trtfarm.versions import TensorRTVersion
+from trtfarm_api.forms import writable
 
 _MOST_TARGETS = 100
 _MOST_NAMES = 10_000
@@ -75,6 +76,7 @@ class Left(_Form):
 class Asked(_Form):
     """A submission: calibrate once, build for every target, verify."""
 
+    _writable = writable
     model: Word
     precision: Word = "int8"
     targets: Annotated[list[AskedTarget], Field(min_length=1, max_length=_MOST_TARGETS)]
