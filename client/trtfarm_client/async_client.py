@@ -151,6 +151,10 @@ class AsyncClient:
     async def upload(self, paths: Sequence[Path], *, report: Report = unreported) -> dict[Path, str]:
         return await self._transport.run(flows.uploading(paths, self._transport.patience(), report))
 
+    async def download_blob(self, digest: str, destination: Path, *, report: Report = unreported) -> None:
+        """Writes the bytes of a digest, verified; `destination` appears whole or not at all."""
+        await self._download(calls.blob_path(digest), destination, digest, report)
+
     async def submit(self, ask: Ask, *, idempotency_key: str | None = None) -> SubmissionRecord:
         return await self._send(calls.submit(ask, key=idempotency_key or str(uuid.uuid4())))
 

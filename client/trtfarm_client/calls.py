@@ -184,6 +184,11 @@ def signing_keys() -> Call[list[KeyRecord]]:
     return Call(method="GET", path="/v1/keys", parse=items_of(partial(value_of, KeyRecord)))
 
 
+def blob_path(digest: str) -> str:
+    """Where the bytes of a digest are."""
+    return named("blobs", "digest", digest)
+
+
 def missing_blobs(digests: Sequence[str]) -> Call[list[str]]:
     return post("/v1/blobs/missing", {"digests": list(digests)}, listed("missing"))
 

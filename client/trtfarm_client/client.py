@@ -165,6 +165,10 @@ class Client:
         """Uploads those files that the farm does not hold, from where an earlier try broke off; their digests."""
         return self._transport.run(flows.uploading(paths, self._transport.patience(), report))
 
+    def download_blob(self, digest: str, destination: Path, *, report: Report = unreported) -> None:
+        """Writes the bytes of a digest, verified; `destination` appears whole or not at all."""
+        self._download(calls.blob_path(digest), destination, digest, report)
+
     def submit(self, ask: Ask, *, idempotency_key: str | None = None) -> SubmissionRecord:
         """Hands in a submission, once, however often it has to be sent. A key of one's own does so across processes."""
         return self._send(calls.submit(ask, key=idempotency_key or str(uuid.uuid4())))
