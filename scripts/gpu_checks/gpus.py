@@ -113,10 +113,10 @@ def two_gpus_build_at_once(host: Host) -> Numbers:
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda precision: _submit(host, farm, precision), _TWO))
     numbers: Numbers = {"clients": _last_two_builds(farm)}
+    for precision in _TWO:
+        _submit(host, farm, precision, "--detach")
     with farm.started("worker") as worker:
         worker.until("worker is up")
-        for precision in _TWO:
-            _submit(host, farm, precision, "--detach")
         for job in farm.json("jobs", "list", "--kind", "build", "--limit", "2"):
             farm.run("jobs", "watch", job["id"])
         (listed,) = farm.json("workers", "list")
