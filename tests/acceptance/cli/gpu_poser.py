@@ -84,7 +84,7 @@ def end_if_told() -> None:
 
 
 def build(args: dict[str, Any]) -> dict[str, Any]:
-    unknown = set(args) - BUILD - {"workspace_bytes", "dynamic_ranges", "avg_timing_iterations"}
+    unknown = set(args) - BUILD - {"workspace_bytes", "dynamic_ranges", "avg_timing_iterations", "strongly_typed"}
     if unknown:
         raise SystemExit(f"unknown: {unknown}")
     answer = built(args)

@@ -177,6 +177,20 @@ def test_options_reach_the_builder_and_its_key(farm: GpuFarm, tmp_path: Path) ->
     assert (by_hand["table"], len(farm.asked("trt-calibrate"))) == (None, 1)
 
 
+def test_a_strongly_typed_network_is_built_of_what_the_model_says(farm: GpuFarm) -> None:
+    python = farm.folder / "python"
+    python.write_text(python.read_text().replace(gpu_poser.VERSION, "10.13.3.9"))
+    farm.program.ok("toolchain", "test", "tensorrt-8.5.3.1")
+    given = ("--calibrate-with", "reference", "--precision", "int8+fp16", "--option", "strongly_typed=true")
+    facts = farm.submit(*given)
+    kinds = [step["name"].split()[0] for step in facts["steps"]]
+    assert kinds == ["calibrate", "quantize", "convert", "build", "record", "verify"]
+    assert facts["engines"][0]["precision"] == "int8+fp16"
+    (args,) = farm.asked("trt-build")
+    # Its float16 is in the model, and is no flag.
+    assert (args["strongly_typed"], args["precision"], "table" in args) == (True, "int8", False)
+
+
 def test_an_engine_may_have_several_profiles(farm: GpuFarm) -> None:
     one = farm.submit("--precision", "fp32", "--shape", "1:1:1")["engines"][0]
     two = farm.submit("--precision", "fp32", "--shape", "1:1:1", "--shape", "8:32:64")["engines"][0]
