@@ -11,6 +11,8 @@ _FILE = "timing.cache"
 # time: what Myelin compiled is not read back, the kernels' times are. It calls combining such caches failed, too.
 _HARMLESS = ("myelinCache.h", "The timing cache will not be used!")
 _STRANGE = "it is of another TensorRT or GPU, or damaged"
+# TensorRT 8.5 crashes when caches that were combined are destroyed. Nothing here is: the process ends with its step.
+_KEPT: List[Any] = []
 
 
 def timing_cache_for(args: Mapping[str, Any], gpu: str) -> Optional[str]:
@@ -42,6 +44,7 @@ def set_in(config: Any, data: bytes, logger: BuildLog) -> Optional[str]:
     with logger.aside() as said:
         cache = config.create_timing_cache(data)
         taken = cache is not None and config.set_timing_cache(cache, ignore_mismatch=False)
+    _KEPT.append((config, cache))
     return _reason(said, fine=taken)
 
 
@@ -52,10 +55,12 @@ def combined(config: Any, caches: Sequence[bytes], logger: BuildLog) -> Tuple[An
     """
     with logger.aside() as said:
         whole = config.create_timing_cache(caches[0])
+    _KEPT.append((config, whole))
     reasons = [_reason(said, fine=whole is not None)]
     for data in caches[1:]:
         with logger.aside() as said:
             cache = config.create_timing_cache(data)
+        _KEPT.append(cache)
         reason = _reason(said, fine=cache is not None)
         if reason is None:
             with logger.aside() as said:
