@@ -6,7 +6,16 @@ import importlib
 import sys
 
 #: Modules of this package with a function `run() -> None` that prints what it measured.
-BENCHMARKS = ("reference_calibrator", "commands", "claims", "engine_queries", "farm_throughput", "blob_transfer", "polygraphy_peer")
+BENCHMARKS = (
+    "reference_calibrator",
+    "sharded_calibration",
+    "commands",
+    "claims",
+    "engine_queries",
+    "farm_throughput",
+    "blob_transfer",
+    "polygraphy_peer",
+)
 
 
 def main(names: list[str]) -> int:

@@ -43,7 +43,7 @@ class Case:
 
 def run() -> None:
     print(f"{'':22}{'ours':>20}{'onnxruntime':>20}{'times faster':>14}{'share of memory':>17}")
-    for case in _cases():
+    for case in cases():
         request = case.request()
         ours = measure([sys.executable, "-I", launch.__file__, _STDOUT], request)
         peer = measure([sys.executable, "-m", "benchmarks.peers.onnxruntime_entropy"], request)
@@ -54,7 +54,8 @@ def run() -> None:
         )
 
 
-def _cases() -> Iterator[Case]:
+def cases() -> Iterator[Case]:
+    """Those that can be had here; says what is left out."""
     golden = Path(os.environ.get("TRTFARM_GOLDEN", _REPOSITORY.parent / "shared" / "golden"))
     if golden.is_dir():
         zoo = golden / "zoo"
