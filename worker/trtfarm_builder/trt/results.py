@@ -17,6 +17,9 @@ from trtfarm_builder.trt.workshop import LOG, Built, Workshop, made, refused
 
 _ENGINE = "engine.plan"
 _NO_INT8 = "no layer of this engine computes in INT8; quantise the model explicitly (Q/DQ) to have it"
+# Transformers become one such layer as a whole.
+_FUSED = "Myelin"
+_UNTOLD = "Q/DQ nodes went into layers that TensorRT compiles as a whole, and it does not say what those compute in"
 
 
 def answer_of_build(
@@ -48,7 +51,10 @@ def answer_of_build(
     times = _layer_times(engine, shop) if profile else {}
     busy = [layer for layer in layers if not layer["idle"]]
     in_int8 = int8_layers(layers)
-    warning = _NO_INT8 if "int8" in precision and not in_int8 else None
+    warning = None
+    if "int8" in precision and not in_int8:
+        fused = any(layer["type"] == _FUSED for layer in busy)
+        warning = _UNTOLD if fused and shop.view.quantized else _NO_INT8
     if warning:
         shop.channel.log(warning, "warning")
     return {
