@@ -28,6 +28,20 @@ CalibratorName = Annotated[
     Calibrator | None,
     typer.Option("--calibrator", case_sensitive=False, help="Only those of this calibrator."),
 ]
+Digest = Annotated[str | None, typer.Option("--digest", metavar="DIGEST", help="Start of its own digest.")]
+NewerThan = Annotated[
+    str | None, typer.Option("--newer-than", metavar="TIME", help="Made within this time, such as 7d.")
+]
+OlderThan = Annotated[str | None, typer.Option("--older-than", metavar="TIME", help="Made longer ago than this.")]
+MinTop1 = Annotated[
+    str | None, typer.Option("--min-top1", metavar="PERCENT", help="Measured with at least this Top-1, such as 98%.")
+]
+MinCosine = Annotated[
+    float | None, typer.Option("--min-cosine", help="Measured with no output's mean cosine below this, such as 0.99.")
+]
+LostAtMost = Annotated[
+    str | None, typer.Option("--max-drop", metavar="PERCENT", help="Measured with no more lost than this, such as 1%.")
+]
 ExcludeNodes = Annotated[
     list[str] | None,
     typer.Option("--exclude", metavar="NODE", help="Node to leave in float, or a pattern; may be repeated."),

@@ -9,8 +9,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trtfarm_cli import accuracy, output
+from trtfarm_cli.limits import limited
 from trtfarm_cli.opening import open_any
-from trtfarm_cli.options import CalibratorName, Json, Model, Precision, Target, Tensorrt
+from trtfarm_cli.options import (
+    CalibratorName,
+    Digest,
+    Json,
+    LostAtMost,
+    MinCosine,
+    MinTop1,
+    Model,
+    NewerThan,
+    OlderThan,
+    Precision,
+    Target,
+    Tensorrt,
+)
 
 if TYPE_CHECKING:
     from trtfarm_cli.farms.any_farm import AnyFarm
@@ -32,6 +46,12 @@ def list_(
     model: Model = None,
     calibrator: CalibratorName = None,
     label: Annotated[str | None, typer.Option(metavar="LABEL", help="A label that they have.")] = None,
+    digest: Digest = None,
+    newer_than: NewerThan = None,
+    older_than: OlderThan = None,
+    min_top1: MinTop1 = None,
+    min_cosine: MinCosine = None,
+    max_drop: LostAtMost = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many at most.")] = 100,
     json: Json = False,
 ) -> None:
@@ -40,9 +60,12 @@ def list_(
     `--tensorrt 10.13 --target sm_89` answers which there are for those.
     """
     words = {"tensorrt": tensorrt, "target": target, "precision": precision, "model": model, "calibrator": calibrator}
-    words |= {"label": label}
+    words |= {"label": label, "digest": digest}
+    within = limited(
+        newer_than=newer_than, older_than=older_than, min_top1=min_top1, min_cosine=min_cosine, max_drop=max_drop
+    )
     with open_any() as farm:
-        engines = farm.engines(words, limit=limit)
+        engines = farm.engines(words, limit=limit, within=within)
     if json:
         output.emit_json([engine.as_dict() for engine in engines])
         return

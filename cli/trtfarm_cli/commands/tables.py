@@ -11,8 +11,21 @@ import typer
 from trtfarm.calibrators import Calibrator
 from trtfarm_cli import exits, output
 from trtfarm_cli.files import read_table, writable, write_new
+from trtfarm_cli.limits import limited
 from trtfarm_cli.opening import open_any
-from trtfarm_cli.options import CalibratorName, Json, Model, Target, Tensorrt
+from trtfarm_cli.options import (
+    CalibratorName,
+    Digest,
+    Json,
+    LostAtMost,
+    MinCosine,
+    MinTop1,
+    Model,
+    NewerThan,
+    OlderThan,
+    Target,
+    Tensorrt,
+)
 
 if TYPE_CHECKING:
     from trtfarm.tables.differences import TableDiff
@@ -34,16 +47,25 @@ def list_(
     target: Target = None,
     model: Model = None,
     calibrator: CalibratorName = None,
+    digest: Digest = None,
+    newer_than: NewerThan = None,
+    older_than: OlderThan = None,
+    min_top1: MinTop1 = None,
+    min_cosine: MinCosine = None,
+    max_drop: LostAtMost = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many at most.")] = 100,
     json: Json = False,
 ) -> None:
     """Lists tables, newest first.
 
-    `--target` leaves out tables tied to another device.
+    `--target` leaves out tables tied to another device. Accuracy is that of anything that was made with them.
     """
-    words = {"tensorrt": tensorrt, "target": target, "model": model, "calibrator": calibrator}
+    words = {"tensorrt": tensorrt, "target": target, "model": model, "calibrator": calibrator, "digest": digest}
+    within = limited(
+        newer_than=newer_than, older_than=older_than, min_top1=min_top1, min_cosine=min_cosine, max_drop=max_drop
+    )
     with open_any() as farm:
-        tables = farm.tables(words, limit=limit)
+        tables = farm.tables(words, limit=limit, within=within)
     if json:
         output.emit_json([table.as_dict() for table in tables])
         return

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+
+from trtfarm.accuracy import ANY_ACCURACY, AccuracyFilter
 
 if TYPE_CHECKING:
     from trtfarm.catalog.entries import EngineEntry, TableEntry
@@ -17,6 +20,18 @@ if TYPE_CHECKING:
     from trtfarm_worker.order import Order
 
 Facts = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Within:
+    """What a list is limited to beside its filters: made at `since` or later, before `until`, and as accurate."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    accuracy: AccuracyFilter = ANY_ACCURACY
+
+
+EVERYTHING = Within()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +66,8 @@ class Requeued:
 class AnyFarm(Protocol):
     """Rows are named by an id, a digest, or the start of one; whoever names none gets NotFoundError.
 
-    Filters are `tensorrt`, `target`, `precision`, `calibrator`, `model` and `label`, None for what is not asked.
+    Filters are `tensorrt`, `target`, `precision`, `calibrator`, `model`, `digest` and `label`, None for what is not
+    asked.
     """
 
     @property
@@ -69,7 +85,9 @@ class AnyFarm(Protocol):
     def signing_keys(self) -> Sequence[FarmKey]:
         """The keys that its engines are signed with, its own first, made now if no engine needed one yet."""
 
-    def engines(self, filters: Mapping[str, str | None], *, limit: int) -> Sequence[EngineEntry]: ...
+    def engines(
+        self, filters: Mapping[str, str | None], *, limit: int, within: Within = EVERYTHING
+    ) -> Sequence[EngineEntry]: ...
 
     def engine(self, text: str) -> Facts: ...
 
@@ -88,7 +106,9 @@ class AnyFarm(Protocol):
     def label_engine(self, text: str, label: str, *, given: bool) -> None:
         """Gives an engine a label, or takes it away."""
 
-    def tables(self, filters: Mapping[str, str | None], *, limit: int) -> Sequence[TableEntry]: ...
+    def tables(
+        self, filters: Mapping[str, str | None], *, limit: int, within: Within = EVERYTHING
+    ) -> Sequence[TableEntry]: ...
 
     def table(self, text: str) -> Facts: ...
 

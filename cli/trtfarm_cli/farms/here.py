@@ -15,7 +15,7 @@ from trtfarm.farm import Farm
 from trtfarm.jobs.state import JobState
 from trtfarm_cli import output
 from trtfarm_cli.farms.administration_here import AdministrationHere
-from trtfarm_cli.farms.any_farm import Facts, FarmKey, Pulled, Requeued
+from trtfarm_cli.farms.any_farm import EVERYTHING, Facts, FarmKey, Pulled, Requeued, Within
 from trtfarm_cli.farms.bundles_here import BundlesHere
 from trtfarm_cli.farms.plain_jobs import model_id_of, plain
 from trtfarm_cli.files import writable
@@ -23,6 +23,7 @@ from trtfarm_cli.progress import listener, view
 
 if TYPE_CHECKING:
     from trtfarm.catalog.entries import EngineEntry, TableEntry
+    from trtfarm.catalog.window import Window
     from trtfarm.jobs.job import Event, Job
     from trtfarm.models.model import Model
     from trtfarm.planning import SubmissionRequest
@@ -62,11 +63,13 @@ class FarmHere:
         keyring.signer()
         return [FarmKey(key=key.id, own=key.own, public=key.public.pem().decode()) for key in keyring.trusted()]
 
-    def engines(self, filters: Mapping[str, str | None], *, limit: int) -> Sequence[EngineEntry]:
+    def engines(
+        self, filters: Mapping[str, str | None], *, limit: int, within: Within = EVERYTHING
+    ) -> Sequence[EngineEntry]:
         from trtfarm.catalog.search import find_engines
 
         with self._farm.database.read() as session:
-            return find_engines(session, _filter(filters), limit=limit)
+            return find_engines(session, _filter(filters, within), limit=limit, within=_window(within))
 
     def engine(self, text: str) -> Facts:
         from trtfarm.catalog.details import engine_details
@@ -107,11 +110,13 @@ class FarmHere:
 
         (label_engine if given else unlabel_engine)(self._farm.database, text, label)
 
-    def tables(self, filters: Mapping[str, str | None], *, limit: int) -> Sequence[TableEntry]:
+    def tables(
+        self, filters: Mapping[str, str | None], *, limit: int, within: Within = EVERYTHING
+    ) -> Sequence[TableEntry]:
         from trtfarm.catalog.search import find_tables
 
         with self._farm.database.read() as session:
-            return find_tables(session, _filter(filters), limit=limit)
+            return find_tables(session, _filter(filters, within), limit=limit, within=_window(within))
 
     def table(self, text: str) -> Facts:
         from trtfarm.catalog.details import table_details
@@ -281,7 +286,14 @@ class FarmHere:
                 raise
 
 
-def _filter(filters: Mapping[str, str | None]) -> Any:
+def _filter(filters: Mapping[str, str | None], within: Within) -> Any:
     from trtfarm.catalog.filters import Filter
 
-    return Filter(**{"compute_capability" if name == "target" else name: value for name, value in filters.items()})
+    words: Any = {"compute_capability" if name == "target" else name: value for name, value in filters.items()}
+    return Filter(**words, accuracy=within.accuracy)
+
+
+def _window(within: Within) -> Window:
+    from trtfarm.catalog.window import Window
+
+    return Window(since=within.since, until=within.until)

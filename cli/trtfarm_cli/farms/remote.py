@@ -16,7 +16,7 @@ from trtfarm.scratch import temporary_folder
 from trtfarm.settings import Settings
 from trtfarm_cli import output
 from trtfarm_cli.farms.administration_remote import RemoteAdministration
-from trtfarm_cli.farms.any_farm import Facts, FarmKey, Pulled, Requeued
+from trtfarm_cli.farms.any_farm import EVERYTHING, Facts, FarmKey, Pulled, Requeued, Within
 from trtfarm_cli.farms.bundles_remote import RemoteBundles
 from trtfarm_cli.farms.plain_jobs import model_id_of, plain
 from trtfarm_cli.files import writable
@@ -57,8 +57,10 @@ class RemoteFarm:
     def signing_keys(self) -> Sequence[FarmKey]:
         return [FarmKey(**vars(key)) for key in self._client.signing_keys()]
 
-    def engines(self, filters: Mapping[str, str | None], *, limit: int) -> Sequence[EngineEntry]:
-        words: dict[str, Any] = dict(filters)
+    def engines(
+        self, filters: Mapping[str, str | None], *, limit: int, within: Within = EVERYTHING
+    ) -> Sequence[EngineEntry]:
+        words: dict[str, Any] = {**filters, **vars(within)}
         return self._client.engines(**words, limit=limit)
 
     def engine(self, text: str) -> Facts:
@@ -94,8 +96,10 @@ class RemoteFarm:
     def label_engine(self, text: str, label: str, *, given: bool) -> None:
         (self._client.label_engine if given else self._client.unlabel_engine)(text, label)
 
-    def tables(self, filters: Mapping[str, str | None], *, limit: int) -> Sequence[TableEntry]:
-        words: dict[str, Any] = dict(filters)
+    def tables(
+        self, filters: Mapping[str, str | None], *, limit: int, within: Within = EVERYTHING
+    ) -> Sequence[TableEntry]:
+        words: dict[str, Any] = {**filters, **vars(within)}
         return self._client.tables(**words, limit=limit)
 
     def table(self, text: str) -> Facts:

@@ -125,11 +125,20 @@ def test_what_the_farm_has_is_told_as_the_embedded_one_tells_it(
     link = Link(url=client.environment["TRTFARM_URL"], token=client.environment["TRTFARM_TOKEN"])
     with Farm.open(settings) as farm, Client(link) as http:
         here, there = (list(_told(one)) for one in (FarmHere(farm), RemoteFarm(http, settings)))
+        [here_table, *_] = FarmHere(farm).tables({}, limit=1)
     assert here == there
     assert len(here) > 20
-    for command in (("engines", "list", "--target", "86"), ("explain", digits / "lenet.onnx", "--batch-size", "10")):
+    for command in (
+        ("engines", "list", "--target", "86"),
+        ("engines", "list", "--newer-than", "1h", "--max-drop", "5%", "--min-top1", "90%"),
+        ("tables", "list", "--min-cosine", "0.5", "--digest", here_table.digest[:20]),
+        ("explain", digits / "lenet.onnx", "--batch-size", "10"),
+    ):
         ours, theirs = client.ok(*command), served.host.ok(*command)
         assert (ours.out, ours.err) == (theirs.out, theirs.err)
+        assert len(ours.out.splitlines()) > 1
+    assert client.json("engines", "list", "--older-than", "1h") == []
+    assert client.json("engines", "list", "--min-top1", "100%") == []
     [worker] = client.json("workers", "list")
     assert worker["state"] == "ready"
     table, exported = client.json("tables", "list")[0]["id"], tmp_path / "table.cache"
