@@ -9,6 +9,8 @@ from typing import Any
 
 _PREFIX = "sha256:"
 _HEX_DIGITS = 64
+#: A digest that no blob has in practice: asking a store for it tells whether the store answers.
+NO_BLOB = _PREFIX + _HEX_DIGITS * "0"
 
 
 def digest_of_bytes(data: bytes | memoryview) -> str:

@@ -14,7 +14,7 @@ from kombu.exceptions import OperationalError
 from kombu.transport import get_transport_cls
 
 from trtfarm import routing
-from trtfarm.errors import UsageError
+from trtfarm.errors import UnreachableError, UsageError
 from trtfarm.file_errors import storage_errors
 from trtfarm.jobs.job import Job
 from trtfarm.settings import Settings
@@ -84,6 +84,26 @@ def _transport_options(settings: Settings) -> dict[str, Any]:
         "store_processed": False,
         "polling_interval": _POLLING_SECONDS,
     }
+
+
+def broker_of(settings: Settings) -> str:
+    """Where the broker is, without its password, once it has answered.
+
+    Raises UnreachableError, and UsageError as `make_app`.
+    """
+    if settings.broker_url.startswith("filesystem://"):
+        return "a folder in the farm's home"
+    with make_app(settings).connection_for_write() as connection:
+        try:
+            connection.ensure_connection(**_RECONNECT_ONCE)
+            connection.default_channel  # noqa: B018 - Redis is only asked for its password now
+        except (OSError, OperationalError, *connection.connection_errors, *connection.channel_errors) as error:
+            raise UnreachableError(
+                f"the broker {connection.as_uri()} does not answer",
+                cause=str(error),
+                remedy="see that it is up, and that TRTFARM_BROKER_URL is right; until then jobs wait some seconds",
+            ) from error
+        return str(connection.as_uri())
 
 
 class CeleryPublisher:

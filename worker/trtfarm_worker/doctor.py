@@ -52,13 +52,15 @@ def examine(
     toolchains: Callable[[], Sequence[Toolchain]],
     keys: Callable[[], str],
     database: Callable[[], str],
+    blobs: Callable[[], str],
+    broker: Callable[[], str],
     gpus: Callable[[], GpuKeeper] = keeper_of_host,
     workers: Callable[[], Sequence[Worker]] = tuple,
 ) -> list[Check]:
     """All checks of this host, without changing it; and what workers say of themselves, here and elsewhere.
 
-    `toolchains` and `workers` list them, `gpus` finds them; `keys` and `database` describe what they found. Their
-    TrtfarmErrors become failed checks.
+    `toolchains` and `workers` list them, `gpus` finds them; `keys`, `database`, `blobs` and `broker` describe what they
+    found. Their TrtfarmErrors become failed checks; without a broker, jobs only begin a few seconds later.
     """
     return [
         python_check(sys.version_info[:2]),
@@ -71,6 +73,8 @@ def examine(
         *_toolchain_checks(toolchains),
         asked_check("keys", keys),
         asked_check("database", database),
+        asked_check("blobs", blobs),
+        asked_check("broker", broker, failed=CheckState.WARN),
         *_worker_checks(workers),
     ]
 
@@ -207,17 +211,17 @@ def _toolchain_checks(toolchains: Callable[[], Sequence[Toolchain]]) -> list[Che
         return [_failed("toolchains", error)]
 
 
-def asked_check(name: str, describe: Callable[[], str]) -> Check:
+def asked_check(name: str, describe: Callable[[], str], *, failed: CheckState = CheckState.FAIL) -> Check:
     """`describe` looks at what the check is named after, and says what it found."""
     try:
         return Check(name=name, state=CheckState.OK, detail=describe())
     except TrtfarmError as error:
-        return _failed(name, error)
+        return _failed(name, error, failed)
 
 
-def _failed(name: str, error: TrtfarmError) -> Check:
+def _failed(name: str, error: TrtfarmError, state: CheckState = CheckState.FAIL) -> Check:
     detail = f"{error.message} ({error.cause})" if error.cause else error.message
-    return Check(name=name, state=CheckState.FAIL, detail=detail, remedy=error.remedy)
+    return Check(name=name, state=state, detail=detail, remedy=error.remedy)
 
 
 def _nearest(folder: Path) -> Path:

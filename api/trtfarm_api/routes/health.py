@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from sqlalchemy import text
 
 import trtfarm
+from trtfarm.digests import NO_BLOB
 from trtfarm.errors import TrtfarmError
 from trtfarm.tokens import Scope
 from trtfarm_api.access import FarmHere, Reader
@@ -21,8 +22,6 @@ _log = logging.getLogger(__name__)
 
 router = APIRouter(prefix="/v1", tags=["health"])
 metrics_router = APIRouter(tags=["health"])
-#: A digest that no blob has in practice: asking for it tells whether the store answers.
-_NOTHING = "sha256:" + 64 * "0"
 _UNAVAILABLE = 503
 
 
@@ -88,7 +87,7 @@ def _database(farm: FarmHere) -> str:
 
 
 def _blobs(farm: FarmHere) -> str:
-    return _state("blob store", lambda: farm.blobs.size(_NOTHING))
+    return _state("blob store", lambda: farm.blobs.size(NO_BLOB))
 
 
 def _state(what: str, ask: Callable[[], object]) -> str:

@@ -17,13 +17,16 @@ def register(app: typer.Typer) -> None:
 def doctor(*, json: Json = False) -> None:
     """Checks what this host has and what it lacks.
 
-    Python, disk, uv, driver, GPUs, toolchains, keys, database, and workers that took themselves out. Exit code 1 when
-    anything fails.
+    Python, disk, uv, driver, GPUs, toolchains, keys, database, blobs, broker, and workers that took themselves out.
+    Exit code 1 when anything fails.
     """
+    from trtfarm.blobs.location import store_at
+    from trtfarm.digests import NO_BLOB
     from trtfarm.farm import Farm
     from trtfarm.settings import Settings
     from trtfarm.signing.keyring import Keyring
     from trtfarm.workers import Worker, list_workers
+    from trtfarm_worker.app import broker_of
     from trtfarm_worker.doctor import CheckState, examine
     from trtfarm_worker.gpus.keeper import keeper_of_host
     from trtfarm_worker.toolchains.registry import ToolchainRegistry
@@ -33,6 +36,10 @@ def doctor(*, json: Json = False) -> None:
     def database() -> str:
         with Farm.open(settings) as farm:
             return f"{farm.database.engine.url.render_as_string(hide_password=True)} is up to date"
+
+    def blobs() -> str:
+        store_at(settings.blob_url).size(NO_BLOB)
+        return settings.blob_url
 
     def keys() -> str:
         trusted = Keyring.of(settings).trusted()
@@ -48,6 +55,8 @@ def doctor(*, json: Json = False) -> None:
         toolchains=ToolchainRegistry(settings.home).toolchains,
         keys=keys,
         database=database,
+        blobs=blobs,
+        broker=lambda: broker_of(settings),
         gpus=lambda: keeper_of_host(settings.gpu_memory_bytes),
         workers=workers,
     )

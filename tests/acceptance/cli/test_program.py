@@ -96,11 +96,17 @@ def test_doctor_tells_what_there_is_and_what_lacks(builder: Program, rtx_toolcha
 
 
 def test_doctor_fails_where_the_farm_would(program: Program) -> None:
-    ended = program.run("doctor", "--json", TRTFARM_DATABASE_URL="sqlite:////proc/farm.db")
+    wrong = {"TRTFARM_BROKER_URL": "amqp://guest:secret@127.0.0.1:1//", "TRTFARM_BLOB_URL": "carrier-pigeon://coop"}
+    ended = program.run("doctor", "--json", TRTFARM_DATABASE_URL="sqlite:////proc/farm.db", **wrong)
     assert ended.code == 1
+    assert "secret" not in ended.out
     assert ended.err == ""
     checks = {check["name"]: check for check in ended.json}
-    assert checks["database"]["state"] == "fail"
+    assert (checks["database"]["state"], checks["blobs"]["state"], checks["broker"]["state"]) == (
+        "fail",
+        "fail",
+        "warn",
+    )
     assert checks["toolchains"]["remedy"] == "trtfarm toolchain install tensorrt-rtx"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.posers import H200, posed_gpus
-from trtfarm.errors import SignatureError, StorageError, ToolchainError
+from trtfarm.errors import SignatureError, StorageError, ToolchainError, UnreachableError
 from trtfarm_worker.doctor import (
     CheckState,
     disk_check,
@@ -32,7 +32,14 @@ _RTX = Toolchain(
 
 def test_this_host_is_examined_without_being_changed(tmp_path: Path) -> None:
     home = tmp_path / "farm"
-    checks = examine(home, toolchains=ToolchainRegistry(home).toolchains, keys=lambda: "one", database=lambda: "SQLite")
+    checks = examine(
+        home,
+        toolchains=ToolchainRegistry(home).toolchains,
+        keys=lambda: "one",
+        database=lambda: "SQLite",
+        blobs=lambda: "a folder",
+        broker=lambda: "another folder",
+    )
     states = {check.name: check.state for check in checks}
     assert states.pop("disk") in set(CheckState)
     assert states == {
@@ -46,6 +53,8 @@ def test_this_host_is_examined_without_being_changed(tmp_path: Path) -> None:
         "toolchains": CheckState.WARN,
         "keys": CheckState.OK,
         "database": CheckState.OK,
+        "blobs": CheckState.OK,
+        "broker": CheckState.OK,
     }
     assert not home.exists()
     assert all(check.remedy for check in checks if check.state is not CheckState.OK)
@@ -61,11 +70,17 @@ def test_what_cannot_be_asked_is_a_failed_check(tmp_path: Path) -> None:
     def keys() -> str:
         raise SignatureError("the key is not private", remedy="chmod 600 it")
 
-    examined = examine(tmp_path, toolchains=toolchains, keys=keys, database=database)
+    def broker() -> str:
+        raise UnreachableError("no broker", remedy="start it")
+
+    examined = examine(
+        tmp_path, toolchains=toolchains, keys=keys, database=database, blobs=lambda: "a folder", broker=broker
+    )
     checks = {check.name: check for check in examined}
     assert (checks["keys"].state, checks["keys"].remedy) == (CheckState.FAIL, "chmod 600 it")
     assert (checks["toolchains"].state, checks["toolchains"].remedy) == (CheckState.FAIL, "delete it")
     assert (checks["database"].state, checks["database"].detail) == (CheckState.FAIL, "no connection (refused)")
+    assert (checks["broker"].state, checks["broker"].remedy) == (CheckState.WARN, "start it")
 
 
 def test_gpus_are_well_full_or_out_of_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
