@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from trtfarm.catalog.filters import Filter, named_so, starts_so
-from trtfarm.catalog.measured import measured_engines
+from trtfarm.catalog.measured import few_measured_engines, measured_engines
 from trtfarm.database.artifacts import EngineLabelRow, EngineRow, ModelRow
 
 #: More values than these are asked for at once, whatever it costs.
@@ -38,7 +38,10 @@ def engine_alternatives(session: Session, wanted: Filter) -> list[Conditions]:
     }
     given = [(column, values) for column, values in meant.items() if values is not None]
     rest = [*_starting(wanted.digest), *_labelled(session, wanted.label)]
-    rest += measured_engines(session, wanted.accuracy)
+    rest += measured_engines(wanted.accuracy)
+    few = few_measured_engines(session, wanted.accuracy)
+    if few is not None:
+        return [[*few, *rest, *(_of_row(column).in_(words) for column, words in given)]]
     if not given:
         return [rest]
     (leading, values), *others = given
@@ -61,6 +64,11 @@ def _labelled(session: Session, label: str | None) -> Conditions:
     if many:
         return [found.where(EngineLabelRow.engine_id == EngineRow.id).correlate(EngineRow).exists()]
     return [EngineRow.id.in_(found)]
+
+
+def _of_row(column: _Column) -> ColumnElement[str]:
+    """A column's value as no index knows it, where something else is to lead."""
+    return column.concat("")
 
 
 def _exactly(word: str | None) -> list[str] | None:

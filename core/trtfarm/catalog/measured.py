@@ -31,16 +31,25 @@ def _conditions(wanted: AccuracyFilter, rows: Any = VerificationRow) -> Conditio
     return conditions
 
 
-def measured_engines(session: Session, wanted: AccuracyFilter) -> Conditions:
+def measured_engines(wanted: AccuracyFilter) -> Conditions:
     """On engines: what a list says of their accuracy, their own newest measurement or else their model's."""
-    fit = _conditions(wanted)
-    if not fit:
+    if not _conditions(wanted):
         return []
     newest = func.coalesce(newest_measured(VerificationRow.id), newest_simulated(VerificationRow.id))
     as_good = aliased(VerificationRow)
-    conditions = [exists().where(as_good.id == newest, *_conditions(wanted, as_good)).correlate(EngineRow)]
-    few = session.execute(select(VerificationRow.id).where(*fit).offset(_FEW).limit(1)).first() is None
-    return [*(_made_of(fit) if few else []), *conditions]
+    return [exists().where(as_good.id == newest, *_conditions(wanted, as_good)).correlate(EngineRow)]
+
+
+def few_measured_engines(session: Session, wanted: AccuracyFilter) -> Conditions | None:
+    """On engines, for a search to begin with where few verifications are as good: that they have one of them."""
+    fit = _conditions(wanted)
+    if not fit or session.execute(select(VerificationRow.id).where(*fit).offset(_FEW).limit(1)).first() is not None:
+        return None
+    made, same, run = aliased(EngineRow), aliased(EngineRow), aliased(EngineRow)
+    of_models = select(made.id).join(VerificationRow, VerificationRow.quantization_id == made.quantization_id)
+    of_plans = select(same.id).join(run, run.blob == same.blob)
+    of_plans = of_plans.join(VerificationRow, VerificationRow.engine_id == run.id)
+    return [EngineRow.id.in_(of_models.where(*fit).union(of_plans.where(*fit)))]
 
 
 def measured_tables(wanted: AccuracyFilter) -> Conditions:
@@ -66,15 +75,6 @@ def measured_submissions(wanted: AccuracyFilter) -> Conditions:
     named: Any = StepRow.result["verification_id"].as_string()
     steps = select(StepRow.name).join(VerificationRow, VerificationRow.id == named)
     return [steps.where(StepRow.submission_id == SubmissionRow.id, *fit).correlate(SubmissionRow).exists()]
-
-
-def _made_of(fit: Conditions) -> Conditions:
-    """On engines, for the database to begin with: some verification of theirs is as good."""
-    made, same, run = aliased(EngineRow), aliased(EngineRow), aliased(EngineRow)
-    of_models = select(made.id).join(VerificationRow, VerificationRow.quantization_id == made.quantization_id)
-    of_plans = select(same.id).join(run, run.blob == same.blob)
-    of_plans = of_plans.join(VerificationRow, VerificationRow.engine_id == run.id)
-    return [EngineRow.id.in_(of_models.where(*fit).union(of_plans.where(*fit)))]
 
 
 def newest_measured(column: InstrumentedAttribute[Value]) -> ScalarSelect[Value]:
