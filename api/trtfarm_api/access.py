@@ -40,6 +40,11 @@ class Actor:
     def project(self) -> str:
         return self.token.project if self.token else DEFAULT_PROJECT
 
+    @property
+    def sees(self) -> str | None:
+        """The project whose things are seen; None where that is everything (`catalog.visibility`)."""
+        return None if self.allows(Scope.ADMIN) else self.project
+
     def allows(self, scope: Scope) -> bool:
         return self.token is None or self.token.allows(scope)
 

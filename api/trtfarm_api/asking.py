@@ -139,11 +139,14 @@ def nothing_chosen(wanted: Wanted) -> Chosen:
     )
 
 
-def request_of(session: Session, asked: Asked, choose: Choose) -> SubmissionRequest:
-    """The request, found fit. Raises every InputError, NotFoundError and ToolchainError that submitting files does."""
-    model_id = found(session, ModelRow, asked.model) or ""
+def request_of(session: Session, asked: Asked, choose: Choose, project: str | None = None) -> SubmissionRequest:
+    """The request, found fit, of what a project sees.
+
+    Raises every InputError, NotFoundError and ToolchainError that submitting files does.
+    """
+    model_id = found(session, ModelRow, asked.model, project) or ""
     inputs = tensor_types(session.get_one(ModelRow, model_id))
-    dataset_id, test_id = (found(session, DatasetRow, text) for text in (asked.dataset, asked.test_dataset))
+    dataset_id, test_id = (found(session, DatasetRow, text, project) for text in (asked.dataset, asked.test_dataset))
     shapes = {
         name: array.shape
         for row_id in (dataset_id, test_id)
@@ -160,7 +163,7 @@ def request_of(session: Session, asked: Asked, choose: Choose) -> SubmissionRequ
         rule=_rule(asked.rule, samples, inputs),
         candidates=tuple(rule for one in asked.candidates if (rule := _rule(one, samples, inputs))),
         dataset_id=dataset_id,
-        table_id=found(session, TableRow, asked.table),
+        table_id=found(session, TableRow, asked.table, project),
         test_dataset_id=test_id,
         max_drop=asked.max_drop,
         calibrate_on=_target(asked.calibrate_on, asked.precision, choose).target if asked.calibrate_on else None,

@@ -20,7 +20,7 @@ from trtfarm.jobs.history import events_since
 from trtfarm.jobs.job import Event, Job
 from trtfarm.jobs.state import SubmissionState
 from trtfarm_api.changes import Changes, Follower
-from trtfarm_api.views import SubmissionView
+from trtfarm_api.views import SubmissionView, seen_by
 
 _EVENT, _JOB = TypeAdapter(Event), TypeAdapter(Job)
 _PING_SECONDS = 15
@@ -55,8 +55,10 @@ def seen_of_submission(last_event_id: str | None) -> dict[str, int]:
     return {job: int(event) for job, event in pairs}
 
 
-async def job_stream(farm: Farm, changes: Changes, job_id: str, after: int) -> AsyncIterator[ServerSentEvent]:
-    """`job` for each event of a job after an id, and `end` with the job as it ended."""
+async def job_stream(
+    farm: Farm, changes: Changes, job_id: str, after: int, project: str | None = None
+) -> AsyncIterator[ServerSentEvent]:
+    """`job` for each event of a job after an id, and `end` with the job as it ended, as a project sees it."""
     with changes.follower() as follower:
         follower.jobs.add(job_id)
         while True:
@@ -68,7 +70,7 @@ async def job_stream(farm: Farm, changes: Changes, job_id: str, after: int) -> A
                     after = event.id
                     yield _sent("job", _EVENT.dump_json(event), str(after))
             if not job.state.live:
-                yield _sent("end", _JOB.dump_json(job), str(after))
+                yield _sent("end", _JOB.dump_json(seen_by(project, job)), str(after))
                 return
             await follower.changed.wait()
 

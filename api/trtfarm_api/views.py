@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
 
+from trtfarm.jobs.job import Job
 from trtfarm.jobs.state import SubmissionState
 from trtfarm.submissions.submission import StepStatus, Submission
+
+
+def seen_by(project: str | None, job: Job) -> Job:
+    """A job as its own to a project that sees it: which other one has it in its queue is nobody's business."""
+    return job if project is None else replace(job, project=project)
 
 
 class SubmissionView(BaseModel):

@@ -26,9 +26,11 @@ from trtfarm_cli.commands import (
     login,
     migrate,
     profile,
+    projects,
     quantize,
     run,
     services,
+    submissions,
     submit,
     tables,
     tokens,
@@ -83,6 +85,8 @@ app.add_typer(engines.app, name="engines")
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(keys.app, name="keys")
 app.add_typer(profile.app, name="profile")
+app.add_typer(projects.app, name="projects")
+app.add_typer(submissions.app, name="submissions")
 app.add_typer(tables.app, name="tables")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(toolchain.app, name="toolchain")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, TypeVar
 
+from trtfarm.projects import Project
 from trtfarm.retention.policy import Policy
 from trtfarm_client import administration_calls as calls
 from trtfarm_client import flows
@@ -40,6 +41,10 @@ class Administration:
     def sign_engines(self, engines: Sequence[str]) -> list[str]:
         """Vouches for engines that nobody signed, all or none; their ids."""
         return self._send(calls.sign_engines(engines))
+
+    def set_project(self, project: str, *, weight: int = 1, max_running: int | None = None) -> Project:
+        """Says how a project shares in the workers from now on."""
+        return self._send(calls.set_project(project, weight, max_running))
 
     def tokens(self) -> list[TokenRecord]:
         return self._send(calls.tokens())

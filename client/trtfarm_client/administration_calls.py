@@ -6,7 +6,9 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
+from trtfarm.projects import Project
 from trtfarm.retention.policy import Policy
 from trtfarm_client.call import Call, named
 from trtfarm_client.calls import facts, listed, post
@@ -24,6 +26,13 @@ def change_worker(text: str, wish: str) -> Call[Facts]:
 
 def sign_engines(texts: Sequence[str]) -> Call[list[str]]:
     return post("/v1/engines/signatures", {"engines": list(texts)}, listed("signed"), repeatable=False)
+
+
+def set_project(project: str, weight: int, max_running: int | None) -> Call[Project]:
+    body = {"weight": weight, "max_running": max_running}
+    return Call(
+        method="PUT", path=f"/v1/projects/{quote(project, safe='')}", parse=partial(value_of, Project), body=body
+    )
 
 
 def tokens() -> Call[list[TokenRecord]]:

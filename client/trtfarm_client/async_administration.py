@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, TypeVar
 
+from trtfarm.projects import Project
 from trtfarm.retention.policy import Policy
 from trtfarm_client import administration_calls as calls
 from trtfarm_client import flows
@@ -35,6 +36,9 @@ class AsyncAdministration:
 
     async def sign_engines(self, engines: Sequence[str]) -> list[str]:
         return await self._send(calls.sign_engines(engines))
+
+    async def set_project(self, project: str, *, weight: int = 1, max_running: int | None = None) -> Project:
+        return await self._send(calls.set_project(project, weight, max_running))
 
     async def tokens(self) -> list[TokenRecord]:
         return await self._send(calls.tokens())

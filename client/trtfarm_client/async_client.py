@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 from trtfarm.accuracy import ANY_ACCURACY, AccuracyFilter
 from trtfarm.catalog.entries import DataSetEntry, EngineEntry, ModelEntry, TableEntry
 from trtfarm.jobs.job import Event, Job
+from trtfarm.projects import Project
 from trtfarm_client import calls, flows
 from trtfarm_client.ask import Ask
 from trtfarm_client.async_administration import AsyncAdministration
@@ -20,7 +21,16 @@ from trtfarm_client.call import Call
 from trtfarm_client.downloads import receiving
 from trtfarm_client.flows import Report, Transferred, unreported
 from trtfarm_client.link import Link
-from trtfarm_client.records import DataSetRecord, JobRecord, KeyRecord, ModelRecord, Retried, SubmissionRecord, Who
+from trtfarm_client.records import (
+    CancelledSubmission,
+    DataSetRecord,
+    JobRecord,
+    KeyRecord,
+    ModelRecord,
+    Retried,
+    SubmissionRecord,
+    Who,
+)
 from trtfarm_client.sse import ServerEvent
 
 Result = TypeVar("Result")
@@ -181,6 +191,9 @@ class AsyncClient:
     async def submission_facts(self, submission: str) -> Facts:
         return await self._send(calls.submission_facts(submission))
 
+    async def cancel_submission(self, submission: str) -> CancelledSubmission:
+        return await self._send(calls.cancel_submission(submission))
+
     def submission_events(self, submission: str) -> AsyncIterator[ServerEvent]:
         return self._transport.events(calls.submission_events(submission), {})
 
@@ -213,6 +226,9 @@ class AsyncClient:
 
     async def explain_job(self, job: str) -> Facts:
         return await self._send(calls.explain_job(job))
+
+    async def projects(self) -> list[Project]:
+        return await self._send(calls.projects())
 
     async def workers(self, *, left: bool = False) -> list[Facts]:
         return await self._send(calls.workers(left=left))

@@ -10,11 +10,13 @@ from urllib.parse import quote
 from trtfarm.catalog.entries import DataSetEntry, EngineEntry, ModelEntry, TableEntry
 from trtfarm.errors import ServerError
 from trtfarm.jobs.job import Event, Job
+from trtfarm.projects import Project
 from trtfarm_client.ask import Ask
 from trtfarm_client.call import Call, Span, named
 from trtfarm_client.link import compact
 from trtfarm_client.pages import Page, items_of, page_of
 from trtfarm_client.records import (
+    CancelledSubmission,
     DataSetRecord,
     JobRecord,
     KeyRecord,
@@ -124,6 +126,11 @@ def submission_events(text: str) -> str:
     return named("submissions", "submission", text) + "/events"
 
 
+def cancel_submission(text: str) -> Call[CancelledSubmission]:
+    path = named("submissions", "submission", text) + "/cancel"
+    return post(path, None, partial(value_of, CancelledSubmission))
+
+
 def submit(ask: Ask, *, key: str) -> Call[SubmissionRecord]:
     """`key` stands for this wish: sent again under it, the submission is made once."""
     return Call(
@@ -170,6 +177,10 @@ def retry_job(text: str) -> Call[Retried]:
 
 def explain_job(text: str) -> Call[Facts]:
     return Call(method="GET", path=named("jobs", "job", text) + "/explanation", parse=facts)
+
+
+def projects() -> Call[list[Project]]:
+    return Call(method="GET", path="/v1/projects", parse=items_of(partial(value_of, Project)))
 
 
 def workers(*, left: bool) -> Call[list[Facts]]:

@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 from trtfarm.accuracy import ANY_ACCURACY, AccuracyFilter
 from trtfarm.catalog.entries import DataSetEntry, EngineEntry, ModelEntry, TableEntry
 from trtfarm.jobs.job import Event, Job
+from trtfarm.projects import Project
 from trtfarm_client import calls, flows
 from trtfarm_client.administration import Administration
 from trtfarm_client.ask import Ask
@@ -19,7 +20,16 @@ from trtfarm_client.call import Call
 from trtfarm_client.downloads import receiving
 from trtfarm_client.flows import Report, Transferred, unreported
 from trtfarm_client.link import Link
-from trtfarm_client.records import DataSetRecord, JobRecord, KeyRecord, ModelRecord, Retried, SubmissionRecord, Who
+from trtfarm_client.records import (
+    CancelledSubmission,
+    DataSetRecord,
+    JobRecord,
+    KeyRecord,
+    ModelRecord,
+    Retried,
+    SubmissionRecord,
+    Who,
+)
 from trtfarm_client.sse import ServerEvent
 from trtfarm_client.transport import Transport
 
@@ -198,6 +208,10 @@ class Client:
         """What became of a submission: table, engines, accuracy, as `trtfarm submit --json` tells it."""
         return self._send(calls.submission_facts(submission))
 
+    def cancel_submission(self, submission: str) -> CancelledSubmission:
+        """Ends a submission, and its jobs as far as no other one waits for them."""
+        return self._send(calls.cancel_submission(submission))
+
     def submission_events(self, submission: str) -> Iterator[ServerEvent]:
         """What happens to a submission: `submission` (as it is now), `job` (an event of a job), and last `end`."""
         return self._transport.events(calls.submission_events(submission), {})
@@ -234,6 +248,10 @@ class Client:
     def explain_job(self, job: str) -> Facts:
         """Which fields of the job's key differ from the nearest stored result."""
         return self._send(calls.explain_job(job))
+
+    def projects(self) -> list[Project]:
+        """The projects that are seen, with their shares in the workers and the jobs that they have."""
+        return self._send(calls.projects())
 
     def workers(self, *, left: bool = False) -> list[Facts]:
         """Workers, by host; with `left` also those that ended within a day."""

@@ -82,6 +82,20 @@ class SubmissionRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CancelledSubmission:
+    """A submission as it is now, and the ids of the jobs that it had waited for.
+
+    `withdrawn` were queued and are no more, `stopping` run and are asked to stop, `left` go on because other
+    submissions wait for them.
+    """
+
+    submission: SubmissionRecord
+    withdrawn: tuple[str, ...]
+    stopping: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class JobRecord:
     """A job, and why nobody does it where it is queued and nobody will."""
 

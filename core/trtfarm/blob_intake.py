@@ -25,6 +25,7 @@ from trtfarm.farm import Farm
 from trtfarm.intake import add_dataset, add_model, add_table
 from trtfarm.models.copy import MODEL_FILE, WEIGHTS_FILE
 from trtfarm.models.model import Model
+from trtfarm.projects import DEFAULT_PROJECT
 from trtfarm.regular_files import relative_steps
 from trtfarm.tables.validation import load
 
@@ -36,7 +37,9 @@ _DEPTH = 20
 _TABLE_BYTES = 16 << 20
 
 
-def add_model_of_blobs(farm: Farm, name: str, model: str, weights: Mapping[str, str]) -> str:
+def add_model_of_blobs(
+    farm: Farm, name: str, model: str, weights: Mapping[str, str], project: str = DEFAULT_PROJECT
+) -> str:
     """The id of the model in the blob `model`; `weights` are the digests of the files it names beside itself.
 
     Raises ModelError, UsageError for locations that no file may have, MissingBlobError.
@@ -51,7 +54,7 @@ def add_model_of_blobs(farm: Farm, name: str, model: str, weights: Mapping[str, 
             message = error.message.replace(str(path), name)
             raise ModelError(message, cause=error.cause, remedy=error.remedy) from error
         # The name is a word to find it by, and never one of a file here.
-        return add_model(farm, replace(read, name=name))
+        return add_model(farm, replace(read, name=name), project=project)
 
 
 def add_dataset_of_blobs(
@@ -61,6 +64,7 @@ def add_dataset_of_blobs(
     labels: str | None,
     preprocessing: Mapping[str, Mapping[str, Any]],
     source: str,
+    project: str = DEFAULT_PROJECT,
 ) -> str:
     """The id of the data set whose prepared arrays (canonical `.npy`) are in these blobs, by the model's inputs.
 
@@ -80,10 +84,12 @@ def add_dataset_of_blobs(
         check_counts(arrays, label_array)
         used = {name: of_input for name in inputs if (of_input := steps.get(name))}
         data = DataSet(inputs=arrays, labels=label_array, preprocessing=used, source=source)
-        return add_dataset(farm, data)
+        return add_dataset(farm, data, project)
 
 
-def add_table_of_blob(farm: Farm, digest: str, model: str) -> str:
+def add_table_of_blob(
+    farm: Farm, digest: str, model: str, project: str = DEFAULT_PROJECT, *, seen_by: str | None = None
+) -> str:
     """The id of the table in a blob, which belongs to the model whose id, digest or start of one is given.
 
     Raises TableError, NotFoundError, MissingBlobError.
@@ -92,9 +98,9 @@ def add_table_of_blob(farm: Farm, digest: str, model: str) -> str:
     if size is not None and size > _TABLE_BYTES:
         raise UsageError(f"{size:,} bytes are no calibration table", remedy="upload the file that TensorRT wrote")
     with farm.database.read() as session:
-        row = find_one(session, ModelRow, model)
+        row = find_one(session, ModelRow, model, seen_by)
     table = load(farm.blobs.read(digest), name=digest, tensors=tensors_of(farm, row))
-    return add_table(farm, table, row.id)
+    return add_table(farm, table, row.id, project)
 
 
 def tensors_of(farm: Farm, row: ModelRow) -> tuple[str, ...]:

@@ -91,8 +91,8 @@ class Farm:
             return self.submissions.sent_before(session, sender)
 
     def advance(self) -> list[str]:
-        """Moves every active submission on; returns the jobs that were queued."""
-        return self._advance(self.submissions.active())
+        """Moves on every submission that can be; returns the jobs that were queued."""
+        return self._advance(self.submissions.movable())
 
     def after_job(self, job_id: str) -> list[str]:
         """Moves on the submissions that wait for a job whose end is committed; returns the jobs that were queued.
@@ -101,10 +101,10 @@ class Farm:
         """
         return self._advance(self.submissions.waiting_for(job_id))
 
-    def job(self, text: str) -> Job:
+    def job(self, text: str, project: str | None = None) -> Job:
         """The job whose id is or starts with `text`. Raises NotFoundError, UsageError when several start so."""
         with self.database.read() as session:
-            job_id = find_one(session, JobRow, text).id
+            job_id = find_one(session, JobRow, text, project).id
         return self.jobs.get(job_id)
 
     def cancel(self, job_id: str) -> Job:

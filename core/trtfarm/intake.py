@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from trtfarm.blobs.records import put_bytes_held, put_held, record
 from trtfarm.blobs.store import Blob
+from trtfarm.catalog.visibility import give, grant
 from trtfarm.database.insert import conflict_insert, insert_or_get
 from trtfarm.database.schema import DatasetRow, ModelNameRow, ModelRow, TableRow
 from trtfarm.datasets.dataset import Array, DataSet
@@ -20,6 +21,7 @@ from trtfarm.farm import Farm
 from trtfarm.ids import new_id
 from trtfarm.models.model import Model
 from trtfarm.origins import TableOrigin
+from trtfarm.projects import DEFAULT_PROJECT
 
 if TYPE_CHECKING:
     from trtfarm.tables.table import CalibrationTable
@@ -39,7 +41,7 @@ def known_as(farm: Farm, model: Model) -> str | None:
     return known.name if known else None
 
 
-def add_model(farm: Farm, model: Model, copy: Sequence[Path] = ()) -> str:
+def add_model(farm: Farm, model: Model, copy: Sequence[Path] = (), project: str = DEFAULT_PROJECT) -> str:
     """Stores the farm's copy of a model, unless an equal one is there whole; returns the id of its row.
 
     `copy` are the files that `model.copy_to` gave, where the caller has them already.
@@ -47,6 +49,7 @@ def add_model(farm: Farm, model: Model, copy: Sequence[Path] = ()) -> str:
     known, complete = _stored_model(farm, model)
     if known and complete:
         _name_too(farm, known, model.name[:_NAME])
+        give(farm.database, project, known.id)
         return known.id
     model_id = known.id if known else new_id("mod")
     with farm.scratch("model") as folder:
@@ -69,6 +72,7 @@ def add_model(farm: Farm, model: Model, copy: Sequence[Path] = ()) -> str:
         # Another release may have written its copy of an equal model otherwise; what is stored now is this one.
         row.blob, row.weights_blob = blobs[0].digest, weights
     _name_too(farm, row, model.name[:_NAME])
+    give(farm.database, project, row.id)
     return row.id
 
 
@@ -104,17 +108,18 @@ def _stored_model(farm: Farm, model: Model) -> tuple[ModelRow | None, bool]:
         return known, known is not None and farm.complete(session, blobs)
 
 
-def add_dataset(farm: Farm, dataset: DataSet) -> str:
+def add_dataset(farm: Farm, dataset: DataSet, project: str = DEFAULT_PROJECT) -> str:
     """Stores prepared data, unless equal data are there whole; returns the id of the row."""
     known, complete = _stored_dataset(farm, dataset)
     if known and complete:
+        give(farm.database, project, known.id)
         return known.id
     dataset_id = known.id if known else new_id("dat")
     arrays = {name: _keep(farm, array, dataset_id) for name, array in dataset.inputs.items()}
     labels = _keep(farm, dataset.labels, dataset_id) if dataset.labels else None
     with farm.database.write() as session:
         record(session, [blob for blob, _ in [*arrays.values(), *([labels] if labels else [])]], holder=dataset_id)
-        return insert_or_get(
+        row, _ = insert_or_get(
             session,
             DatasetRow,
             unique="digest",
@@ -126,7 +131,9 @@ def add_dataset(farm: Farm, dataset: DataSet) -> str:
             inputs={name: facts for name, (_, facts) in arrays.items()},
             labels=labels[1] if labels else None,
             spec={name: dict(steps) for name, steps in dataset.preprocessing.items()},
-        )[0].id
+        )
+        grant(session, project, [row.id])
+        return row.id
 
 
 def dataset_stored(farm: Farm, dataset: DataSet) -> bool:
@@ -141,7 +148,7 @@ def _stored_dataset(farm: Farm, dataset: DataSet) -> tuple[DatasetRow | None, bo
         return known, known is not None and farm.complete(session, _blobs_of(known))
 
 
-def add_table(farm: Farm, table: CalibrationTable, model_id: str) -> str:
+def add_table(farm: Farm, table: CalibrationTable, model_id: str, project: str = DEFAULT_PROJECT) -> str:
     """Stores a table that was handed in, already validated; equal scales for the same model are stored once."""
     rule = {"calibrator": table.calibrator.value if table.calibrator else None, "header": str(table.header)}
     table_id = new_id("tab")
@@ -149,6 +156,7 @@ def add_table(farm: Farm, table: CalibrationTable, model_id: str) -> str:
     with farm.database.write() as session:
         record(session, [blob], holder=table_id)
         known = _same_table(session, model_id, blob.digest)
+        grant(session, project, [known or table_id])
         if known:
             return known
         row = TableRow(

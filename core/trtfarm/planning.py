@@ -85,6 +85,11 @@ class SubmissionRequest:
         return self.targets[0] if alone and plain else None
 
     @property
+    def named(self) -> tuple[str | None, ...]:
+        """The rows that somebody handed in."""
+        return self.model_id, self.dataset_id, self.test_dataset_id, self.table_id
+
+    @property
     def rules(self) -> tuple[CalibrationRule, ...]:
         """What is calibrated by."""
         return self.candidates or ((self.rule,) if self.rule else ())

@@ -21,7 +21,7 @@ DEFAULT_PROJECT = "default"
 NAME_CHARACTERS = 100
 #: The sharing looks back one turn, in which a project takes as many jobs as its weight.
 HIGHEST_WEIGHT = 100
-_MOST_RUNNING = 1_000_000
+MOST_RUNNING = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ def set_share(database: Database, name: str, share: Share) -> Project:
     checked_name(name)
     if not 1 <= share.weight <= HIGHEST_WEIGHT:
         raise UsageError(f"a weight cannot be {share.weight}", remedy=f"use 1 to {HIGHEST_WEIGHT}; others have 1")
-    if share.max_running is not None and not 1 <= share.max_running <= _MOST_RUNNING:
+    if share.max_running is not None and not 1 <= share.max_running <= MOST_RUNNING:
         raise UsageError(
             f"a project cannot be limited to {share.max_running} jobs", remedy="use 1 or more; or set no limit"
         )

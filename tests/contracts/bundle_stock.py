@@ -20,6 +20,7 @@ from trtfarm.bundles.importing import Imported, import_bundle
 from trtfarm.bundles.selection import Selection
 from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.catalog.labels import label_engine
+from trtfarm.catalog.visibility import grant
 from trtfarm.database.schema import DatasetRow, EngineRow, ModelRow, QuantizationRow, TableRow, VerificationRow
 from trtfarm.database.session import Database
 from trtfarm.datasets.dataset import digest_of_data
@@ -29,6 +30,7 @@ from trtfarm.intake import add_model
 from trtfarm.models.model import Model
 from trtfarm.origins import TableOrigin
 from trtfarm.planning import SubmissionRequest
+from trtfarm.projects import DEFAULT_PROJECT
 from trtfarm.settings import Settings
 from trtfarm.signing.keyring import Keyring
 from trtfarm.signing.seal import sealed
@@ -107,6 +109,8 @@ class Stock:
         self.engine = self._engine(plan)
         self.verification = self._verification()
         label_engine(farm.database, self.engine, "prod")
+        with farm.database.write() as session:
+            grant(session, DEFAULT_PROJECT, [self.data, self.test, self.table, self.engine])
 
     def request(self) -> SubmissionRequest:
         """The submission whose results these are."""

@@ -12,8 +12,10 @@ from starlette.requests import ClientDisconnect
 
 from trtfarm.blobs.store import Blob
 from trtfarm.blobs.uploads import Piece, Upload
+from trtfarm.catalog.visibility import give
 from trtfarm.errors import UsageError
 from trtfarm_api.access import FarmHere, Reader, Submitter
+from trtfarm_api.blob_access import check_blobs, unknown_to
 from trtfarm_api.downloads import download
 from trtfarm_api.heavy import heavily
 from trtfarm_api.names import DigestText
@@ -48,14 +50,20 @@ class OpenUploads(BaseModel):
 
 @router.post("/blobs/missing")
 def missing(farm: FarmHere, actor: Submitter, wanted: Digests) -> Missing:
-    """Which of these digests are not stored. The others stay for a day at least, so that they can be named."""
-    return Missing(missing=farm.uploads.missing(actor.id, wanted.digests))
+    """Which of these digests are to be uploaded. The others stay for a day at least, so that they can be named.
+
+    What only other projects have handed in is to be uploaded, too, though it is stored once.
+    """
+    unknown = unknown_to(farm, actor, wanted.digests)
+    missing = unknown | set(farm.uploads.missing(actor.id, [each for each in wanted.digests if each not in unknown]))
+    return Missing(missing=[digest for digest in dict.fromkeys(wanted.digests) if digest in missing])
 
 
 @router.head("/blobs/{digest}", include_in_schema=False)
 @router.get("/blobs/{digest}", response_class=Response)
-def blob(farm: FarmHere, _actor: Reader, request: Request, digest: DigestText) -> Response:
+def blob(farm: FarmHere, actor: Reader, request: Request, digest: DigestText) -> Response:
     """The bytes of a digest. One range of them can be asked for."""
+    check_blobs(farm, actor, [digest])
     name = digest.replace(":", "-")
     return download(request, farm.blobs, digest, name=name, media_type="application/octet-stream")
 
@@ -117,7 +125,9 @@ async def patch(
 @router.post("/uploads/{upload}/finish", status_code=status.HTTP_201_CREATED)
 async def finish(farm: FarmHere, actor: Submitter, upload: UploadId, request: Request) -> Blob:
     """Checks and stores the bytes; they stay for a day at least, so that they can be named."""
-    return await heavily(request, farm.uploads.finish, actor.id, upload)
+    blob = await heavily(request, farm.uploads.finish, actor.id, upload)
+    await run_in_threadpool(give, farm.database, actor.project, blob.digest)
+    return blob
 
 
 @router.delete("/uploads/{upload}", status_code=status.HTTP_204_NO_CONTENT)

@@ -14,10 +14,10 @@ from sse_starlette import EventSourceResponse
 from trtfarm.bundles.exporting import export_of
 from trtfarm.bundles.importing import Tell, import_bundle
 from trtfarm.bundles.selection import Selection
-from trtfarm.errors import MissingBlobError
 from trtfarm_api.access import FarmHere, Reader, Submitter
 from trtfarm_api.asking import Word
 from trtfarm_api.auditing import note
+from trtfarm_api.blob_access import check_blobs
 from trtfarm_api.downloads import given
 from trtfarm_api.names import DigestText
 from trtfarm_api.pages import Text
@@ -44,7 +44,7 @@ class NewBundle(BaseModel):
 def export(
     *,
     farm: FarmHere,
-    _actor: Reader,
+    actor: Reader,
     request: Request,
     engine: Words = [],  # noqa: B006 - FastAPI copies it
     table: Words = [],  # noqa: B006
@@ -57,25 +57,25 @@ def export(
     Its ETag is the digest of its manifest, which has those of everything else; one range of bytes can be asked for.
     """
     selection = Selection(engines=tuple(engine), tables=tuple(table), model=model, label=label, with_models=with_models)
-    found = export_of(farm, selection)
+    found = export_of(farm, selection, actor.sees)
     content = partial(found.chunks, farm.blobs)
     return given(request, content, tag=found.manifest.digest, size=found.size, name="farm.bundle", media_type=TAR)
 
 
 @router.post("", response_class=EventSourceResponse)
-def import_(farm: FarmHere, _actor: Submitter, request: Request, new: NewBundle) -> EventSourceResponse:
+def import_(farm: FarmHere, actor: Submitter, request: Request, new: NewBundle) -> EventSourceResponse:
     """Takes in a bundle that a trusted key signed, all of it or nothing, told as server-sent events.
 
     `progress` with `done` and `total` in bytes, and last `end` with what came (with `dry_run`: would come) or `error`
     with a problem. Whoever hangs up ends it. The same bundle once more changes nothing.
     """
-    if farm.blobs.size(new.blob) is None:
-        raise MissingBlobError(f"{new.blob} is not here", remedy="upload the bundle first")
+    check_blobs(farm, actor, [new.blob])
 
     def work(tell: Tell) -> Mapping[str, Any]:
         with farm.scratch("bundle") as folder:
             path = farm.blobs.materialize(new.blob, folder / "farm.bundle")
-            imported = import_bundle(farm, path, name="the bundle", dry_run=new.dry_run, labels=new.labels, tell=tell)
+            asked = {"dry_run": new.dry_run, "labels": new.labels}
+            imported = import_bundle(farm, path, name="the bundle", **asked, project=actor.project, tell=tell)
         facts = imported.as_dict()
         counts = {name: str(len(ids)) for name, ids in facts["new"].items()}
         note(request, bundle=imported.origin.bundle, dry_run=str(new.dry_run), **counts)

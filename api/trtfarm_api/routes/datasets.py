@@ -15,6 +15,7 @@ from trtfarm.catalog.lookup import find_one
 from trtfarm.database.schema import DatasetRow
 from trtfarm_api.access import FarmHere, Reader, Submitter
 from trtfarm_api.auditing import note
+from trtfarm_api.blob_access import check_blobs
 from trtfarm_api.forms import writable
 from trtfarm_api.heavy import heavily
 from trtfarm_api.names import DigestText, Name
@@ -47,32 +48,38 @@ class NewDataSet(BaseModel):
 
 @router.get("")
 def datasets(
-    farm: FarmHere, _actor: Reader, paging: InPages, name: Text = None, digest: Text = None
+    farm: FarmHere, actor: Reader, paging: InPages, name: Text = None, digest: Text = None
 ) -> Page[DataSetEntry]:
     """Data sets, newest first; `digest` is the start of one."""
     filters = {"name": name, "digest": digest}
     with farm.database.read() as session:
         window = paging.window("datasets", filters)
-        found = find_datasets(session, name=name, digest=digest, limit=paging.wanted, within=window)
+        found = find_datasets(session, name=name, digest=digest, limit=paging.wanted, within=window, project=actor.sees)
     return paging.page("datasets", filters, found, found)
 
 
 @router.get("/{dataset}")
-def dataset(farm: FarmHere, _actor: Reader, dataset: Name) -> DataSetDetails:
+def dataset(farm: FarmHere, actor: Reader, dataset: Name) -> DataSetDetails:
     """A data set: its arrays by input, what was done to them, and whether they are there whole."""
     with farm.database.read() as session:
-        entry = DataSetEntry.of(find_one(session, DatasetRow, dataset))
+        entry = DataSetEntry.of(find_one(session, DatasetRow, dataset, actor.sees))
         arrays = [*entry.inputs.values(), *([entry.labels] if entry.labels else [])]
         return DataSetDetails(**vars(entry), whole=farm.complete(session, [array["blob"] for array in arrays]))
 
 
 @router.post("", status_code=status.HTTP_201_CREATED)
-async def add(farm: FarmHere, _actor: Submitter, request: Request, new: NewDataSet) -> DataSetEntry:
+async def add(farm: FarmHere, actor: Submitter, request: Request, new: NewDataSet) -> DataSetEntry:
     """Takes a data set in. The server looks at every value; an equal one that is there already is that one."""
 
     def added() -> DataSetEntry:
+        check_blobs(farm, actor, [*new.inputs.values(), *([new.labels] if new.labels else [])])
         dataset_id = add_dataset_of_blobs(
-            farm, inputs=new.inputs, labels=new.labels, preprocessing=new.preprocessing, source=new.source
+            farm,
+            inputs=new.inputs,
+            labels=new.labels,
+            preprocessing=new.preprocessing,
+            source=new.source,
+            project=actor.project,
         )
         with farm.database.read() as session:
             return DataSetEntry.of(find_one(session, DatasetRow, dataset_id))

@@ -54,7 +54,7 @@ class Removed(BaseModel):
 def engines(
     *,
     farm: FarmHere,
-    _actor: Reader,
+    actor: Reader,
     paging: InPages,
     accuracy: ByAccuracy,
     tensorrt: Text = None,
@@ -76,7 +76,8 @@ def engines(
     wanted = Filter(compute_capability=target, accuracy=accuracy, **words)
     filters = {**words, "target": target, **vars(accuracy)}
     with farm.database.read() as session:
-        found = find_engines(session, wanted, limit=paging.wanted, within=paging.window("engines", filters))
+        window = paging.window("engines", filters)
+        found = find_engines(session, wanted, limit=paging.wanted, within=window, project=actor.sees)
     return paging.page("engines", filters, found, found)
 
 
@@ -97,26 +98,26 @@ def remove_several(farm: FarmHere, _actor: Admin, request: Request, named: Named
 
 
 @router.get("/{engine}")
-def engine(farm: FarmHere, _actor: Reader, engine: Name) -> dict[str, Any]:
+def engine(farm: FarmHere, actor: Reader, engine: Name) -> dict[str, Any]:
     """All that is known of an engine, its layers among it."""
     with farm.database.read() as session:
-        return engine_details(session, engine)
+        return engine_details(session, engine, actor.sees)
 
 
 @router.head("/{engine}/plan", include_in_schema=False)
 @router.get("/{engine}/plan", response_class=Response)
-def plan(farm: FarmHere, _actor: Reader, engine: Name, request: Request) -> Response:
+def plan(farm: FarmHere, actor: Reader, engine: Name, request: Request) -> Response:
     """The engine itself. Its ETag is its digest; one range of bytes can be asked for."""
     with farm.database.read() as session:
-        row = find_one(session, EngineRow, engine)
+        row = find_one(session, EngineRow, engine, actor.sees)
     return download(request, farm.blobs, row.blob, name=f"{row.id}.plan", media_type=PLAN)
 
 
 @router.get("/{engine}/signature", response_class=Response)
-def signature(farm: FarmHere, _actor: Reader, engine: Name) -> Response:
+def signature(farm: FarmHere, actor: Reader, engine: Name) -> Response:
     """What `trtfarm engines check` wants beside the plan, as <file>.sig."""
     with farm.database.read() as session:
-        row = find_one(session, EngineRow, engine)
+        row = find_one(session, EngineRow, engine, actor.sees)
     seal = Seal.of_row(row)
     if seal is None:
         raise NotFoundError(f"engine {row.id} has no signature", remedy="on its farm: trtfarm engines sign")
@@ -125,37 +126,38 @@ def signature(farm: FarmHere, _actor: Reader, engine: Name) -> Response:
 
 @router.head("/{engine}/log", include_in_schema=False)
 @router.get("/{engine}/log", response_class=Response)
-def log(farm: FarmHere, _actor: Reader, engine: Name, request: Request) -> Response:
+def log(farm: FarmHere, actor: Reader, engine: Name, request: Request) -> Response:
     """What the builder said."""
     with farm.database.read() as session:
-        row = find_one(session, EngineRow, engine)
+        row = find_one(session, EngineRow, engine, actor.sees)
     if row.log_blob is None:
         raise NotFoundError(f"engine {row.id} has no log", remedy="see the history of its job")
     return download(request, farm.blobs, row.log_blob, name=f"{row.id}.log", media_type="text/plain; charset=utf-8")
 
 
 @router.put("/{engine}/pin", status_code=status.HTTP_204_NO_CONTENT)
-def pin(farm: FarmHere, _actor: Submitter, engine: Name, request: Request) -> None:
+def pin(farm: FarmHere, actor: Submitter, engine: Name, request: Request) -> None:
     """Every clean-up keeps the engine from now on."""
-    note(request, engine=pin_engine(farm.database, engine, pinned=True))
+    note(request, engine=pin_engine(farm.database, engine, pinned=True, seen_by=actor.sees))
 
 
 @router.delete("/{engine}/pin", status_code=status.HTTP_204_NO_CONTENT)
-def unpin(farm: FarmHere, _actor: Submitter, engine: Name, request: Request) -> None:
+def unpin(farm: FarmHere, actor: Submitter, engine: Name, request: Request) -> None:
     """Clean-up may take the engine again."""
-    note(request, engine=pin_engine(farm.database, engine, pinned=False))
+    note(request, engine=pin_engine(farm.database, engine, pinned=False, seen_by=actor.sees))
 
 
 @router.put("/{engine}/labels/{label}", status_code=status.HTTP_204_NO_CONTENT)
-def label_(farm: FarmHere, _actor: Submitter, engine: Name, label: Name, request: Request) -> None:
+def label_(farm: FarmHere, actor: Submitter, engine: Name, label: Name, request: Request) -> None:
     """Gives the engine a label, such as `prod`; every clean-up keeps what has one."""
-    note(request, engine=label_engine(farm.database, engine, label), label=label)
+    labelled = label_engine(farm.database, engine, label, actor.project, seen_by=actor.sees)
+    note(request, engine=labelled, label=label)
 
 
 @router.delete("/{engine}/labels/{label}", status_code=status.HTTP_204_NO_CONTENT)
-def unlabel(farm: FarmHere, _actor: Submitter, engine: Name, label: Name, request: Request) -> None:
+def unlabel(farm: FarmHere, actor: Submitter, engine: Name, label: Name, request: Request) -> None:
     """Takes a label away from the engine."""
-    note(request, engine=unlabel_engine(farm.database, engine, label), label=label)
+    note(request, engine=unlabel_engine(farm.database, engine, label, seen_by=actor.sees), label=label)
 
 
 @router.delete("/{engine}", status_code=status.HTTP_204_NO_CONTENT)

@@ -6,17 +6,21 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, BackgroundTasks, Header, Query, Request
 from pydantic import BaseModel, Field
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 from sse_starlette import EventSourceResponse
 
 from trtfarm.actions import Action, ActionKind
+from trtfarm.catalog.visibility import visible
+from trtfarm.database.schema import SubmissionRow
 from trtfarm.errors import ForbiddenError
 from trtfarm.farm import Farm
 from trtfarm.jobs.history import events_since
 from trtfarm.jobs.job import Event, Job
 from trtfarm.jobs.queries import list_jobs
 from trtfarm.jobs.state import JobState
+from trtfarm.submissions.cancelling import projects_waiting_for
 from trtfarm.submissions.explain import Nearest, nearest
-from trtfarm.tokens import Scope
 from trtfarm.workers import why_waits
 from trtfarm_api.access import Actor, FarmHere, Reader, Submitter
 from trtfarm_api.auditing import note
@@ -24,6 +28,7 @@ from trtfarm_api.names import Name
 from trtfarm_api.pages import InPages, Page, Text
 from trtfarm_api.service import service_of
 from trtfarm_api.streams import job_stream, seen_of_job, stream
+from trtfarm_api.views import seen_by
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -66,7 +71,7 @@ class Explained(BaseModel):
 def jobs(
     *,
     farm: FarmHere,
-    _actor: Reader,
+    actor: Reader,
     paging: InPages,
     state: JobState | None = None,
     kind: ActionKind | None = None,
@@ -81,18 +86,19 @@ def jobs(
         owner=worker,
         limit=paging.wanted,
         within=paging.window("jobs", filters),
+        project=actor.sees,
     )
-    return paging.page("jobs", filters, found, found)
+    return paging.page("jobs", filters, found, [seen_by(actor.sees, job) for job in found])
 
 
 @router.get("/{job}")
-def job(farm: FarmHere, _actor: Reader, job: Name) -> JobDetails:
+def job(farm: FarmHere, actor: Reader, job: Name) -> JobDetails:
     """A job, and why it waits."""
-    return details(farm, farm.job(job))
+    return details(farm, actor, farm.job(job, actor.sees))
 
 
-def details(farm: Farm, job: Job) -> JobDetails:
-    return JobDetails(job=job, waiting=_waits(farm, job))
+def details(farm: Farm, actor: Actor, job: Job) -> JobDetails:
+    return JobDetails(job=seen_by(actor.sees, job), waiting=_waits(farm, job))
 
 
 def _waits(farm: Farm, job: Job) -> str | None:
@@ -107,7 +113,7 @@ def _waits(farm: Farm, job: Job) -> str | None:
 def events(
     *,
     farm: FarmHere,
-    _actor: Reader,
+    actor: Reader,
     job: Name,
     request: Request,
     after: Annotated[int, Query(ge=0, le=1 << 62, description="Only events with greater ids.")] = 0,
@@ -119,19 +125,19 @@ def events(
     With `Accept: text/event-stream` as server-sent events until its end, `job` for each event and `end` with the job,
     to be gone on with by Last-Event-ID; else as JSON, up to 1,000 events.
     """
-    found, seen = farm.job(job), seen_of_job(last_event_id, after)
+    found, seen = farm.job(job, actor.sees), seen_of_job(last_event_id, after)
     if _STREAM in accept:
-        return stream(job_stream(farm, request.app.state.changes, found.id, seen))
+        return stream(job_stream(farm, request.app.state.changes, found.id, seen, actor.sees))
     return Events(items=events_since(farm.database, found.id, seen))
 
 
 @router.get("/{job}/explanation")
-def explanation(farm: FarmHere, _actor: Reader, job: Name) -> Explained:
+def explanation(farm: FarmHere, actor: Reader, job: Name) -> Explained:
     """Which fields of a job's key differ from the nearest result that was stored, so that it was no hit."""
-    found = farm.job(job)
+    found = farm.job(job, actor.sees)
     action = Action(ActionKind(found.kind), found.request["fields"])
     with farm.database.read() as session:
-        alike = nearest(session, action, before=found)
+        alike = nearest(session, action, before=found, project=actor.sees)
     return Explained(
         job=found.id,
         kind=found.kind,
@@ -145,25 +151,33 @@ def explanation(farm: FarmHere, _actor: Reader, job: Name) -> Explained:
 
 @router.post("/{job}/cancel")
 def cancel(farm: FarmHere, actor: Submitter, job: Name, request: Request) -> JobDetails:
-    """Ends a queued job, and asks the worker of a running one to stop; an ended one stays as it is."""
-    found = _own(farm, actor, job)
+    """Ends a queued job, and asks the worker of a running one to stop; an ended one stays as it is.
+
+    All submissions that wait for it lose it; so one that another project waits for, too, is not to be cancelled.
+    """
+    found = farm.job(job, actor.sees)
     note(request, job=found.id)
-    return details(farm, farm.cancel(found.id))
+    with farm.database.read() as session:
+        if _shared(session, actor, found):
+            raise ForbiddenError(
+                f"another project waits for {found.id}, too", remedy="cancel the submission: trtfarm submissions cancel"
+            )
+    return details(farm, actor, farm.cancel(found.id))
 
 
 @router.post("/{job}/retry")
 def retry(farm: FarmHere, actor: Submitter, job: Name, request: Request, later: BackgroundTasks) -> Retried:
     """Queues a job again that failed, was cancelled or quarantined; the submissions that it ended go on."""
-    found = _own(farm, actor, job)
+    found = farm.job(job, actor.sees)
     note(request, job=found.id)
     queued, submissions = farm.retry(found.id)
     later.add_task(service_of(request).announce, farm, [queued.id])
-    return Retried(job=queued, submissions=submissions)
+    with farm.database.read() as session:
+        seen = select(SubmissionRow.id).where(SubmissionRow.id.in_(submissions), *visible(SubmissionRow, actor.sees))
+        mine = set(session.scalars(seen))
+    return Retried(job=seen_by(actor.sees, queued), submissions=[one for one in submissions if one in mine])
 
 
-def _own(farm: Farm, actor: Actor, name: str) -> Job:
-    """Raises ForbiddenError for another project's job."""
-    job = farm.job(name)
-    if job.project != actor.project and not actor.allows(Scope.ADMIN):
-        raise ForbiddenError(f"{job.id} belongs to another project", remedy="ask somebody of that project, or an admin")
-    return job
+def _shared(session: Session, actor: Actor, job: Job) -> bool:
+    """Whether submissions of projects that the actor does not see wait for a job."""
+    return actor.sees is not None and bool(set(projects_waiting_for(session, job.id)) - {actor.sees})

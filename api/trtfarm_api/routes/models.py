@@ -15,6 +15,7 @@ from trtfarm.catalog.lookup import find_one
 from trtfarm.database.schema import ModelRow
 from trtfarm_api.access import FarmHere, Reader, Submitter
 from trtfarm_api.auditing import note
+from trtfarm_api.blob_access import check_blobs
 from trtfarm_api.forms import writable
 from trtfarm_api.heavy import heavily
 from trtfarm_api.names import DigestText, Name
@@ -43,30 +44,31 @@ class NewModel(BaseModel):
 
 
 @router.get("")
-def models(farm: FarmHere, _actor: Reader, paging: InPages, name: Text = None, digest: Text = None) -> Page[ModelEntry]:
+def models(farm: FarmHere, actor: Reader, paging: InPages, name: Text = None, digest: Text = None) -> Page[ModelEntry]:
     """Models, newest first; `digest` is the start of one."""
     filters = {"name": name, "digest": digest}
     with farm.database.read() as session:
         window = paging.window("models", filters)
-        found = find_models(session, name=name, digest=digest, limit=paging.wanted, within=window)
+        found = find_models(session, name=name, digest=digest, limit=paging.wanted, within=window, project=actor.sees)
     return paging.page("models", filters, found, found)
 
 
 @router.get("/{model}")
-def model(farm: FarmHere, _actor: Reader, model: Name) -> ModelDetails:
+def model(farm: FarmHere, actor: Reader, model: Name) -> ModelDetails:
     """A model: its digests, inputs and outputs, and whether its files are there whole."""
     with farm.database.read() as session:
-        row = find_one(session, ModelRow, model)
+        row = find_one(session, ModelRow, model, actor.sees)
         whole = farm.complete(session, [blob for blob in (row.blob, row.weights_blob) if blob])
         return ModelDetails(**vars(ModelEntry.of(row)), whole=whole)
 
 
 @router.post("", status_code=status.HTTP_201_CREATED)
-async def add(farm: FarmHere, _actor: Submitter, request: Request, new: NewModel) -> ModelEntry:
+async def add(farm: FarmHere, actor: Submitter, request: Request, new: NewModel) -> ModelEntry:
     """Takes a model in. The server reads it itself; an equal one that is there already is that one."""
 
     def added() -> ModelEntry:
-        model_id = add_model_of_blobs(farm, new.name, new.blob, new.weights)
+        check_blobs(farm, actor, [new.blob, *new.weights.values()])
+        model_id = add_model_of_blobs(farm, new.name, new.blob, new.weights, actor.project)
         with farm.database.read() as session:
             return ModelEntry.of(find_one(session, ModelRow, model_id))
 

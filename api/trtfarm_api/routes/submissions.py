@@ -36,11 +36,24 @@ class Plan(BaseModel):
     steps: list[dict[str, Any]]
 
 
+class Gone(BaseModel):
+    """A submission as it is now, and the ids of the jobs that it had waited for.
+
+    `withdrawn` were queued and are no more, `stopping` run and are asked to stop, `left` go on because other
+    submissions wait for them.
+    """
+
+    submission: SubmissionView
+    withdrawn: list[str]
+    stopping: list[str]
+    left: list[str]
+
+
 @router.get("")
 def submissions(
     *,
     farm: FarmHere,
-    _actor: Reader,
+    actor: Reader,
     paging: InPages,
     accuracy: ByAccuracy,
     state: SubmissionState | None = None,
@@ -52,30 +65,32 @@ def submissions(
     filters = {**words, **vars(accuracy)}
     with farm.database.read() as session:
         window = paging.window("submissions", filters)
-        found = find_submissions(session, **words, accuracy=accuracy, limit=paging.wanted, within=window)
+        found = find_submissions(
+            session, **words, accuracy=accuracy, limit=paging.wanted, within=window, seen_by=actor.sees
+        )
     return paging.page("submissions", filters, found, found)
 
 
 @router.get("/{submission}")
-def submission(farm: FarmHere, _actor: Reader, submission: Name) -> SubmissionView:
+def submission(farm: FarmHere, actor: Reader, submission: Name) -> SubmissionView:
     """A submission, and where each of its steps is."""
     with farm.database.read() as session:
-        submission_id = find_one(session, SubmissionRow, submission).id
+        submission_id = find_one(session, SubmissionRow, submission, actor.sees).id
     return SubmissionView.of(farm.submissions.get(submission_id))
 
 
 @router.get("/{submission}/facts")
-def facts(farm: FarmHere, _actor: Reader, submission: Name) -> dict[str, Any]:
+def facts(farm: FarmHere, actor: Reader, submission: Name) -> dict[str, Any]:
     """What became of a submission: its table, engines and accuracy, as `trtfarm submit --json` tells it."""
     with farm.database.read() as session:
-        found = farm.submissions.get(find_one(session, SubmissionRow, submission).id)
-        return facts_of(session, found)
+        found = farm.submissions.get(find_one(session, SubmissionRow, submission, actor.sees).id)
+        return facts_of(session, found, actor.sees)
 
 
 @router.get("/{submission}/events", response_class=EventSourceResponse)
 def events(
     farm: FarmHere,
-    _actor: Reader,
+    actor: Reader,
     submission: Name,
     request: Request,
     last_event_id: Annotated[str | None, Header(max_length=60_000)] = None,
@@ -86,17 +101,30 @@ def events(
     """
     seen = seen_of_submission(last_event_id)
     with farm.database.read() as session:
-        submission_id = find_one(session, SubmissionRow, submission).id
+        submission_id = find_one(session, SubmissionRow, submission, actor.sees).id
     return stream(submission_stream(farm, request.app.state.changes, submission_id, seen))
 
 
+@router.post("/{submission}/cancel")
+def cancel(farm: FarmHere, actor: Submitter, submission: Name, request: Request) -> Gone:
+    """Ends a submission, and its jobs as far as nobody else wants them; one that has ended stays as it is."""
+    with farm.database.read() as session:
+        submission_id = find_one(session, SubmissionRow, submission, actor.sees).id
+    note(request, submission=submission_id)
+    gone = farm.cancel_submission(submission_id)
+    jobs = {name: list(getattr(gone, name)) for name in ("withdrawn", "stopping", "left")}
+    return Gone(submission=SubmissionView.of(farm.submissions.get(submission_id)), **jobs)
+
+
 @router.post("/plan")
-def plan(farm: FarmHere, _actor: Submitter, request: Request, asked: Asked) -> Plan:
+def plan(farm: FarmHere, actor: Submitter, request: Request, asked: Asked) -> Plan:
     """What would happen, without doing anything: what is stored already, and what differs where it is not."""
     workers = list_workers(farm.database, left=True)
     with farm.database.read() as session:
-        wanted = request_of(session, asked, service_of(request).choose)
-        found = explain(session, wanted, farm.complete, waits=lambda word: why_waiting(word, workers))
+        wanted = request_of(session, asked, service_of(request).choose, actor.sees)
+        found = explain(
+            session, wanted, farm.complete, waits=lambda word: why_waiting(word, workers), project=actor.sees
+        )
     return Plan(steps=[explanation.as_dict() for explanation in found])
 
 
@@ -119,7 +147,7 @@ def submit(
     known = farm.sent_before(sender)
     if known is None:
         with farm.database.read() as session:
-            wanted = request_of(session, asked, service_of(request).choose)
+            wanted = request_of(session, asked, service_of(request).choose, actor.sees)
         submission_id, queued = farm.submit(wanted, fresh=asked.fresh, sender=sender)
         later.add_task(service_of(request).announce, farm, queued)
     else:

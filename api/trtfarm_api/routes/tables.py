@@ -19,6 +19,7 @@ from trtfarm_api.access import FarmHere, Reader, Submitter
 from trtfarm_api.accuracies import ByAccuracy
 from trtfarm_api.asking import Word
 from trtfarm_api.auditing import note
+from trtfarm_api.blob_access import check_blobs
 from trtfarm_api.downloads import download
 from trtfarm_api.heavy import heavily
 from trtfarm_api.names import DigestText, Name
@@ -38,7 +39,7 @@ class NewTable(BaseModel):
 def tables(
     *,
     farm: FarmHere,
-    _actor: Reader,
+    actor: Reader,
     paging: InPages,
     accuracy: ByAccuracy,
     tensorrt: Text = None,
@@ -55,32 +56,34 @@ def tables(
     wanted = Filter(compute_capability=target, accuracy=accuracy, **words)
     filters = {**words, "target": target, **vars(accuracy)}
     with farm.database.read() as session:
-        found = find_tables(session, wanted, limit=paging.wanted, within=paging.window("tables", filters))
+        window = paging.window("tables", filters)
+        found = find_tables(session, wanted, limit=paging.wanted, within=window, project=actor.sees)
     return paging.page("tables", filters, found, found)
 
 
 @router.get("/{table}")
-def table(farm: FarmHere, _actor: Reader, table: Name) -> dict[str, Any]:
+def table(farm: FarmHere, actor: Reader, table: Name) -> dict[str, Any]:
     """A table: its rule, its data, its scales."""
     with farm.database.read() as session:
-        return table_details(session, table)
+        return table_details(session, table, actor.sees)
 
 
 @router.head("/{table}/text", include_in_schema=False)
 @router.get("/{table}/text", response_class=Response)
-def text(farm: FarmHere, _actor: Reader, table: Name, request: Request) -> Response:
+def text(farm: FarmHere, actor: Reader, table: Name, request: Request) -> Response:
     """The text that TensorRT reads. Its ETag is its digest; one range of bytes can be asked for."""
     with farm.database.read() as session:
-        row = find_one(session, TableRow, table)
+        row = find_one(session, TableRow, table, actor.sees)
     return download(request, farm.blobs, row.blob, name=f"{row.id}.cache", media_type="text/plain; charset=utf-8")
 
 
 @router.post("", status_code=status.HTTP_201_CREATED)
-async def add(farm: FarmHere, _actor: Submitter, request: Request, new: NewTable) -> dict[str, Any]:
+async def add(farm: FarmHere, actor: Submitter, request: Request, new: NewTable) -> dict[str, Any]:
     """Takes a table in, checked against its model; equal scales for the same model are stored once."""
 
     def added() -> dict[str, Any]:
-        table_id = add_table_of_blob(farm, new.blob, new.model)
+        check_blobs(farm, actor, [new.blob])
+        table_id = add_table_of_blob(farm, new.blob, new.model, actor.project, seen_by=actor.sees)
         with farm.database.read() as session:
             return table_details(session, table_id)
 

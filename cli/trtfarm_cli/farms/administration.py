@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from trtfarm.jobs.sharing import Share
     from trtfarm.retention.policy import Policy
     from trtfarm.tokens import Scope
     from trtfarm.workers import WorkerState
@@ -30,6 +31,9 @@ class Administration(Protocol):
         """A token, with what opens the API in `token`."""
 
     def revoke_token(self, text: str) -> Facts: ...
+
+    def set_share(self, project: str, share: Share) -> Facts:
+        """How a project shares in the workers from now on."""
 
     def clean(self, policy: Policy, *, grace_seconds: float, dry_run: bool, tell: Tell) -> Facts:
         """What went, as `Cleaned.as_dict` tells it."""

@@ -10,6 +10,7 @@ from trtfarm.farm import Farm
 from trtfarm_cli.farms.administration import Facts, Tell
 
 if TYPE_CHECKING:
+    from trtfarm.jobs.sharing import Share
     from trtfarm.retention.policy import Policy
     from trtfarm.tokens import Scope
     from trtfarm.workers import WorkerState
@@ -46,6 +47,11 @@ class AdministrationHere:
         from trtfarm.tokens import revoke_token
 
         return asdict(revoke_token(self._farm.database, text))
+
+    def set_share(self, project: str, share: Share) -> Facts:
+        from trtfarm.projects import set_share
+
+        return asdict(set_share(self._farm.database, project, share))
 
     def clean(self, policy: Policy, *, grace_seconds: float, dry_run: bool, tell: Tell) -> Facts:
         from trtfarm.retention.cleaning import clean

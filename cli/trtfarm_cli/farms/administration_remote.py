@@ -10,6 +10,7 @@ from trtfarm_cli.farms.administration import Facts, Tell
 from trtfarm_client import Client
 
 if TYPE_CHECKING:
+    from trtfarm.jobs.sharing import Share
     from trtfarm.retention.policy import Policy
     from trtfarm.tokens import Scope
     from trtfarm.workers import WorkerState
@@ -40,6 +41,9 @@ class RemoteAdministration:
 
     def revoke_token(self, text: str) -> Facts:
         return asdict(self._farm.revoke_token(text))
+
+    def set_share(self, project: str, share: Share) -> Facts:
+        return asdict(self._farm.set_project(project, weight=share.weight, max_running=share.max_running))
 
     def clean(self, policy: Policy, *, grace_seconds: float, dry_run: bool, tell: Tell) -> Facts:
         return self._farm.clean(policy, garbage_after=grace_seconds, dry_run=dry_run, tell=tell)

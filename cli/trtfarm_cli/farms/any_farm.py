@@ -130,6 +130,14 @@ class AnyFarm(Protocol):
 
     def retry(self, text: str) -> Requeued: ...
 
+    def submissions(self, *, state: str | None, limit: int) -> list[Facts]: ...
+
+    def cancel_submission(self, text: str) -> Facts:
+        """`submission` and `state` as they are now; jobs in `withdrawn`, `stopping`, and `left` to others."""
+
+    def projects(self) -> list[Facts]:
+        """How those that are seen share in the workers, and how many jobs they have queued and running."""
+
     def explain_job(self, text: str) -> Facts:
         """`job`, `kind`, `state`, `key`, `fields`, and in `nearest` the stored result that is most alike."""
 

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from trtfarm.catalog.lookup import find_one
 from trtfarm.database.schema import EngineRow, ModelRow, TableRow
 from trtfarm.farm import Farm
-from trtfarm.jobs.state import JobState
+from trtfarm.jobs.state import JobState, SubmissionState
 from trtfarm_cli import output
 from trtfarm_cli.farms.administration_here import AdministrationHere
 from trtfarm_cli.farms.any_farm import EVERYTHING, Facts, FarmKey, Pulled, Requeued, Within
@@ -90,7 +90,7 @@ class FarmHere:
         path = writable(destination or Path(name))
         if verify:
             check_row(Keyring.of(self._farm.settings), found)
-        self._farm.blobs.materialize(found.blob, path)
+        self._farm.blobs.materialize(found.blob, path, lasting=True)
         seal = Seal.of_row(found)
         signature = write_signature(path, EngineStatement.of_row(found), seal) if seal else None
         return Pulled(engine=found.id, digest=found.blob, size=found.size, path=path, signature=signature)
@@ -172,6 +172,25 @@ class FarmHere:
     def cancel(self, text: str) -> Facts:
         [found] = self._plain([self._farm.cancel(self._farm.job(text).id)])
         return found
+
+    def submissions(self, *, state: str | None, limit: int) -> list[Facts]:
+        from trtfarm.submissions.listing import find_submissions
+
+        wanted = SubmissionState(state) if state else None
+        with self._farm.database.read() as session:
+            return [asdict(entry) for entry in find_submissions(session, state=wanted, limit=limit)]
+
+    def cancel_submission(self, text: str) -> Facts:
+        from trtfarm.database.schema import SubmissionRow
+
+        with self._farm.database.read() as session:
+            submission_id = find_one(session, SubmissionRow, text).id
+        return asdict(self._farm.cancel_submission(submission_id))
+
+    def projects(self) -> list[Facts]:
+        from trtfarm.projects import list_projects
+
+        return [asdict(project) for project in list_projects(self._farm.database)]
 
     def retry(self, text: str) -> Requeued:
         from trtfarm_worker.inline import announce

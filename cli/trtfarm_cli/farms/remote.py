@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -143,6 +144,17 @@ class RemoteFarm:
 
     def cancel(self, text: str) -> Facts:
         return self._plain(self._client.cancel_job(text).job)
+
+    def submissions(self, *, state: str | None, limit: int) -> list[Facts]:
+        return self._client.submissions(state=state, limit=limit)
+
+    def cancel_submission(self, text: str) -> Facts:
+        gone = self._client.cancel_submission(text)
+        jobs = {"withdrawn": gone.withdrawn, "stopping": gone.stopping, "left": gone.left}
+        return {"submission": gone.submission.id, "state": gone.submission.state, **jobs}
+
+    def projects(self) -> list[Facts]:
+        return [asdict(project) for project in self._client.projects()]
 
     def retry(self, text: str) -> Requeued:
         now = self._client.retry_job(text)

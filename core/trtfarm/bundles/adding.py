@@ -12,6 +12,7 @@ from trtfarm.blobs.records import record
 from trtfarm.blobs.store import Blob
 from trtfarm.bundles.placing import Placed, Verdict
 from trtfarm.catalog.details import IMPORTED
+from trtfarm.catalog.visibility import grant
 from trtfarm.database.insert import conflict_insert
 from trtfarm.database.schema import EngineLabelRow, ModelNameRow, ModelRow
 
@@ -30,6 +31,7 @@ def add(
     origin: Mapping[str, str],
     holder: str,
     labels: bool,
+    project: str,
 ) -> None:
     """`tables` by the digests of their texts; `files` are stored, and held by `holder`."""
     record(session, files, holder=holder)
@@ -38,13 +40,20 @@ def add(
             if each.verdict is Verdict.NEW and each.values is not None:
                 session.add(each.kind.rows(**_columns(each, each.values, tables, origin)))
         session.flush()
+    grant(session, project, (each.here for each in placed if _brings(each)))
     for each in placed:
         if each.kind.name == "models" and each.here is not None:
             _complete_model(session, each.here, each)
         if labels and each.kind.name == "engines" and each.verdict is not Verdict.CONFLICT:
             for label in each.record["labels"]:
-                row = conflict_insert(session, EngineLabelRow).values(engine_id=each.here, label=label)
+                row = conflict_insert(session, EngineLabelRow).values(engine_id=each.here, project=project, label=label)
                 session.execute(row.on_conflict_do_nothing())
+
+
+def _brings(placed: Placed) -> bool:
+    """Whether the project has this from now on; a model only if the bundle has its files, and not just its name."""
+    known = placed.kind.name in {"engines", "tables"} or (placed.kind.name == "models" and bool(placed.files))
+    return known and placed.verdict is not Verdict.CONFLICT
 
 
 def _columns(

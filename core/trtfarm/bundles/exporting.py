@@ -35,16 +35,16 @@ class Export:
         return container.chunks_of(self.manifest.data, self.signature, self.manifest.blobs, blobs.stream)
 
 
-def export_of(farm: Farm, selection: Selection) -> Export:
-    """What a selection amounts to.
+def export_of(farm: Farm, selection: Selection, project: str | None = None) -> Export:
+    """What a selection amounts to, of what a project sees.
 
     Raises UsageError and NotFoundError for what is not there, SignatureError for an engine that no trusted key signed
     as it is, MissingBlobError where a file is gone, BundleError for rows that no other farm would take.
     """
     keyring = Keyring.of(farm.settings)
     with farm.database.read() as session:
-        rows = chosen(session, selection)
-        records = records_of(session, rows)
+        rows = chosen(session, selection, project)
+        records = records_of(session, rows, project)
     for engine in rows["engines"].values():
         check_row(keyring, engine)
     manifest = Manifest.of(records, _blobs(farm, rows, with_models=selection.with_models))

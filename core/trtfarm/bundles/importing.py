@@ -26,6 +26,7 @@ from trtfarm.bundles.statement import BundleStatement, check, seal_of
 from trtfarm.database.schema import EngineRow
 from trtfarm.errors import ConflictError
 from trtfarm.farm import Farm
+from trtfarm.projects import DEFAULT_PROJECT
 from trtfarm.signing.keyring import Keyring
 from trtfarm.signing.seal import Seal, check_seal
 from trtfarm.signing.statement import EngineStatement
@@ -91,9 +92,10 @@ def import_bundle(
     name: str,
     dry_run: bool = False,
     labels: bool = False,
+    project: str = DEFAULT_PROJECT,
     tell: Tell = lambda _done, _total: None,
 ) -> Imported:
-    """Takes a bundle in; with `dry_run` only looks. `labels` gives engines the labels that they have in the bundle.
+    """Takes a bundle in for a project; with `dry_run` only looks. `labels` gives engines those of the bundle.
 
     It has to be a file: obstore asks for bytes while it stores, and can be asked for none meanwhile. `name` is what the
     user calls it. Raises SignatureError unless a trusted key signed the bundle, and each engine in it; BundleError for
@@ -112,7 +114,7 @@ def import_bundle(
         return Imported(origin=origin, placed=taking.placed(), stored=taking.read(keep=False), dry_run=True)
     with holding(farm.database, [blob.digest for blob in manifest.blobs]) as holder:
         stored = taking.read(keep=True)
-        placed = taking.commit(origin, holder, labels=labels)
+        placed = taking.commit(origin, holder, labels=labels, project=project)
     return Imported(origin=origin, placed=placed, stored=stored, dry_run=False)
 
 
@@ -164,14 +166,14 @@ class _Taking:
             self._check_models(placed)
         return tuple(missing)
 
-    def commit(self, origin: Origin, holder: str, *, labels: bool) -> tuple[Placed, ...]:
+    def commit(self, origin: Origin, holder: str, *, labels: bool, project: str) -> tuple[Placed, ...]:
         """Writes the rows. Raises ConflictError where the farm changed so that another file is needed now."""
         for _ in range(_ATTEMPTS - 1):
             with suppress(IntegrityError):  # somebody wrote or removed one of the rows at the same time
-                return self._commit(origin, holder, labels=labels)
-        return self._commit(origin, holder, labels=labels)
+                return self._commit(origin, holder, labels=labels, project=project)
+        return self._commit(origin, holder, labels=labels, project=project)
 
-    def _commit(self, origin: Origin, holder: str, *, labels: bool) -> tuple[Placed, ...]:
+    def _commit(self, origin: Origin, holder: str, *, labels: bool, project: str) -> tuple[Placed, ...]:
         with self._farm.database.write() as session:
             placed = place(session, self._manifest, self._farm.complete)
             if not needed(placed) <= set(self._kept):
@@ -181,7 +183,16 @@ class _Taking:
                     remedy="import it again",
                 )
             files = [self._manifest.files[digest] for digest in sorted(needed(placed))]
-            add(session, placed, self._tables, files, origin=vars(origin), holder=holder, labels=labels)
+            add(
+                session,
+                placed,
+                self._tables,
+                files,
+                origin=vars(origin),
+                holder=holder,
+                labels=labels,
+                project=project,
+            )
             return tuple(placed)
 
     def _told(self, content: Iterator[bytes]) -> Iterator[bytes]:

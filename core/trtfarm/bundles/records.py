@@ -14,11 +14,11 @@ from trtfarm.catalog.labels import labels_of
 from trtfarm.database.schema import ModelNameRow
 
 
-def records_of(session: Session, chosen: Chosen) -> dict[str, list[Record]]:
-    """The records of each kind."""
+def records_of(session: Session, chosen: Chosen, project: str | None = None) -> dict[str, list[Record]]:
+    """The records of each kind, with the labels that a project sees."""
     besides = {
         "names": _names(session, list(chosen["models"])),
-        "labels": labels_of(session, list(chosen["engines"])),
+        "labels": labels_of(session, list(chosen["engines"]), project),
     }
     return {kind.name: [_record(kind, row, besides) for row in chosen[kind.name].values()] for kind in KINDS}
 

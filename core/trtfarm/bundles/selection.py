@@ -13,6 +13,7 @@ from trtfarm import actions
 from trtfarm.catalog.filters import Filter
 from trtfarm.catalog.lookup import find_one
 from trtfarm.catalog.search import find_engines, find_tables
+from trtfarm.catalog.visibility import granted
 from trtfarm.database.batches import batches
 from trtfarm.database.schema import DatasetRow, EngineRow, ModelRow, QuantizationRow, TableRow, VerificationRow
 from trtfarm.errors import NotFoundError, UsageError
@@ -39,10 +40,13 @@ class Selection:
     with_models: bool = False
 
 
-def chosen(session: Session, selection: Selection) -> Chosen:
-    """The rows of a bundle. Raises UsageError where nothing is asked for, NotFoundError where there is none such."""
-    engines = {row.id: row for row in _engines(session, selection)}
-    tables = {row.id: row for row in _tables(session, selection)}
+def chosen(session: Session, selection: Selection, project: str | None = None) -> Chosen:
+    """The rows of a bundle, of those that a project sees.
+
+    Raises UsageError where nothing is asked for, NotFoundError where there is none such.
+    """
+    engines = {row.id: row for row in _engines(session, selection, project)}
+    tables = {row.id: row for row in _tables(session, selection, project)}
     if not engines and not tables:
         raise NotFoundError("there is no engine or table to export", remedy="see trtfarm engines list and tables list")
     quantizations = _quantizations(session, engines.values())
@@ -54,9 +58,11 @@ def chosen(session: Session, selection: Selection) -> Chosen:
         **_rows(session, VerificationRow, VerificationRow.quantization_id, quantizations),
     }
     made_of = [row.dataset_id for row in (*tables.values(), *verifications.values())]
-    models = [row.model_id for row in [*built, *tables.values()]]
+    models = _rows(session, ModelRow, ModelRow.id, [row.model_id for row in [*built, *tables.values()]])
+    if selection.with_models and project is not None:
+        _check_given(session, models, project)
     return {
-        "models": _rows(session, ModelRow, ModelRow.id, models),
+        "models": models,
         "datasets": _rows(session, DatasetRow, DatasetRow.id, made_of),
         "tables": tables,
         "quantizations": quantizations,
@@ -65,23 +71,32 @@ def chosen(session: Session, selection: Selection) -> Chosen:
     }
 
 
-def _engines(session: Session, selection: Selection) -> list[EngineRow]:
-    rows = [find_one(session, EngineRow, text) for text in selection.engines]
+def _engines(session: Session, selection: Selection, project: str | None) -> list[EngineRow]:
+    rows = [find_one(session, EngineRow, text, project) for text in selection.engines]
     if not (selection.engines or selection.tables or selection.model or selection.label):
         raise UsageError("nothing was named to export", remedy="name an engine, a table, a model or a label")
     if selection.model or selection.label:
         wanted = Filter(model=selection.model, label=selection.label)
-        ids = [entry.id for entry in find_engines(session, wanted, limit=_MOST + 1)]
+        ids = [entry.id for entry in find_engines(session, wanted, limit=_MOST + 1, project=project)]
         rows += _rows(session, EngineRow, EngineRow.id, _few(ids)).values()
     return rows
 
 
-def _tables(session: Session, selection: Selection) -> list[TableRow]:
-    rows = [find_one(session, TableRow, text) for text in selection.tables]
+def _tables(session: Session, selection: Selection, project: str | None) -> list[TableRow]:
+    rows = [find_one(session, TableRow, text, project) for text in selection.tables]
     if selection.model and not selection.label:
-        ids = [entry.id for entry in find_tables(session, Filter(model=selection.model), limit=_MOST + 1)]
+        wanted = Filter(model=selection.model)
+        ids = [entry.id for entry in find_tables(session, wanted, limit=_MOST + 1, project=project)]
         rows += _rows(session, TableRow, TableRow.id, _few(ids)).values()
     return rows
+
+
+def _check_given(session: Session, models: Iterable[str], project: str) -> None:
+    """Raises NotFoundError for a model that a project has engines of, from a bundle, and never handed in."""
+    if strangers := sorted(set(models) - granted(session, project, models)):
+        raise NotFoundError(
+            f"the model itself of {', '.join(strangers)} was not handed in", remedy="export without the models"
+        )
 
 
 def _few(ids: list[str]) -> list[str]:

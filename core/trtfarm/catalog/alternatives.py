@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from trtfarm.catalog.filters import Filter, named_so, starts_so
+from trtfarm.catalog.labels import labels_seen
 from trtfarm.catalog.measured import few_measured_engines, measured_engines
 from trtfarm.database.artifacts import EngineLabelRow, EngineRow, ModelRow
 
@@ -26,8 +27,8 @@ Conditions = list[ColumnElement[bool]]
 _Column = InstrumentedAttribute[str] | InstrumentedAttribute[str | None]
 
 
-def engine_alternatives(session: Session, wanted: Filter) -> list[Conditions]:
-    """Conditions on engines; an engine fits one of them at most, and none where none can."""
+def engine_alternatives(session: Session, wanted: Filter, project: str | None = None) -> list[Conditions]:
+    """Conditions on engines; an engine fits one of them at most, and none where none can. Labels are the project's."""
     # The one that leaves the fewest engines leads; each has an index that holds the columns after it.
     meant: dict[_Column, list[str] | None] = {
         EngineRow.model_id: _models(session, wanted.model),
@@ -37,7 +38,7 @@ def engine_alternatives(session: Session, wanted: Filter) -> list[Conditions]:
         EngineRow.calibrator: _exactly(wanted.calibrator),
     }
     given = [(column, values) for column, values in meant.items() if values is not None]
-    rest = [*_starting(wanted.digest), *_labelled(session, wanted.label)]
+    rest = [*_starting(wanted.digest), *_labelled(session, wanted.label, project)]
     rest += measured_engines(wanted.accuracy)
     few = few_measured_engines(session, wanted.accuracy)
     if few is not None:
@@ -55,11 +56,11 @@ def _starting(digest: str | None) -> Conditions:
     return [] if digest is None else [starts_so(EngineRow.blob, digest)]
 
 
-def _labelled(session: Session, label: str | None) -> Conditions:
+def _labelled(session: Session, label: str | None, project: str | None) -> Conditions:
     """That an engine has a label: one that few have is looked up, of one that many have each engine is asked."""
     if label is None:
         return []
-    found = select(EngineLabelRow.engine_id).where(EngineLabelRow.label == label)
+    found = select(EngineLabelRow.engine_id).where(EngineLabelRow.label == label, *labels_seen(project))
     many = session.execute(found.offset(_FEW).limit(1)).first() is not None
     if many:
         return [found.where(EngineLabelRow.engine_id == EngineRow.id).correlate(EngineRow).exists()]

@@ -18,12 +18,12 @@ IMPORTED = "imported"
 _OF_GPU = ("table_reuse", "coverage", "int8_share", "int8_time_share", "warning", "timing_cache_used", "device")
 
 
-def engine_details(session: Session, text: str) -> dict[str, Any]:
+def engine_details(session: Session, text: str, project: str | None = None) -> dict[str, Any]:
     """The engine whose id or digest starts with `text`, with its layers, inputs and outputs, and what it came from."""
-    engine = find_one(session, EngineRow, text)
+    engine = find_one(session, EngineRow, text, project)
     quantization = session.get(QuantizationRow, engine.quantization_id) if engine.quantization_id else None
     return {
-        **engine_entry(session, engine).as_dict(),
+        **engine_entry(session, engine, project).as_dict(),
         "profiles": engine.profiles,
         "options": engine.options,
         "key": engine.key,
@@ -41,9 +41,9 @@ def engine_details(session: Session, text: str) -> dict[str, Any]:
     }
 
 
-def table_details(session: Session, text: str) -> dict[str, Any]:
+def table_details(session: Session, text: str, project: str | None = None) -> dict[str, Any]:
     """The table whose id or digest starts with `text`, with its rule, its data and its scales."""
-    table = find_one(session, TableRow, text)
+    table = find_one(session, TableRow, text, project)
     model = session.scalars(select(ModelRow).where(ModelRow.id == table.model_id)).one()
     dataset = session.get(DatasetRow, table.dataset_id) if table.dataset_id else None
     return {

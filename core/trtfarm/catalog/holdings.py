@@ -7,15 +7,22 @@ from sqlalchemy.orm import Session
 
 from trtfarm.catalog.entries import DataSetEntry, ModelEntry
 from trtfarm.catalog.filters import starts_so
+from trtfarm.catalog.visibility import visible
 from trtfarm.catalog.window import EVERYTHING, Window
 from trtfarm.database.artifacts import DatasetRow, ModelNameRow, ModelRow
 
 
 def find_models(
-    session: Session, *, name: str | None = None, digest: str | None = None, limit: int, within: Window = EVERYTHING
+    session: Session,
+    *,
+    name: str | None = None,
+    digest: str | None = None,
+    limit: int,
+    within: Window = EVERYTHING,
+    project: str | None = None,
 ) -> list[ModelEntry]:
     """Models that came under this name, or whose digest starts so."""
-    conditions = _of_digest(ModelRow, digest)
+    conditions = _of_digest(ModelRow, digest) + visible(ModelRow, project)
     if name is not None:
         named = select(ModelNameRow.model_id).where(ModelNameRow.name == name)
         conditions.append(or_(ModelRow.name == name, ModelRow.id.in_(named)))
@@ -24,10 +31,16 @@ def find_models(
 
 
 def find_datasets(
-    session: Session, *, name: str | None = None, digest: str | None = None, limit: int, within: Window = EVERYTHING
+    session: Session,
+    *,
+    name: str | None = None,
+    digest: str | None = None,
+    limit: int,
+    within: Window = EVERYTHING,
+    project: str | None = None,
 ) -> list[DataSetEntry]:
     """Data sets of this name, or whose digest starts so."""
-    conditions = _of_digest(DatasetRow, digest)
+    conditions = _of_digest(DatasetRow, digest) + visible(DatasetRow, project)
     if name is not None:
         conditions.append(DatasetRow.name == name)
     statement = within.newest_first(select(DatasetRow).where(*conditions), DatasetRow, limit=limit)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from trtfarm.catalog.visibility import visible
 from trtfarm.database.access import TokenRow
 from trtfarm.database.artifacts import DatasetRow, EngineRow, ModelRow, QuantizationRow, TableRow
 from trtfarm.database.base import Base
@@ -34,24 +35,25 @@ _SHOWN = 5
 _COMPARED = 200
 
 
-def find_one(session: Session, row_type: type[Row], text: str) -> Row:
-    """The row whose id is `text`, or the only one whose id or digest (`sha256:…`) starts with it.
+def find_one(session: Session, row_type: type[Row], text: str, project: str | None = None) -> Row:
+    """The row whose id is `text`, or the only one whose id or digest (`sha256:…`) starts with it, of all that are seen.
 
     Raises NotFoundError, with the ids that look most like it, or UsageError if several rows start so.
     """
     rows: Any = row_type
     word, digest = _WORDS[row_type]
-    exact = session.get(row_type, text)
+    seen = visible(row_type, project)
+    exact = session.scalars(select(rows).where(rows.id == text, *seen)).one_or_none()
     if exact is not None:
-        return exact
+        return cast(Row, exact)
     starts = [rows.id.startswith(text, autoescape=True)]
     if digest is not None:
         starts.append(getattr(rows, digest).startswith(text, autoescape=True))
     newest_first = (rows.started if row_type is WorkerRow else rows.created).desc(), rows.id.desc()
-    matching = select(rows).where(or_(*starts)).order_by(*newest_first).limit(_SHOWN)
+    matching = select(rows).where(or_(*starts), *seen).order_by(*newest_first).limit(_SHOWN)
     found: Sequence[Any] = session.scalars(matching).all() if text else []
     if not found:
-        ids = session.scalars(select(rows.id).order_by(*newest_first).limit(_COMPARED)).all()
+        ids = session.scalars(select(rows.id).where(*seen).order_by(*newest_first).limit(_COMPARED)).all()
         raise NotFoundError(f"there is no {word} {text!r}", remedy=_near(text, ids))
     if len(found) > 1:
         several = ", ".join(row.id for row in found)

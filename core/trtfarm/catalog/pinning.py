@@ -7,9 +7,9 @@ from trtfarm.database.schema import EngineRow
 from trtfarm.database.session import Database
 
 
-def pin_engine(database: Database, text: str, *, pinned: bool) -> str:
+def pin_engine(database: Database, text: str, *, pinned: bool, seen_by: str | None = None) -> str:
     """Pins the engine whose id or digest starts with `text`, or lets it go; returns its id. Raises NotFoundError."""
     with database.write() as session:
-        engine = find_one(session, EngineRow, text)
+        engine = find_one(session, EngineRow, text, seen_by)
         engine.pinned = pinned
         return engine.id

@@ -7,13 +7,15 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Select, select, union_all
+from sqlalchemy import Select, and_, select, union_all
 from sqlalchemy.orm import Session
 
 from trtfarm.catalog.alternatives import engine_alternatives
 from trtfarm.catalog.entries import EngineEntry, TableEntry
 from trtfarm.catalog.filters import Filter, table_conditions
+from trtfarm.catalog.labels import labels_seen
 from trtfarm.catalog.measured import newest_measured, newest_simulated
+from trtfarm.catalog.visibility import visible
 from trtfarm.catalog.window import EVERYTHING, Window
 from trtfarm.database.artifacts import EngineLabelRow, EngineRow, ModelRow, TableRow, VerificationRow
 
@@ -42,44 +44,54 @@ _METRICS = (
 
 
 def find_engines(
-    session: Session, wanted: Filter, *, limit: int = DEFAULT_LIMIT, within: Window = EVERYTHING
+    session: Session,
+    wanted: Filter,
+    *,
+    limit: int = DEFAULT_LIMIT,
+    within: Window = EVERYTHING,
+    project: str | None = None,
 ) -> list[EngineEntry]:
     """Up to `limit` engines, newest first."""
     # Only one of the alternatives fits an engine.
+    seen = select(EngineRow.created, EngineRow.id).where(*visible(EngineRow, project))
     of_each = [
-        within.newest_first(select(EngineRow.created, EngineRow.id).where(*conditions), EngineRow, limit=limit)
-        for conditions in engine_alternatives(session, wanted)
+        within.newest_first(seen.where(*conditions), EngineRow, limit=limit)
+        for conditions in engine_alternatives(session, wanted, project)
     ]
     if not of_each:
         return []
     found = union_all(*(select(places.subquery()) for places in of_each)).subquery()
-    return _engines(session, EVERYTHING.newest_first(select(found.c.id), found.c, limit=limit))
+    return _engines(session, EVERYTHING.newest_first(select(found.c.id), found.c, limit=limit), project)
 
 
 def find_tables(
-    session: Session, wanted: Filter, *, limit: int = DEFAULT_LIMIT, within: Window = EVERYTHING
+    session: Session,
+    wanted: Filter,
+    *,
+    limit: int = DEFAULT_LIMIT,
+    within: Window = EVERYTHING,
+    project: str | None = None,
 ) -> list[TableEntry]:
     """Up to `limit` tables, newest first; `wanted.precision` says nothing about a table and is passed over."""
-    statement = (
-        select(TableRow, ModelRow).join(ModelRow, TableRow.model_id == ModelRow.id).where(*table_conditions(wanted))
-    )
+    conditions = [*table_conditions(wanted), *visible(TableRow, project)]
+    statement = select(TableRow, ModelRow).join(ModelRow, TableRow.model_id == ModelRow.id).where(*conditions)
     statement = within.newest_first(statement, TableRow, limit=limit)
     return [table_entry(table, model) for table, model in session.execute(statement)]
 
 
-def engine_entry(session: Session, engine: EngineRow) -> EngineEntry:
+def engine_entry(session: Session, engine: EngineRow, project: str | None = None) -> EngineEntry:
     """What a search would say of this engine."""
-    return _engines(session, select(EngineRow.id).where(EngineRow.id == engine.id))[0]
+    return _engines(session, select(EngineRow.id).where(EngineRow.id == engine.id), project)[0]
 
 
-def _engines(session: Session, ids: Select[str]) -> list[EngineEntry]:
+def _engines(session: Session, ids: Select[str], project: str | None) -> list[EngineEntry]:
     """The engines with these ids, newest first; whole rows are read of these alone, and all in one go."""
     places = ids.subquery()
     statement = (
         select(*_SHOWN, *_METRICS, EngineLabelRow.label)
         .join_from(places, EngineRow, EngineRow.id == places.c.id)
         .join(ModelRow, EngineRow.model_id == ModelRow.id)
-        .outerjoin(EngineLabelRow, EngineLabelRow.engine_id == EngineRow.id)
+        .outerjoin(EngineLabelRow, and_(EngineLabelRow.engine_id == EngineRow.id, *labels_seen(project)))
         .order_by(EngineRow.created.desc(), EngineRow.id.desc(), EngineLabelRow.label)
     )
     by_label = [row._asdict() for row in session.execute(statement)]
@@ -91,8 +103,9 @@ def _engine(by_label: Sequence[Mapping[str, Any]]) -> EngineEntry:
     shown = dict(by_label[0])
     measured, simulated = shown.pop("measured"), shown.pop("simulated")
     del shown["label"]
-    labels = [row["label"] for row in by_label if row["label"] is not None]
-    return EngineEntry(**shown, labels=labels, metrics=measured or simulated)
+    # Several projects may have given it the same one.
+    labels = dict.fromkeys(row["label"] for row in by_label if row["label"] is not None)
+    return EngineEntry(**shown, labels=list(labels), metrics=measured or simulated)
 
 
 def table_entry(table: TableRow, model: ModelRow) -> TableEntry:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from trtfarm import routing
 from trtfarm.actions import Action, ActionKind
+from trtfarm.catalog.visibility import visible
 from trtfarm.database.schema import JobRow
 from trtfarm.jobs.job import Job
 from trtfarm.jobs.state import JobState
@@ -62,9 +63,14 @@ class Explanation:
 
 
 def explain(
-    session: Session, request: SubmissionRequest, complete: Completeness, *, waits: Waits = lambda _capability: None
+    session: Session,
+    request: SubmissionRequest,
+    complete: Completeness,
+    *,
+    waits: Waits = lambda _capability: None,
+    project: str | None = None,
 ) -> list[Explanation]:
-    """Explains every step of a request without doing anything."""
+    """Explains every step of a request without doing anything; `project` compares it with its own jobs alone."""
     results: dict[str, Mapping[str, Any]] = {}
     lost: set[str] = set()
     explanations = []
@@ -78,7 +84,7 @@ def explain(
         elif any(need not in results for need in step.needs) and not step.known_early:
             explained = Explanation(step=step.name)
         else:
-            explained = _explained(session, request, step, results, complete)
+            explained = _explained(session, request, step, results, complete, project=project)
         if explained.skipped or explained.error:
             lost.add(step.name)
         elif explained.result is not None:
@@ -111,6 +117,8 @@ def _explained(
     step: Step,
     results: Mapping[str, Mapping[str, Any]],
     complete: Completeness,
+    *,
+    project: str | None,
 ) -> Explanation:
     """A step whose key is known: its needs are all stored, or do not count in it."""
     work = resolve(session, request, step, results)
@@ -124,16 +132,18 @@ def _explained(
         fields=action.fields,
         result=result,
         error=error.as_dict() if error else None,
-        nearest=None if result else nearest(session, action),
+        nearest=None if result else nearest(session, action, project=project),
         reuse=work.request.get("reuse"),
     )
 
 
-def nearest(session: Session, action: Action, *, before: Job | None = None) -> Nearest | None:
+def nearest(
+    session: Session, action: Action, *, before: Job | None = None, project: str | None = None
+) -> Nearest | None:
     """The done job of the same kind that differs in the fewest fields, the newest of equals; older than `before`."""
     done = (
         select(JobRow.id, JobRow.request, JobRow.result)
-        .where(JobRow.kind == action.kind.value, JobRow.state == JobState.DONE)
+        .where(JobRow.kind == action.kind.value, JobRow.state == JobState.DONE, *visible(JobRow, project))
         .order_by(JobRow.created.desc(), JobRow.id.desc())
         .limit(_COMPARED)
     )

@@ -22,7 +22,7 @@ from trtfarm.submissions.submission import Submission
 _TOLD = ("coverage", "int8_share", "int8_time_share", "warning", "timing_cache_used", "build_seconds")
 
 
-def facts_of(session: Session, submission: Submission) -> dict[str, Any]:
+def facts_of(session: Session, submission: Submission, project: str | None = None) -> dict[str, Any]:
     """All of it, for `--json` and the wire."""
     model = row(session, ModelRow, submission.request.model_id)
     table = session.get(TableRow, submission.table_id or "")
@@ -36,7 +36,7 @@ def facts_of(session: Session, submission: Submission) -> dict[str, Any]:
         "table": table_entry(table, model).as_dict() if table else None,
         "calibrators": _comparison(session, submission),
         "search": _search(session, submission),
-        "engines": _engines(session, submission, table),
+        "engines": _engines(session, submission, table, project),
         "verification": checks[0] if checks else None,
         "verifications": checks,
         "steps": [
@@ -102,11 +102,15 @@ def _checks(session: Session, submission: Submission) -> list[dict[str, Any]]:
     ]
 
 
-def _engines(session: Session, submission: Submission, table: TableRow | None) -> list[dict[str, Any]]:
+def _engines(
+    session: Session, submission: Submission, table: TableRow | None, project: str | None
+) -> list[dict[str, Any]]:
     reuses = _reuses(submission, table) if table else {}
     engines = [row(session, EngineRow, engine_id) for engine_id in submission.result_ids("engine_id")]
     return [
-        engine_entry(session, engine).as_dict() | _inside(engine.facts) | {"table_reuse": reuses.get(engine.id)}
+        engine_entry(session, engine, project).as_dict()
+        | _inside(engine.facts)
+        | {"table_reuse": reuses.get(engine.id)}
         for engine in engines
     ]
 

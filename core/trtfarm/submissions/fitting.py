@@ -64,9 +64,9 @@ def check_fit(session: Session, request: SubmissionRequest, profile: Optimizatio
         _check_table(row(session, TableRow, request.table_id), model, request)
 
 
-def found(session: Session, kind: type[Any], text: str | None) -> str | None:
+def found(session: Session, kind: type[Any], text: str | None, project: str | None = None) -> str | None:
     """The id of the row that a client named by an id or digest, or by the start of one."""
-    return None if text is None else str(find_one(session, kind, text).id)
+    return None if text is None else str(find_one(session, kind, text, project).id)
 
 
 def _check_data(data: DataSet, inputs: tuple[TensorType, ...]) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from trtfarm.accuracy import ANY_ACCURACY, AccuracyFilter
 from trtfarm.catalog.filters import named_so
 from trtfarm.catalog.measured import measured_submissions
+from trtfarm.catalog.visibility import visible
 from trtfarm.catalog.window import EVERYTHING, Window
 from trtfarm.database.schema import ModelRow, SubmissionRow
 from trtfarm.jobs.state import SubmissionState
@@ -42,9 +43,10 @@ def find_submissions(
     accuracy: AccuracyFilter = ANY_ACCURACY,
     limit: int,
     within: Window = EVERYTHING,
+    seen_by: str | None = None,
 ) -> list[SubmissionEntry]:
-    """Submissions in a state, of a project."""
-    wanted = select(SubmissionRow)
+    """Submissions in a state, of a project, of those that `seen_by` sees."""
+    wanted = select(SubmissionRow).where(*visible(SubmissionRow, seen_by))
     if state is not None:
         wanted = wanted.where(SubmissionRow.state == state)
     if project is not None:

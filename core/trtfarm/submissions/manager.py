@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from trtfarm.actions import ActionKind
+from trtfarm.catalog.visibility import grant
 from trtfarm.database.clock import now
 from trtfarm.database.schema import JobRow, StepRow, SubmissionRow
 from trtfarm.database.session import Database
@@ -16,7 +17,7 @@ from trtfarm.errors import ConflictError, NotFoundError, TrtfarmError, UsageErro
 from trtfarm.ids import new_id
 from trtfarm.jobs.manager import JobManager
 from trtfarm.jobs.rules import LOST_FILE
-from trtfarm.jobs.state import JobState, StepState, SubmissionState
+from trtfarm.jobs.state import LIVE, JobState, StepState, SubmissionState
 from trtfarm.planning import Step, SubmissionRequest, plan
 from trtfarm.submissions.cancelling import was_cancelled
 from trtfarm.submissions.gates import gate_error
@@ -59,6 +60,7 @@ class SubmissionManager:
             asked=sender.asked,
         )
         session.add(submission)
+        grant(session, sender.project, request.named)
         session.flush()
         for position, step in enumerate(plan(request)):
             session.add(
@@ -137,9 +139,21 @@ class SubmissionManager:
             return sorted(set(session.scalars(waiting)))
 
     def active(self) -> list[str]:
-        """Submissions that are not at their end; the reconciler advances them all."""
+        """Submissions that are not at their end."""
         with self._database.read() as session:
             return list(session.scalars(select(SubmissionRow.id).where(SubmissionRow.state == SubmissionState.ACTIVE)))
+
+    def movable(self) -> list[str]:
+        """Active submissions that do not just wait: a job of theirs has ended, or none does anything for them."""
+        waiting = StepRow.submission_id == SubmissionRow.id, StepRow.state == StepState.ACTIVE
+        ended = (
+            select(StepRow.name).join(JobRow, StepRow.job_id == JobRow.id).where(*waiting, JobRow.state.not_in(LIVE))
+        )
+        active = select(SubmissionRow.id).where(SubmissionRow.state == SubmissionState.ACTIVE)
+        with self._database.read() as session:
+            return list(
+                session.scalars(active.where(or_(ended.exists(), ~select(StepRow.name).where(*waiting).exists())))
+            )
 
     def get(self, submission_id: str) -> Submission:
         """Where a submission is now. Raises NotFoundError."""

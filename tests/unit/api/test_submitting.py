@@ -214,23 +214,6 @@ def test_jobs_are_cancelled_and_tried_again(client: TestClient, asked: dict[str,
     problem(client.post(f"/v1/jobs/{job}/retry"), 400, "usage")
 
 
-def test_projects_do_not_cancel_each_others_jobs(
-    client: TestClient, asked: dict[str, Any], client_of: ClientOf, token_for: Callable[..., str]
-) -> None:
-    mine = client_of(token_for(Scope.SUBMIT, project="mine"))
-    theirs = client_of(token_for(Scope.SUBMIT, project="theirs"))
-    submission = mine.post("/v1/submissions", json=asked).json()
-    job = submission["steps"][0]["job_id"]
-    assert (submission["project"], submission["created_by"][:4]) == ("mine", "tok_")
-    problem(theirs.post(f"/v1/jobs/{job}/cancel"), 403, "forbidden")
-    assert theirs.get(f"/v1/jobs/{job}").json()["job"]["project"] == "mine"
-    # The key is the project's own.
-    headers = {"Idempotency-Key": "once"}
-    ids = {one.post("/v1/submissions", json=asked, headers=headers).json()["id"] for one in (mine, theirs)}
-    assert len(ids) == 2
-    assert client_of(token_for(Scope.ADMIN)).post(f"/v1/jobs/{job}/cancel").status_code == 200
-
-
 def test_engines_are_pinned_labelled_and_removed(client: TestClient, asked: dict[str, Any], farm: Farm) -> None:
     with farm.database.write() as session:
         session.add(engine_row(model_id=asked["model"], facts={"int8_layers": 0, "layers": [], "io": [], "seconds": 1}))

@@ -51,7 +51,8 @@ def way(port: int) -> Iterator[BreakingWay]:
 
 @pytest.fixture
 def token(farm: Farm) -> str:
-    return create_token(farm.database, name="laptop", scopes=[Scope.SUBMIT], project="vision")[0]
+    """Of one who sees everything: the rows of these tests are nobody's."""
+    return create_token(farm.database, name="laptop", scopes=[Scope.ADMIN], project="vision")[0]
 
 
 @pytest.fixture
@@ -66,6 +67,14 @@ def client_at(token: str) -> Iterator[Callable[[int], Client]]:
     yield at
     for client in opened:
         client.close()
+
+
+@pytest.fixture
+def submitter(farm: Farm, port: int) -> Iterator[Client]:
+    """Who may hand in, and no more."""
+    secret = create_token(farm.database, name="ci", scopes=[Scope.SUBMIT], project="vision")[0]
+    with Client(link_to(port, secret)) as opened:
+        yield opened
 
 
 @pytest.fixture

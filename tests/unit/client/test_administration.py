@@ -64,10 +64,10 @@ def test_a_farm_is_run_by_either_client(farm: Farm, port: int, admin: str, engin
 
 
 def test_errors_before_and_while_it_works_are_those_of_the_farm(
-    client: Client, port: int, admin: str, monkeypatch: pytest.MonkeyPatch
+    submitter: Client, port: int, admin: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(ForbiddenError):
-        client.administration.clean(Policy())
+        submitter.administration.clean(Policy())
 
     def too_much(*_: Any, **__: Any) -> Any:
         raise BusyError("the disk has too much to do")

@@ -88,13 +88,13 @@ def test_what_no_row_is_called_is_not_even_asked_for(client: Client, name: str) 
         client.engine(name)
 
 
-def test_errors_are_those_that_the_farm_raised(client: Client, filled: Farm, port: int) -> None:
+def test_errors_are_those_that_the_farm_raised(client: Client, submitter: Client, filled: Farm, port: int) -> None:
     with pytest.raises(UsageError, match="several engines start with"):
         client.engine("eng_")
     with Client(link_to(port, "wrong")) as other, pytest.raises(AccessError, match="this token opens nothing"):
         other.engines()
     with pytest.raises(ForbiddenError):
-        client.remove_engine("eng_1")
+        submitter.remove_engine("eng_1")
 
 
 def test_a_server_that_is_not_there_is_waited_for(token: str) -> None:

@@ -1,0 +1,61 @@
+"""`trtfarm submissions …`: what was asked for, and taking it back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from trtfarm.jobs.state import SubmissionState
+from trtfarm_cli import output
+from trtfarm_cli.opening import open_any
+from trtfarm_cli.options import Json
+
+app = typer.Typer(help="Submissions: what was asked for, and taking it back.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(
+    *,
+    state: Annotated[SubmissionState | None, typer.Option(help="Only submissions in this state.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many at most.")] = 50,
+    json: Json = False,
+) -> None:
+    """Lists submissions, newest first."""
+    with open_any() as farm:
+        found = farm.submissions(state=state, limit=limit)
+    if json:
+        output.emit_json(found)
+        return
+    shown = [{**facts, "targets": ", ".join(facts["targets"])} for facts in found]
+    columns = dict.fromkeys(("id", "project", "model", "precision", "targets", "state"))
+    output.emit_table(shown, columns | {"created": output.moment})
+
+
+@app.command()
+def cancel(
+    submission: Annotated[str, typer.Argument(metavar="SUBMISSION", help="Id of the submission, or its start.")],
+    *,
+    json: Json = False,
+) -> None:
+    """Ends a submission: what is queued for it is withdrawn, what runs is asked to stop.
+
+    Jobs that another submission waits for go on. What is done stays, and is found by the next one.
+    """
+    with open_any() as farm:
+        gone = farm.cancel_submission(submission)
+    if json:
+        output.emit_json(gone)
+    else:
+        output.emit(f"{gone['submission']} is {gone['state']}{_words(gone)}")
+
+
+def _words(gone: Mapping[str, Any]) -> str:
+    words = {"withdrawn": "withdrawn", "stopping": "asked to stop", "left": "left to other submissions"}
+    told = [f"{_jobs(len(gone[name]))} {what}" for name, what in words.items() if gone[name]]
+    return f": {', '.join(told)}" if told else ""
+
+
+def _jobs(count: int) -> str:
+    return "1 job" if count == 1 else f"{count} jobs"

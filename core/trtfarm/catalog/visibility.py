@@ -1,0 +1,99 @@
+"""What of a farm a project sees: what it handed in, what its submissions asked for, and nothing else.
+
+Rows are shared by content: two projects that hand in the same model have one row, and either sees it. An engine or a
+table is seen by whoever submitted a step with its key, which names everything that it depends on: who can name all of
+that had it already. None in the place of a project stands for whoever sees everything: admins, and all who open the
+database themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy.orm import Session
+
+from trtfarm.database.access import GrantRow
+from trtfarm.database.artifacts import DatasetRow, EngineRow, ModelRow, TableRow
+from trtfarm.database.base import Base
+from trtfarm.database.batches import batches
+from trtfarm.database.insert import conflict_insert
+from trtfarm.database.session import Database
+from trtfarm.database.work import JobRow, StepRow, SubmissionRow
+
+Condition = ColumnElement[bool]
+
+
+def visible(rows: type[Base], project: str | None) -> list[Condition]:
+    """The conditions under which a project sees a row; those of a kind that is nobody's are seen by everybody."""
+    if project is None or rows not in _SEEN:
+        return []
+    return [_SEEN[rows](project)]
+
+
+def sees_blob(session: Session, digest: str, project: str | None) -> bool:
+    """Whether a project handed in these bytes, or sees a row that they are the file of."""
+    if project is None or granted(session, project, [digest]):
+        return True
+    return any(
+        session.scalar(select(rows.id).where(or_(*(column == digest for column in columns)), *visible(rows, project)))
+        for rows, columns in _FILES.items()
+    )
+
+
+def granted(session: Session, project: str, items: Iterable[str]) -> set[str]:
+    """Those of some ids and digests that a project handed in or named."""
+    found: set[str] = set()
+    for some in batches(sorted(set(items))):
+        mine = GrantRow.project == project, GrantRow.item.in_(some)
+        found.update(session.scalars(select(GrantRow.item).where(*mine)))
+    return found
+
+
+def grant(session: Session, project: str, items: Iterable[str | None]) -> None:
+    """Notes that a project has rows, by their ids, or bytes, by their digest."""
+    wanted = {item for item in items if item}
+    # Looked at first, and then in one order everywhere: most often nothing is to be written, and nobody waits.
+    for item in sorted(wanted - granted(session, project, wanted)):
+        row = conflict_insert(session, GrantRow).values(project=project, item=item)
+        session.execute(row.on_conflict_do_nothing(index_elements=["project", "item"]))
+
+
+def give(database: Database, project: str, item: str) -> None:
+    """The same in a transaction of its own, where it is new."""
+    with database.read() as session:
+        if granted(session, project, [item]):
+            return
+    with database.write() as session:
+        grant(session, project, [item])
+
+
+def _grants(project: str) -> Select[str]:
+    return select(GrantRow.item).where(GrantRow.project == project)
+
+
+def _steps(project: str, column: Any) -> Select[Any]:
+    """A column of the steps of a project's submissions."""
+    steps = select(column).join(SubmissionRow, SubmissionRow.id == StepRow.submission_id)
+    return steps.where(SubmissionRow.project == project, column.is_not(None))
+
+
+def _made_or_granted(rows: Any) -> Callable[[str], Condition]:
+    return lambda project: or_(rows.key.in_(_steps(project, StepRow.key)), rows.id.in_(_grants(project)))
+
+
+_SEEN: Mapping[type[Base], Callable[[str], Condition]] = {
+    ModelRow: lambda project: ModelRow.id.in_(_grants(project)),
+    DatasetRow: lambda project: DatasetRow.id.in_(_grants(project)),
+    TableRow: _made_or_granted(TableRow),
+    EngineRow: _made_or_granted(EngineRow),
+    SubmissionRow: lambda project: SubmissionRow.project == project,
+    JobRow: lambda project: JobRow.id.in_(_steps(project, StepRow.job_id)),
+}
+#: The files that rows name one by one; arrays of data are seen by whoever handed them in.
+_FILES: Mapping[Any, tuple[Any, ...]] = {
+    ModelRow: (ModelRow.blob, ModelRow.weights_blob),
+    TableRow: (TableRow.blob,),
+    EngineRow: (EngineRow.blob, EngineRow.log_blob),
+}
