@@ -5,6 +5,7 @@ from __future__ import annotations
 MODULES = (
     "calibration",
     "builds",
+    "options",
     "reuse",
     "bad_input",
     "gpus",
