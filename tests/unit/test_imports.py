@@ -6,8 +6,8 @@ import json
 import subprocess
 import sys
 
-#: Native code that parses models or is TensorRT; only builder children load it.
-NATIVE = {"onnx", "onnxruntime", "tensorrt", "tensorrt_rtx", "tensorrt_lean", "tensorrt_dispatch", "cuda"}
+#: Native code that parses models and images or is TensorRT; only builder children load it.
+NATIVE = {"PIL", "onnx", "onnxruntime", "tensorrt", "tensorrt_rtx", "tensorrt_lean", "tensorrt_dispatch", "cuda"}
 #: What takes longer to import than most commands may take.
 HEAVY = {
     "alembic",

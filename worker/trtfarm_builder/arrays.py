@@ -7,6 +7,7 @@ is mapped kills the process.
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, Dict, Tuple
 
 import numpy as np
@@ -64,7 +65,8 @@ def open_array(name: str, spec: Dict[str, Any]) -> ArrayFile:
             shape, fortran_order, dtype = read_header(file)
             offset = file.tell()
         _check_layout(path, shape, dtype, offset, fortran_order=fortran_order)
-    except (OSError, ValueError) as error:
+    # NumPy tries to mend headers that Python's parser refuses, and hands on what its tokenizer says then.
+    except (OSError, ValueError, TypeError, SyntaxError, TokenError) as error:
         raise BadDataError(
             "the data of input {!r} cannot be read".format(name), cause=str(error), remedy=_REMEDY
         ) from error

@@ -2,8 +2,10 @@
 
 import json
 import zipfile
+import zlib
 from dataclasses import asdict, fields
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, Dict, Tuple
 
 import numpy as np
@@ -14,6 +16,21 @@ from trtfarm_builder.reference.histogram import BINS, LEVELS
 from trtfarm_builder.reference.observation import STATISTICS, Observation, Subject
 
 _FORMAT = 2
+#: What NumPy, zip files, JSON and we say of bytes that are not what `save_observation` wrote.
+_DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+    SyntaxError,
+    TokenError,
+    zlib.error,
+    zipfile.BadZipFile,
+)
 # Arrays of each kind of statistic: type, and shape behind the axis of tensors.
 _ARRAYS: Dict[str, Dict[str, Tuple[str, Tuple[int, ...]]]] = {
     "bases": {"base": ("float64", ())},
@@ -53,7 +70,7 @@ def load_observation(path: Path) -> Observation:
         with path.open("rb") as file:
             content = np.load(file, allow_pickle=False)
             return _observation({name: content[name] for name in content.files})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise BadDataError(
             "{} holds no statistics".format(path.name), cause=str(error), remedy="observe that share of the data again"
         ) from error
