@@ -100,6 +100,6 @@ def resealed(forged: Forged) -> Forged:
     """With engines signed anew as far as they can be."""
     try:
         forged.seal()
-    except (SignatureError, KeyError, TypeError, AttributeError, ValueError, RecursionError):
+    except (SignatureError, LookupError, TypeError, AttributeError, ValueError, RecursionError):
         return forged
     return forged
