@@ -14,6 +14,11 @@ def write_durably(target: Path, chunks: Iterator[bytes], *, temporary: Path, mod
 
     If `chunks` or the disk fails, the temporary file is removed and `target` is as it was.
     """
+    write_whole(target, chunks, temporary=temporary, mode=mode, lasting=True)
+
+
+def write_whole(target: Path, chunks: Iterator[bytes], *, temporary: Path, mode: int, lasting: bool) -> None:
+    """The same, and synced only if it is `lasting`: what is needed for a moment need not survive a power cut."""
     descriptor, name = mkstemp(dir=temporary, prefix=f".{target.name}-")
     unfinished = Path(name)
     try:
@@ -21,12 +26,14 @@ def write_durably(target: Path, chunks: Iterator[bytes], *, temporary: Path, mod
             for chunk in chunks:
                 _write_all(file.fileno(), chunk)
             os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
+            if lasting:
+                os.fsync(file.fileno())
         unfinished.replace(target)
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
-    sync(target.parent)
+    if lasting:
+        sync(target.parent)
 
 
 def make_durable_folder(folder: Path) -> None:

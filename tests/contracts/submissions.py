@@ -364,6 +364,15 @@ class SubmissionContract:
         assert bench.queued() == []
         assert bench.farm.submissions.active() == []
 
+    def test_what_only_waits_for_jobs_is_left_alone(self, bench: Bench) -> None:
+        waiting, ended = bench.submit(bench.request()), bench.submit(bench.request())
+        assert set(bench.farm.submissions.active()) == {waiting.id, ended.id}
+        assert bench.farm.submissions.movable() == []
+        claim = bench.farm.jobs.claim(bench.job_of(ended, "calibrate").id, "worker")
+        assert claim is not None
+        bench.farm.jobs.fail(claim, ModelError("no"))
+        assert bench.farm.submissions.movable() == [ended.id]
+
     def test_fp32_is_built_from_the_model_alone(self, bench: Bench) -> None:
         wanted = bench.request(precision="fp32", rule=None, dataset_id=None, test_dataset_id=None)
         submission = bench.submit(wanted)

@@ -180,6 +180,7 @@ def up(settings: Settings, tell: Callable[[str], None], *, drained_code: int, ap
 
 def settle() -> None:
     """What a process that stays needs: garbage collection, which short commands do without, a log, and an end."""
+    gc.freeze()  # what is loaded by now stays
     gc.enable()
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # Celery tells of its shutdown on stdout, which is for data
     end_with_manager()

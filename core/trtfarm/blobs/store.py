@@ -10,7 +10,7 @@ from pathlib import Path
 
 from trtfarm.blobs.objects import CHUNK_BYTES, Objects
 from trtfarm.digests import digest_of_bytes, digest_of_file, is_digest
-from trtfarm.durable_files import write_durably
+from trtfarm.durable_files import write_whole
 from trtfarm.errors import CorruptBlobError, DataError, MissingBlobError, UsageError
 from trtfarm.file_errors import storage_errors
 
@@ -122,13 +122,15 @@ class BlobStore:
                 remedy="they were removed; submit again, and what is missing is made anew",
             )
 
-    def materialize(self, digest: str, destination: Path) -> Path:
+    def materialize(self, digest: str, destination: Path, *, lasting: bool = False) -> Path:
         """Writes the verified content to a new file; a file of that name appears whole or not at all.
+
+        One that is `lasting` is synced: most are copies for a job or a request.
 
         Raises MissingBlobError, CorruptBlobError, DiskFullError.
         """
         with storage_errors(destination):
-            write_durably(destination, self.stream(digest), temporary=destination.parent, mode=_ORDINARY)
+            write_whole(destination, self.stream(digest), temporary=destination.parent, mode=_ORDINARY, lasting=lasting)
         return destination
 
     def verify(self, digest: str) -> bool:
