@@ -55,6 +55,23 @@ def test_a_detached_submission_waits_for_workers_and_can_be_cancelled(builder: P
     assert builder.fails(2, "jobs", "retry", job["id"])["code"] == "usage"
 
 
+def test_a_submission_is_taken_back_as_a_whole(builder: Program, digits: Path) -> None:
+    command = ("submit", digits / "lenet.onnx", "--target", "sm_89", "--detach", "--fresh", "--json")
+    mine, other = (builder.json(*command)["submission"] for _ in range(2))
+    told = builder.ok("submissions", "cancel", mine[:-1]).out
+    assert told == f"{mine} is cancelled: 1 job left to other submissions\n"
+    assert len(builder.json("submissions", "cancel", other)["withdrawn"]) == 1
+    assert builder.ok("submissions", "cancel", mine).out == f"{mine} is cancelled\n"
+    assert [each["id"] for each in builder.json("submissions", "list", "--state", "cancelled")] == [other, mine]
+    header, line, *_ = builder.ok("submissions", "list", "--limit", "1").out.splitlines()
+    assert header.split()[:3] == ["id", "project", "model"]
+    assert line.split()[:3] == [other, "default", "lenet"]
+    shares = builder.ok("projects", "set", "vision", "--weight", "3").out.splitlines()
+    assert shares[1].split() == ["vision", "3", "-", "0", "0"]
+    assert [each["name"] for each in builder.json("projects", "list")] == ["default", "vision"]
+    assert builder.fails(2, "projects", "set", "vision", "--weight", "0")["code"] == "usage"
+
+
 def test_a_running_job_can_be_watched_and_cancelled(
     own_stock: Stocked, digits: Path, poser: Callable[[str], None]
 ) -> None:
