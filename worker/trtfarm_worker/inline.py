@@ -6,7 +6,7 @@ import gc
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache, partial
+from functools import cache
 
 from trtfarm.errors import StorageError
 from trtfarm.farm import Farm
@@ -17,8 +17,8 @@ from trtfarm.jobs.state import JobState, StepState, SubmissionState
 from trtfarm.settings import Settings
 from trtfarm.submissions.submission import Submission
 from trtfarm.workers import list_workers, why_waiting
+from trtfarm_worker.anticipation import Anticipation
 from trtfarm_worker.builder.events import LogLine, Progress
-from trtfarm_worker.gpus.keeper import keeper_of_host
 from trtfarm_worker.logs import logger
 from trtfarm_worker.offers import Offer
 from trtfarm_worker.places import Place, Places
@@ -48,15 +48,26 @@ def see_through(
     watcher: Watcher,
     listener: Listener,
     excuser: Excuser = lambda _job, _reason: None,
+    ahead: Anticipation | None = None,
 ) -> Submission:
-    """The submission at its end. KeyboardInterrupt gives unfinished jobs back to the queue and passes through."""
+    """The submission at its end; `ahead` is what was begun before there was one.
+
+    KeyboardInterrupt gives unfinished jobs back to the queue and passes through.
+    """
     gc.enable()  # short commands do without, and this may take hours
     farm.sweep()
-    places = Places(farm.settings.slots, partial(keeper_of_host, farm.settings.gpu_memory_bytes))
+    ahead = ahead or Anticipation(farm, toolchains)
+    places = Places(farm.settings.slots, lambda: ahead.keeper)
     with Presence(farm, CLIENT) as presence:
         # Jobs that a finished job queued are found by the next look, so nobody needs to be told.
         runner = Runner(
-            farm, presence.owner, lambda: toolchains, publish=lambda _ids: None, listener=listener, places=places
+            farm,
+            presence.owner,
+            lambda: toolchains,
+            publish=lambda _ids: None,
+            listener=listener,
+            places=places,
+            build=ahead.build,
         )
         return _Drive(farm, submission_id, runner, watcher=watcher, listener=listener, excuser=excuser).until_ended()
 

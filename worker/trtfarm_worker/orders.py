@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -37,13 +37,19 @@ _LATER = ""
 
 
 def take(
-    stock: Stock, order: Order, toolchains: Sequence[Toolchain], *, tell: Tell, listener: Listener
+    stock: Stock,
+    order: Order,
+    toolchains: Sequence[Toolchain],
+    *,
+    tell: Tell,
+    listener: Listener,
+    expect: Callable[[Sequence[BuildTarget]], None] = lambda _targets: None,
 ) -> SubmissionRequest:
     """Reads and checks all that an order names, stores it, and returns the request.
 
     `toolchains` are those of this host. `tell` hears what was decided, `listener` the builders that look into a new
-    model and decode images. Nothing is stored before everything has been found fit. Raises ModelError, DataError,
-    TableError, UsageError, ToolchainError.
+    model and decode images, `expect` of the targets of a new model before one does. Nothing is stored before everything
+    has been found fit. Raises ModelError, DataError, TableError, UsageError, ToolchainError.
     """
     check_options(order)
     model = Model.read(order.model)
@@ -56,7 +62,10 @@ def take(
     check_named(model.summary, order.exclude_nodes, order.exclude_op_types)
     check_named(model.summary, order.float32_nodes, order.float32_op_types)
     with stock.scratch("order") as folder:
-        copy = () if stock.has_model(model) else _inspected_copy(stock, model, folder, listener)
+        copy: Sequence[Path] = ()
+        if not stock.has_model(model):
+            expect(targets)
+            copy = _inspected_copy(stock, model, folder, listener)
         reader = DataReader(stock.settings, model, folder, tell=tell, listener=listener, recognise=stock.recognised)
         goods = goods_of(stock, order, reader, targets)
         profiles = _profiles(order, model, [found for found in (goods.data, goods.test) if found])

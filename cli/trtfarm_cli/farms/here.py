@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import select
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from trtfarm.planning import SubmissionRequest
     from trtfarm.submissions.submission import Submission
     from trtfarm.tables.table import CalibrationTable
+    from trtfarm.targets import BuildTarget
+    from trtfarm_worker.anticipation import Anticipation
     from trtfarm_worker.order import Order
     from trtfarm_worker.toolchains.toolchain import Toolchain
 
@@ -218,7 +221,7 @@ class FarmHere:
         from trtfarm.workers import why_waits
 
         toolchains = self._toolchains()
-        request = self._request(order, toolchains)
+        request = self._request(order, toolchains, _ignore)
         # What needs none of the toolchains here is not done by this process.
         here = {routing.CPU, *(f"{toolchain.kind}-{toolchain.version}" for toolchain in toolchains)}
 
@@ -233,16 +236,18 @@ class FarmHere:
         from trtfarm.submissions.facts import facts_of
 
         toolchains = self._toolchains()
-        submission_id, queued = self._farm.submit(self._request(order, toolchains), fresh=fresh)
-        submission = self._farm.submissions.get(submission_id)
-        if submission.state == "active":
-            from trtfarm_worker.inline import announce
+        with _Ahead(self._farm, toolchains) as ahead:
+            request = self._request(order, toolchains, _ignore if detach else ahead.expect)
+            submission_id, queued = self._farm.submit(request, fresh=fresh)
+            submission = self._farm.submissions.get(submission_id)
+            if submission.state == "active":
+                from trtfarm_worker.inline import announce
 
-            announce(self._farm, queued, wanted=detach)
-            if detach:
-                self._say_detached()
-            else:
-                submission = self._see_through(submission_id, toolchains)
+                announce(self._farm, queued, wanted=detach)
+                if detach:
+                    self._say_detached()
+                else:
+                    submission = self._see_through(submission_id, toolchains, ahead.begun)
         with self._farm.database.read() as session:
             return facts_of(session, submission)
 
@@ -266,13 +271,15 @@ class FarmHere:
 
         return ToolchainRegistry(self._farm.settings.home).toolchains()
 
-    def _request(self, order: Order, toolchains: Sequence[Toolchain]) -> SubmissionRequest:
+    def _request(
+        self, order: Order, toolchains: Sequence[Toolchain], expect: Callable[[Sequence[BuildTarget]], None]
+    ) -> SubmissionRequest:
         from trtfarm_worker.orders import take
         from trtfarm_worker.stock import FarmStock
 
         with view() as shown:
             hear = listener(shown, "reading")
-            return take(FarmStock(self._farm), order, toolchains, tell=output.say, listener=hear)
+            return take(FarmStock(self._farm), order, toolchains, tell=output.say, listener=hear, expect=expect)
 
     def _say_detached(self) -> None:
         from trtfarm_worker.presence import workers_up
@@ -281,7 +288,9 @@ class FarmHere:
         if not workers_up(self._farm):
             output.say(NO_WORKER)
 
-    def _see_through(self, submission_id: str, toolchains: Sequence[Toolchain]) -> Submission:
+    def _see_through(
+        self, submission_id: str, toolchains: Sequence[Toolchain], ahead: Anticipation | None
+    ) -> Submission:
         from trtfarm_cli.following import Following
         from trtfarm_worker.inline import see_through
 
@@ -299,10 +308,37 @@ class FarmHere:
                     watcher=watch,
                     listener=following.hear,
                     excuser=following.excuse,
+                    ahead=ahead,
                 )
             except KeyboardInterrupt:
                 output.say(f"{submission_id}: unfinished work is back in the queue; the same command goes on with it")
                 raise
+
+
+def _ignore(_targets: Sequence[BuildTarget]) -> None:
+    """For those who will do none of the jobs themselves."""
+
+
+class _Ahead:
+    """What is begun before there is a job; nothing is imported before something is."""
+
+    def __init__(self, farm: Farm, toolchains: Sequence[Toolchain]) -> None:
+        self._farm = farm
+        self._toolchains = toolchains
+        self._stack = ExitStack()
+        self.begun: Anticipation | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def expect(self, targets: Sequence[BuildTarget]) -> None:
+        from trtfarm_worker.anticipation import Anticipation
+
+        self.begun = self._stack.enter_context(Anticipation(self._farm, self._toolchains))
+        self.begun.expect(targets)
 
 
 def _filter(filters: Mapping[str, str | None], within: Within) -> Any:

@@ -69,7 +69,10 @@ class Bench:
 
     def processes(self) -> list[psutil.Process]:
         """What builders of this bench left behind; their home is the scratch folder."""
-        return [process for process in psutil.process_iter() if _home(process) == str(self.scratch)]
+        return self.processes_in(self.scratch)
+
+    def processes_in(self, home: Path) -> list[psutil.Process]:
+        return [process for process in psutil.process_iter() if _home(process) == str(home)]
 
 
 def generous(

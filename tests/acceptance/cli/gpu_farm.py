@@ -34,8 +34,11 @@ class GpuFarm:
 
     def asked(self, step: str) -> list[dict[str, Any]]:
         """The arguments of all requests of a step."""
-        requests = map(json.loads, (self.folder / "asked.jsonl").read_text().splitlines())
-        return [request["args"] for request in requests if request["step"] == step]
+        return [request["args"] for request in self.requests() if request["step"] == step]
+
+    def requests(self) -> list[dict[str, Any]]:
+        """All requests; those that came to a builder which had begun before have `ahead`."""
+        return [json.loads(line) for line in (self.folder / "asked.jsonl").read_text().splitlines()]
 
     def fails(self, step: str, **failure: str) -> None:
         event = {"cause": None, "remedy": None, **failure}

@@ -221,10 +221,22 @@ STEPS = {
 }
 
 
+def asked() -> Any:
+    """The request, and how it came."""
+    if "--ahead" not in sys.argv:
+        return json.load(sys.stdin)
+    header = json.loads(sys.stdin.readline())
+    (HERE / "began-early").touch()
+    path = sys.stdin.readline().rstrip("\n")
+    request = json.loads(Path(path).read_text())
+    os.chdir(Path(path).parent)
+    return {**request, "ahead": header["ahead"]}
+
+
 def main() -> None:
-    request = json.load(sys.stdin)
-    with (HERE / "asked.jsonl").open("a") as asked:
-        asked.write(json.dumps(request) + "\n")
+    request = asked()
+    with (HERE / "asked.jsonl").open("a") as file:
+        file.write(json.dumps(request) + "\n")
     failing = HERE / f"fails-{request['step']}"
     if failing.exists():
         send("failure", trace=None, **json.loads(failing.read_text()))

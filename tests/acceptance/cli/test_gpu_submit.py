@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.acceptance.cli import gpu_poser
@@ -294,3 +295,22 @@ def test_a_job_that_nobody_does_says_what_it_needs(farm: GpuFarm) -> None:
     assert shown["waits"] == "needs tensorrt-8.5.3.1 on sm_90; no worker offers it; workers up: none"
     assert farm.program.json("workers", "list") == []
     assert farm.program.fails(8, "workers", "pause", "wrk_1")["remedy"] == "there is none yet"
+
+
+def test_a_new_models_first_builder_loads_tensorrt_while_the_model_is_inspected(farm: GpuFarm) -> None:
+    farm.submit("--precision", "fp32", "--fresh")
+    farm.submit("--precision", "fp32", "--fresh")
+    assert [request["step"] for request in farm.requests() if "ahead" in request] == ["trt-build"]
+    assert len(farm.asked("trt-build")) == 2
+
+
+def test_none_begins_for_workers_or_for_nothing(farm: GpuFarm) -> None:
+    farm.submit("--precision", "fp32", "--dry-run")
+    farm.submit("--precision", "fp32", "--detach")
+    assert not (farm.folder / "began-early").exists()
+
+
+def test_one_that_has_begun_ends_with_an_order_that_is_refused(farm: GpuFarm, tmp_path: Path) -> None:
+    np.save(tmp_path / "data.npy", np.zeros((100, 3, 5, 5), np.float32))
+    farm.refused(4, "--data", tmp_path / "data.npy")
+    assert [request["step"] for request in farm.requests()] == ["trt-probe"]

@@ -6,6 +6,7 @@ import os
 import selectors
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +37,8 @@ from trtfarm_worker.builder.throttle import Throttle
 NATIVE_LOG_NAME = "native.log"
 Listener = Callable[[Progress | LogLine], None]
 Taker = Callable[[Mapping[str, Any]], None]
+#: Has a builder work on a request; at the end of the block nothing of it is left.
+Start = Callable[[BuilderRequest], AbstractContextManager[Child]]
 _MEMORY_SECONDS = 0.25
 _READ_BYTES = 1 << 16
 #: The most that an unprivileged process can make a pipe hold (fs.pipe-max-size).
@@ -50,6 +53,7 @@ def run_builder(
     on_event: Listener,
     on_handed_over: Taker = lambda _result: None,
     should_stop: CancelToken | None = None,
+    start: Start = started,
 ) -> BuilderAnswer:
     """Does `request.step` in a process of its own and gives back its answer.
 
@@ -64,7 +68,7 @@ def run_builder(
     if should_stop is not None and should_stop.cancelled:
         raise _cancelled(request)
     request.scratch.mkdir(parents=True, exist_ok=True)
-    with NativeLog(request.scratch / NATIVE_LOG_NAME) as log, started(request) as child:
+    with NativeLog(request.scratch / NATIVE_LOG_NAME) as log, start(request) as child:
         watch = _Watch(
             request=request,
             child=child,
