@@ -5,7 +5,9 @@ Everything is as a worker writes it, keys and signatures too, but for the bytes 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.catalog.labels import label_engine
 from trtfarm.catalog.visibility import grant
 from trtfarm.database.schema import DatasetRow, EngineRow, ModelRow, QuantizationRow, TableRow, VerificationRow
-from trtfarm.database.session import Database
+from trtfarm.database.session import Database, open_database, sqlite_url
 from trtfarm.datasets.dataset import digest_of_data
 from trtfarm.farm import Farm
 from trtfarm.ids import new_id
@@ -74,6 +76,15 @@ BUILT: dict[str, Any] = {
 }
 
 
+@contextmanager
+def farm_at(folder: Path, migrated: Path) -> Iterator[Farm]:
+    """A new farm in a folder, on SQLite; `migrated` is an empty database."""
+    folder.mkdir(parents=True, exist_ok=True)
+    opened = open_database(sqlite_url(Path(shutil.copy(migrated, folder / "farm.db"))))
+    yield farm_in(folder / "home", opened)
+    opened.close()
+
+
 def farm_in(folder: Path, database: Database) -> Farm:
     settings = Settings.from_environment({"TRTFARM_HOME": str(folder)})
     return Farm(settings, database, store_at(settings.blob_url))
@@ -110,7 +121,8 @@ class Stock:
         self.verification = self._verification()
         label_engine(farm.database, self.engine, "prod")
         with farm.database.write() as session:
-            grant(session, DEFAULT_PROJECT, [self.data, self.test, self.table, self.engine])
+            mine = [self.data, self.test, self.table, self.engine, self.verification]
+            grant(session, DEFAULT_PROJECT, mine)
 
     def request(self) -> SubmissionRequest:
         """The submission whose results these are."""

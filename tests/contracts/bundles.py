@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, select
 
-from tests.contracts.bundle_stock import LENET, SCALES, Stock, bundle, farm_in, submitted, taken, trusts
+from tests.contracts.bundle_stock import LENET, SCALES, Stock, bundle, farm_at, farm_in, submitted, taken, trusts
+from trtfarm.bundles.exporting import export_of
 from trtfarm.bundles.selection import Selection
 from trtfarm.catalog.details import engine_details, table_details
 from trtfarm.catalog.filters import Filter
@@ -29,7 +30,7 @@ from trtfarm.database.schema import (
     TableRow,
     VerificationRow,
 )
-from trtfarm.database.session import Database, open_database, sqlite_url
+from trtfarm.database.session import Database
 from trtfarm.errors import (
     BundleError,
     CorruptBlobError,
@@ -54,11 +55,8 @@ class BundleContract:
 
     @pytest.fixture
     def giver(self, migrated: Path, tmp_path: Path) -> Iterator[Farm]:
-        path = tmp_path / "giver.db"
-        path.write_bytes(migrated.read_bytes())
-        opened = open_database(sqlite_url(path))
-        yield farm_in(tmp_path / "giver", opened)
-        opened.close()
+        with farm_at(tmp_path / "giver", migrated) as farm:
+            yield farm
 
     @pytest.fixture
     def taker(self, database: Database, giver: Farm, tmp_path: Path) -> Farm:
@@ -157,17 +155,32 @@ class BundleContract:
     def test_it_goes_on_to_a_third_farm(self, stock: Stock, taker: Farm, migrated: Path, tmp_path: Path) -> None:
         """Which trusts whoever hands it on, and whoever built it."""
         taken(taker, bundle(stock.farm, ALL))
-        path = tmp_path / "third.db"
-        path.write_bytes(migrated.read_bytes())
-        third = farm_in(tmp_path / "third", open_database(sqlite_url(path)))
         data = bundle(taker, ALL)
-        trusts(third, taker)
-        with pytest.raises(SignatureError, match=f"engine {stock.engine} is signed with a key that is not trusted"):
-            taken(third, data)
-        trusts(third, stock.farm)
-        assert taken(third, data).as_dict()["new"].keys() == KINDS
-        assert submitted(third, stock.request()).hit
-        third.close()
+        with farm_at(tmp_path / "third", migrated) as third:
+            trusts(third, taker)
+            with pytest.raises(SignatureError, match=f"engine {stock.engine} is signed with a key that is not trusted"):
+                taken(third, data)
+            trusts(third, stock.farm)
+            assert taken(third, data).as_dict()["new"].keys() == KINDS
+            assert submitted(third, stock.request()).hit
+
+    def test_each_project_has_what_it_brought(self, stock: Stock, taker: Farm) -> None:
+        """With accuracies; a model is its own only if the bundle had its files, or it handed them in."""
+        bare, whole = bundle(stock.farm, ALL), bundle(stock.farm, Selection(model="lenet", with_models=True))
+        taken(taker, bare, project="vision")
+        with taker.database.read() as session:
+            seen = {project: find_engines(session, Filter(), project=project) for project in ("vision", "speech")}
+        assert [[engine.id for engine in engines] for engines in seen.values()] == [[stock.engine], []]
+        assert export_of(taker, ALL, "vision").manifest == export_of(taker, ALL).manifest
+        with pytest.raises(NotFoundError):
+            export_of(taker, ALL, "speech")
+        taken(taker, whole, project="speech")
+        taken(taker, whole, labels=True, project="speech")
+        with pytest.raises(NotFoundError, match=f"{stock.model} was not handed in"):
+            export_of(taker, Selection(model="lenet", with_models=True), "vision")
+        found = export_of(taker, Selection(model="lenet", with_models=True), "speech").manifest
+        assert [engine["labels"] for engine in found.rows["engines"]] == [["prod"]]
+        assert [engine["labels"] for engine in export_of(taker, ALL, "vision").manifest.rows["engines"]] == [[]]
 
     def test_what_was_made_here_of_the_same_stays(self, stock: Stock, taker: Farm) -> None:
         """Other scales under a table's key, and another plan under an engine's."""

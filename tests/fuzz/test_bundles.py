@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.contracts.bundle_stock import Stock, bundle, farm_in, submitted, taken, trusts
+from tests.contracts.bundle_stock import Stock, bundle, farm_at, submitted, taken, trusts
 from tests.fuzz.documents import altered
 from tests.fuzz.mutation import mutated
 from tests.fuzz.outcome import outcome
@@ -24,7 +23,6 @@ from trtfarm.catalog.details import engine_details, table_details
 from trtfarm.catalog.filters import Filter
 from trtfarm.catalog.search import find_engines, find_tables
 from trtfarm.database.schema import BlobRow, EngineRow, HolderRow, ModelRow, TableRow
-from trtfarm.database.session import open_database, sqlite_url
 from trtfarm.digests import canonical_json
 from trtfarm.errors import BundleError, SignatureError, TableError
 from trtfarm.farm import Farm
@@ -39,10 +37,8 @@ MEMORY_BYTES = 96 << 20
 
 @pytest.fixture(scope="module")
 def giver(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stock]:
-    folder = tmp_path_factory.mktemp("giver")
-    farm = farm_in(folder / "home", open_database(sqlite_url(Path(shutil.copy(migrated, folder / "farm.db")))))
-    yield Stock(farm)
-    farm.close()
+    with farm_at(tmp_path_factory.mktemp("giver"), migrated) as farm:
+        yield Stock(farm)
 
 
 @pytest.fixture(scope="module")
@@ -75,12 +71,9 @@ def test_a_manifest(giver: Stock, true: bytes, migrated: Path, data: st.DataObje
 
 @contextmanager
 def _taker(giver: Stock, migrated: Path) -> Iterator[Farm]:
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        farm = farm_in(folder / "home", open_database(sqlite_url(Path(shutil.copy(migrated, folder / "farm.db")))))
+    with TemporaryDirectory() as folder, farm_at(Path(folder), migrated) as farm:
         trusts(farm, giver.farm)
         yield farm
-        farm.close()
 
 
 def _taken(taker: Farm, data: bytes) -> Imported | None:

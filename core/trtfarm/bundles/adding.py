@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from trtfarm.tables.table import CalibrationTable
 
 _TELLS = {"engines": "facts", "tables": "rule"}
+_BROUGHT = frozenset({"engines", "tables", "verifications"})
 
 
 def add(
@@ -52,7 +53,7 @@ def add(
 
 def _brings(placed: Placed) -> bool:
     """Whether the project has this from now on; a model only if the bundle has its files, and not just its name."""
-    known = placed.kind.name in {"engines", "tables"} or (placed.kind.name == "models" and bool(placed.files))
+    known = placed.kind.name in _BROUGHT or (placed.kind.name == "models" and placed.carried)
     return known and placed.verdict is not Verdict.CONFLICT
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -35,7 +35,8 @@ class Verdict(StrEnum):
 class Placed:
     """`here` is the id of the row that it is or becomes; in a conflict that of what is in its way, if it is known.
 
-    `values` are the columns of a new row, `files` the digests that have to be stored for it.
+    `values` are the columns of a new row, `files` the digests that have to be stored for it; `carried` says whether the
+    bundle has its files, whether they are needed or not.
     """
 
     kind: Kind
@@ -45,6 +46,7 @@ class Placed:
     reason: str | None = None
     values: dict[str, Any] | None = None
     files: tuple[str, ...] = ()
+    carried: bool = False
 
 
 def place(session: Session, manifest: Manifest, complete: Completeness) -> list[Placed]:
@@ -119,10 +121,11 @@ def _with_files(session: Session, manifest: Manifest, placed: Placed, complete: 
     if placed.verdict is Verdict.CONFLICT:
         return placed
     files = manifest.files_of(placed.kind, placed.record)
+    carried = bool(files)
     if placed.kind.name == "models" and placed.verdict is Verdict.THERE and _is_whole(session, placed.here, complete):
         # The farm's own copy may be written otherwise, and is as good.
         files = []
-    return Placed(**{**vars(placed), "files": tuple(files)})
+    return replace(placed, files=tuple(files), carried=carried)
 
 
 def _is_whole(session: Session, model: str | None, complete: Completeness) -> bool:

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from trtfarm import actions
 from trtfarm.catalog.filters import Filter
 from trtfarm.catalog.lookup import find_one
 from trtfarm.catalog.search import find_engines, find_tables
-from trtfarm.catalog.visibility import granted
+from trtfarm.catalog.visibility import granted, visible
 from trtfarm.database.batches import batches
 from trtfarm.database.schema import DatasetRow, EngineRow, ModelRow, QuantizationRow, TableRow, VerificationRow
 from trtfarm.errors import NotFoundError, UsageError
@@ -53,9 +53,11 @@ def chosen(session: Session, selection: Selection, project: str | None = None) -
     built: list[Any] = [*engines.values(), *quantizations.values()]
     origins = [row.table_id for row in built]
     tables |= _rows(session, TableRow, TableRow.id, origins)
+    # What others measured of the same is theirs: their data would be told with it.
+    measured = visible(VerificationRow, project)
     verifications = {
-        **_rows(session, VerificationRow, VerificationRow.engine_id, engines),
-        **_rows(session, VerificationRow, VerificationRow.quantization_id, quantizations),
+        **_rows(session, VerificationRow, VerificationRow.engine_id, engines, *measured),
+        **_rows(session, VerificationRow, VerificationRow.quantization_id, quantizations, *measured),
     }
     made_of = [row.dataset_id for row in (*tables.values(), *verifications.values())]
     models = _rows(session, ModelRow, ModelRow.id, [row.model_id for row in [*built, *tables.values()]])
@@ -125,8 +127,9 @@ def _rows(
     rows: Any,
     column: InstrumentedAttribute[str] | InstrumentedAttribute[str | None],
     values: Iterable[str | None],
+    *conditions: ColumnElement[bool],
 ) -> dict[str, Any]:
-    """Id -> row, for those of which a column has one of these values."""
+    """Id -> row, for those of which a column has one of these values, and that fit the conditions."""
     wanted = sorted({value for value in values if value is not None})
-    found = (session.scalars(select(rows).where(column.in_(some))) for some in batches(wanted))
+    found = (session.scalars(select(rows).where(column.in_(some), *conditions)) for some in batches(wanted))
     return {row.id: row for some in found for row in some}

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import Session
 
 from trtfarm.database.access import GrantRow
-from trtfarm.database.artifacts import DatasetRow, EngineRow, ModelRow, TableRow
+from trtfarm.database.artifacts import DatasetRow, EngineRow, ModelRow, TableRow, VerificationRow
 from trtfarm.database.base import Base
 from trtfarm.database.batches import batches
 from trtfarm.database.insert import conflict_insert
@@ -88,6 +88,7 @@ _SEEN: Mapping[type[Base], Callable[[str], Condition]] = {
     DatasetRow: lambda project: DatasetRow.id.in_(_grants(project)),
     TableRow: _made_or_granted(TableRow),
     EngineRow: _made_or_granted(EngineRow),
+    VerificationRow: _made_or_granted(VerificationRow),
     SubmissionRow: lambda project: SubmissionRow.project == project,
     JobRow: lambda project: JobRow.id.in_(_steps(project, StepRow.job_id)),
 }

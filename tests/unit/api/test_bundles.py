@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,14 +9,13 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from tests.contracts.bundle_stock import Stock, bundle, farm_in, submitted, trusts
+from tests.contracts.bundle_stock import Stock, bundle, farm_at, submitted, trusts
 from tests.unit.api.conftest import ClientOf
 from tests.unit.api.problems import problem
 from tests.unit.api.test_administration import audited, events
 from trtfarm.bundles.exporting import export_of
 from trtfarm.bundles.selection import Selection
 from trtfarm.database.schema import EngineRow
-from trtfarm.database.session import open_database, sqlite_url
 from trtfarm.farm import Farm
 from trtfarm.tokens import Scope
 
@@ -26,10 +24,8 @@ ALL = Selection(model="lenet")
 
 @pytest.fixture(scope="module")
 def giver(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stock]:
-    folder = tmp_path_factory.mktemp("giver")
-    farm = farm_in(folder / "home", open_database(sqlite_url(Path(shutil.copy(migrated, folder / "farm.db")))))
-    yield Stock(farm)
-    farm.close()
+    with farm_at(tmp_path_factory.mktemp("giver"), migrated) as farm:
+        yield Stock(farm)
 
 
 @pytest.fixture(scope="module")

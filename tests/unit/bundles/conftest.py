@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.contracts.bundle_stock import Stock, bundle, farm_in, trusts
+from tests.contracts.bundle_stock import Stock, bundle, farm_at, trusts
 from trtfarm.bundles.selection import Selection
-from trtfarm.database.session import open_database, sqlite_url
 from trtfarm.farm import Farm
 
 NewFarm = Callable[[], Farm]
@@ -19,18 +18,8 @@ NewFarm = Callable[[], Farm]
 @pytest.fixture(scope="session")
 def new_farm(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewFarm]:
     """Makes a farm with nothing in it."""
-    made: list[Farm] = []
-
-    def farm() -> Farm:
-        folder = tmp_path_factory.mktemp("farm")
-        made.append(
-            farm_in(folder / "home", open_database(sqlite_url(Path(shutil.copy(migrated, folder / "farm.db")))))
-        )
-        return made[-1]
-
-    yield farm
-    for each in made:
-        each.close()
+    with ExitStack() as made:
+        yield lambda: made.enter_context(farm_at(tmp_path_factory.mktemp("farm"), migrated))
 
 
 @pytest.fixture(scope="session")

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import anyio
 import pytest
 
-from tests.contracts.bundle_stock import Stock, bundle, farm_in, submitted, trusts
+from tests.contracts.bundle_stock import Stock, bundle, farm_at, submitted, trusts
 from tests.unit.client.breaking import BreakingWay
 from tests.unit.client.conftest import link_to
 from trtfarm.bundles.exporting import export_of
 from trtfarm.bundles.selection import Selection
 from trtfarm.database.schema import EngineRow
-from trtfarm.database.session import open_database, sqlite_url
 from trtfarm.errors import BundleError, NotFoundError, SignatureError, TrtfarmError
 from trtfarm.farm import Farm
 from trtfarm_client import AsyncClient, Client
@@ -34,12 +32,9 @@ def stock(farm: Farm) -> Stock:
 @pytest.fixture
 def giver(migrated: Path, tmp_path: Path, farm: Farm) -> Iterator[Stock]:
     """In another one, which the server trusts."""
-    folder = tmp_path / "giver"
-    folder.mkdir()
-    other = farm_in(folder / "home", open_database(sqlite_url(Path(shutil.copy(migrated, folder / "farm.db")))))
-    trusts(farm, other)
-    yield Stock(other, plan=PLAN)
-    other.close()
+    with farm_at(tmp_path / "giver", migrated) as other:
+        trusts(farm, other)
+        yield Stock(other, plan=PLAN)
 
 
 @pytest.fixture
