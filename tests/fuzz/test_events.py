@@ -54,9 +54,12 @@ def test_ends(outcome_: Any, returncode: int, tail: str, *, oom_killed: bool) ->
     events = _events([json.dumps(outcome_).encode() + b"\n"]) if outcome_ is not None else []
     last = events[0] if events and isinstance(events[0], Failure | Answer) else None
     ending = Ending(returncode=returncode, outcome=last, tail=tail, oom_killed=oom_killed)
-    if outcome(ending.result, TrtfarmError) is not None:
-        assert returncode == 0
-        assert isinstance(last, Answer)
+    try:
+        ending.result()
+    except TrtfarmError as error:
+        canonical_json(error.as_dict())
+    else:
+        assert (returncode, type(last)) == (0, Answer)
 
 
 @pytest.fixture(scope="module")
