@@ -39,7 +39,7 @@ class Operations:
         """`progress` with `done` and `total` now and then, and last `end` with what the work gave, or `error`."""
         if not self._free.acquire(blocking=False):
             error = BusyError(f"{self._what} is under way here already", remedy="try again when it is done")
-            yield _event("error", problem_of(error, request))
+            yield event_of("error", problem_of(error, request))
             return
         running, shown = _Running(), None
         outcome = asyncio.ensure_future(asyncio.to_thread(self._worked, request, work, running))
@@ -47,7 +47,7 @@ class Operations:
             while not outcome.done():
                 if running.progress != shown:
                     shown = running.progress
-                    yield _event("progress", shown)
+                    yield event_of("progress", shown)
                 await asyncio.wait({outcome}, timeout=_TELL_SECONDS)
         finally:
             running.left = True
@@ -55,11 +55,11 @@ class Operations:
 
     def _worked(self, request: Request, work: Work, running: _Running) -> ServerSentEvent:
         try:
-            return _event("end", work(running.tell))
+            return event_of("end", work(running.tell))
         except LeftError:
-            return _event("end", {})
+            return event_of("end", {})
         except Exception as error:  # noqa: BLE001 - what a route's handlers do where a response has not begun
-            return _event("error", problem_of(error, request))
+            return event_of("error", problem_of(error, request))
         finally:
             self._free.release()
 
@@ -77,5 +77,6 @@ class _Running:
         self.progress = {"done": done, "total": total}
 
 
-def _event(kind: str, data: Mapping[str, Any]) -> ServerSentEvent:
+def event_of(kind: str, data: Mapping[str, Any]) -> ServerSentEvent:
+    """An event without an id: whoever missed it asks again for all of them."""
     return ServerSentEvent(json.dumps(data), event=kind, sep="\n")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from trtfarm.errors import UsageError
 
 if TYPE_CHECKING:
-    from trtfarm.farm import Farm
     from trtfarm.settings import Settings
     from trtfarm_cli.farms.any_farm import AnyFarm
 
@@ -34,15 +33,6 @@ def open_any() -> Iterator[AnyFarm]:
 
     with Farm.open(settings) as farm:
         yield FarmHere(farm)
-
-
-@contextmanager
-def open_farm() -> Iterator[Farm]:
-    """The embedded farm, for what is done only on the host of its files. Raises UsageError while another is in use."""
-    from trtfarm.farm import Farm
-
-    with Farm.open(settings_here()) as farm:
-        yield farm
 
 
 def settings_here() -> Settings:

@@ -21,9 +21,11 @@ from trtfarm_client.call import Call
 from trtfarm_client.downloads import receiving
 from trtfarm_client.flows import Report, Transferred, unreported
 from trtfarm_client.link import Link
+from trtfarm_client.operations import Hear, joining, unheard
 from trtfarm_client.records import (
     CancelledSubmission,
     DataSetRecord,
+    Health,
     JobRecord,
     KeyRecord,
     ModelRecord,
@@ -54,6 +56,9 @@ class AsyncClient:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    async def health(self) -> Health:
+        return await self._send(calls.health())
 
     async def whoami(self) -> Who:
         return await self._send(calls.whoami())
@@ -88,6 +93,12 @@ class AsyncClient:
 
     async def remove_engine(self, engine: str) -> None:
         await self._send(calls.remove_engine(engine))
+
+    async def verify_engine(
+        self, engine: str, *, dataset: str | None = None, fresh: bool = False, hear: Hear = unheard
+    ) -> Facts:
+        call = calls.verify_engine(engine, dataset, fresh=fresh)
+        return await self._transport.run(joining(call, self._transport.patience(), hear))
 
     async def remove_engines(self, engines: Sequence[str]) -> list[str]:
         return await self._send(calls.remove_engines(engines))

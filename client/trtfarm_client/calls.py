@@ -18,6 +18,7 @@ from trtfarm_client.pages import Page, items_of, page_of
 from trtfarm_client.records import (
     CancelledSubmission,
     DataSetRecord,
+    Health,
     JobRecord,
     KeyRecord,
     ModelRecord,
@@ -33,6 +34,10 @@ Facts = dict[str, Any]
 
 #: Rows in a page, the most that the API gives.
 PAGE = 500
+
+
+def health() -> Call[Health]:
+    return _get("/v1/health", Health)
 
 
 def whoami() -> Call[Who]:
@@ -53,6 +58,10 @@ def engine_signature(text: str) -> Call[bytes]:
 
 def remove_engine(text: str) -> Call[None]:
     return Call(method="DELETE", path=named("engines", "engine", text), parse=lambda _: None, repeatable=False)
+
+
+def verify_engine(text: str, dataset: str | None, *, fresh: bool) -> Call[Facts]:
+    return post(named("engines", "engine", text) + "/verification", {"dataset": dataset, "fresh": fresh}, facts)
 
 
 def remove_engines(texts: Sequence[str]) -> Call[list[str]]:

@@ -20,9 +20,11 @@ from trtfarm_client.call import Call
 from trtfarm_client.downloads import receiving
 from trtfarm_client.flows import Report, Transferred, unreported
 from trtfarm_client.link import Link
+from trtfarm_client.operations import Hear, joining, unheard
 from trtfarm_client.records import (
     CancelledSubmission,
     DataSetRecord,
+    Health,
     JobRecord,
     KeyRecord,
     ModelRecord,
@@ -58,6 +60,9 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def health(self) -> Health:
+        return self._send(calls.health())
 
     def whoami(self) -> Who:
         return self._send(calls.whoami())
@@ -95,6 +100,16 @@ class Client:
 
     def remove_engine(self, engine: str) -> None:
         self._send(calls.remove_engine(engine))
+
+    def verify_engine(
+        self, engine: str, *, dataset: str | None = None, fresh: bool = False, hear: Hear = unheard
+    ) -> Facts:
+        """`verification`, `dataset` and `metrics` of an engine that a worker measured against FP32.
+
+        Without data, those that its model was verified with last. `hear` gets `job` events, and `waiting` ones.
+        """
+        call = calls.verify_engine(engine, dataset, fresh=fresh)
+        return self._transport.run(joining(call, self._transport.patience(), hear))
 
     def remove_engines(self, engines: Sequence[str]) -> list[str]:
         """Their ids; all that are named go, or none."""

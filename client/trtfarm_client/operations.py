@@ -14,16 +14,27 @@ from trtfarm_client.sse import LAST, ServerEvent
 Facts = dict[str, Any]
 #: Hears how many of how many files are done.
 Tell = Callable[[int, int], None]
+#: Hears each event but the last.
+Hear = Callable[[ServerEvent], None]
 
 
 def untold(_done: int, _total: int) -> None:
     """For those who do not want to know how far it is."""
 
 
+def unheard(_event: ServerEvent) -> None:
+    """For those who only want the answer."""
+
+
 def operating(call: Call[Facts], patience: Patience, tell: Tell) -> Flow[Facts]:
-    """What the work gave. It is asked for again only where it had not begun."""
+    """What the work gave. It is asked for again only where it had not begun: its answer is of all that it did."""
+
+    def hear(event: ServerEvent) -> None:
+        if event.kind == "progress":
+            tell(int(event.data["done"]), int(event.data["total"]))
+
     while True:
-        heard = _Heard(tell)
+        heard = _Heard(hear)
         try:
             yield Listen(call=call, hear=heard.hear)
         except TrtfarmError as error:
@@ -40,13 +51,29 @@ def operating(call: Call[Facts], patience: Patience, tell: Tell) -> Flow[Facts]:
             return call.parse(heard.answer)
 
 
+def joining(call: Call[Facts], patience: Patience, hear: Hear) -> Flow[Facts]:
+    """The answer of work that goes on by itself: after a break it is asked for again, and joined."""
+    while True:
+        heard = _Heard(hear)
+        try:
+            yield Listen(call=call, hear=heard.hear)
+        except TrtfarmError as error:
+            if heard.begun and not isinstance(error, UnreachableError):
+                raise
+            if heard.begun:
+                patience.renew()
+            yield Pause(seconds=patience.pause_after(error))
+        else:
+            return call.parse(heard.answer)
+
+
 class _Heard:
     """What came of one answer."""
 
-    def __init__(self, tell: Tell) -> None:
+    def __init__(self, hear: Hear) -> None:
         self.begun = False
         self.answer: Any = None
-        self._tell = tell
+        self._hear = hear
 
     def hear(self, event: ServerEvent) -> None:
         """Raises the error that the work ended with."""
@@ -57,5 +84,5 @@ class _Heard:
         self.begun = True
         if event.kind == LAST:
             self.answer = event.data
-        elif event.kind == "progress":
-            self._tell(int(event.data["done"]), int(event.data["total"]))
+        else:
+            self._hear(event)

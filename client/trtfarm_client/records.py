@@ -13,6 +13,14 @@ from trtfarm.submissions.submission import StepStatus
 
 
 @dataclass(frozen=True, kw_only=True)
+class Health:
+    """That the server answers, and its release."""
+
+    status: str
+    version: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Who:
     """Whoever asks: a token's id and name, or `local` where none is needed; the scopes that it opens."""
 

@@ -7,7 +7,7 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -25,6 +25,8 @@ _OLDEST_PYTHON = (3, 11)
 _GIB = 1 << 30
 _MUCH_DISK = 10 * _GIB
 _LITTLE_DISK = _GIB
+#: A service without which a farm works all the same.
+_DISPENSABLE = "broker"
 
 
 class CheckState(StrEnum):
@@ -51,16 +53,14 @@ def examine(
     *,
     toolchains: Callable[[], Sequence[Toolchain]],
     keys: Callable[[], str],
-    database: Callable[[], str],
-    blobs: Callable[[], str],
-    broker: Callable[[], str],
+    services: Mapping[str, Callable[[], str]],
     gpus: Callable[[], GpuKeeper] = keeper_of_host,
     workers: Callable[[], Sequence[Worker]] = tuple,
 ) -> list[Check]:
     """All checks of this host, without changing it; and what workers say of themselves, here and elsewhere.
 
-    `toolchains` and `workers` list them, `gpus` finds them; `keys`, `database`, `blobs` and `broker` describe what they
-    found. Their TrtfarmErrors become failed checks; without a broker, jobs only begin a few seconds later.
+    `toolchains` and `workers` list them, `gpus` finds them; `keys` and the `services` by their names describe what they
+    found. Their TrtfarmErrors become failed checks; without a `broker`, jobs only begin a few seconds later.
     """
     return [
         python_check(sys.version_info[:2]),
@@ -72,9 +72,10 @@ def examine(
         *gpu_checks(gpus(), driver=_DRIVER.exists()),
         *_toolchain_checks(toolchains),
         asked_check("keys", keys),
-        asked_check("database", database),
-        asked_check("blobs", blobs),
-        asked_check("broker", broker, failed=CheckState.WARN),
+        *(
+            asked_check(name, describe, failed=CheckState.WARN if name == _DISPENSABLE else CheckState.FAIL)
+            for name, describe in services.items()
+        ),
         *_worker_checks(workers),
     ]
 

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, status
 from fastapi.responses import Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+from sse_starlette import EventSourceResponse
 
 from trtfarm.catalog.details import engine_details
 from trtfarm.catalog.entries import EngineEntry
@@ -16,20 +17,23 @@ from trtfarm.catalog.lookup import find_one
 from trtfarm.catalog.pinning import pin_engine
 from trtfarm.catalog.removal import remove_engines
 from trtfarm.catalog.search import find_engines
-from trtfarm.database.schema import EngineRow
+from trtfarm.database.schema import DatasetRow, EngineRow
 from trtfarm.errors import NotFoundError
 from trtfarm.signing.seal import Seal
 from trtfarm.signing.signed_file import signature_text
 from trtfarm.signing.statement import EngineStatement
 from trtfarm.signing.vouching import vouch
+from trtfarm.submissions.engine_checks import check_runs, usual_dataset
 from trtfarm_api.access import Admin, FarmHere, Reader, Submitter
 from trtfarm_api.accuracies import ByAccuracy
 from trtfarm_api.asking import Word
 from trtfarm_api.auditing import note
+from trtfarm_api.checking import Check, check_stream
 from trtfarm_api.downloads import download
 from trtfarm_api.heavy import heavily
 from trtfarm_api.names import Name
 from trtfarm_api.pages import InPages, Page, Text
+from trtfarm_api.streams import stream
 
 router = APIRouter(prefix="/v1/engines", tags=["engines"])
 PLAN = "application/octet-stream"
@@ -40,6 +44,15 @@ class Named(BaseModel):
     """Engines, by id or digest or the start of one."""
 
     engines: Annotated[list[Word], Field(min_length=1, max_length=_MOST_NAMED)]
+
+
+class Verifying(BaseModel):
+    """Without data, those are taken that the engine's model was verified with last."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dataset: Word | None = None
+    fresh: Annotated[bool, Field(description="Measure again, whatever is stored.")] = False
 
 
 class Signed(BaseModel):
@@ -133,6 +146,23 @@ def log(farm: FarmHere, actor: Reader, engine: Name, request: Request) -> Respon
     if row.log_blob is None:
         raise NotFoundError(f"engine {row.id} has no log", remedy="see the history of its job")
     return download(request, farm.blobs, row.log_blob, name=f"{row.id}.log", media_type="text/plain; charset=utf-8")
+
+
+@router.post("/{engine}/verification", response_class=EventSourceResponse)
+def verify(farm: FarmHere, actor: Submitter, engine: Name, request: Request, asked: Verifying) -> EventSourceResponse:
+    """Has an engine of TensorRT measured against FP32 by a worker with its GPU, told as server-sent events.
+
+    `job` for each event of the jobs that this takes, `waiting` where no worker takes one, and last `end` with
+    `verification`, `dataset` and `metrics`, or `error` with a problem. Whoever asks again joins what is under way.
+    """
+    with farm.database.read() as session:
+        row = find_one(session, EngineRow, engine, actor.sees)
+        named = find_one(session, DatasetRow, asked.dataset, actor.sees).id if asked.dataset else None
+        dataset_id = named or usual_dataset(session, row, actor.sees)
+    check_runs(farm, row)
+    note(request, engine=row.id, dataset=dataset_id)
+    check = Check(engine=row, dataset_id=dataset_id, fresh=asked.fresh, project=actor.project, sees=actor.sees)
+    return stream(check_stream(farm, request, check))
 
 
 @router.put("/{engine}/pin", status_code=status.HTTP_204_NO_CONTENT)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from trtfarm.tables.table import CalibrationTable
     from trtfarm_cli.farms.administration import Administration
     from trtfarm_cli.farms.bundles import Bundles
+    from trtfarm_cli.progress import View
     from trtfarm_worker.order import Order
 
 Facts = dict[str, Any]
@@ -95,6 +96,12 @@ class AnyFarm(Protocol):
         """Writes an engine and its signature; under a name of its own where there is no destination.
 
         Raises SignatureError where `verify` is wanted and no trusted key signed it.
+        """
+
+    def verify(self, text: str, data: Sequence[str], labels: str | None, *, fresh: bool, shown: View) -> Facts:
+        """`engine`, `precision`, `compute_capability`, `verification`, `dataset` and `metrics`.
+
+        Without data, those that its model was verified with last. Measured here, or by a worker of a farm elsewhere.
         """
 
     def remove_engines(self, texts: Sequence[str]) -> Sequence[str]:

@@ -20,7 +20,7 @@ from trtfarm_cli.farms.any_farm import EVERYTHING, Facts, FarmKey, Pulled, Reque
 from trtfarm_cli.farms.bundles_here import BundlesHere
 from trtfarm_cli.farms.plain_jobs import model_id_of, plain
 from trtfarm_cli.files import writable
-from trtfarm_cli.progress import listener, view
+from trtfarm_cli.progress import View, listener, view
 
 if TYPE_CHECKING:
     from trtfarm.catalog.entries import EngineEntry, TableEntry
@@ -97,6 +97,11 @@ class FarmHere:
         seal = Seal.of_row(found)
         signature = write_signature(path, EngineStatement.of_row(found), seal) if seal else None
         return Pulled(engine=found.id, digest=found.blob, size=found.size, path=path, signature=signature)
+
+    def verify(self, text: str, data: Sequence[str], labels: str | None, *, fresh: bool, shown: View) -> Facts:
+        from trtfarm_cli.farms.verification import verified_here
+
+        return verified_here(self._farm, text, data, labels, fresh=fresh, shown=shown)
 
     def remove_engines(self, texts: Sequence[str]) -> Sequence[str]:
         from trtfarm.catalog.removal import remove_engines

@@ -21,7 +21,7 @@ from trtfarm_cli.farms.any_farm import EVERYTHING, Facts, FarmKey, Pulled, Reque
 from trtfarm_cli.farms.bundles_remote import RemoteBundles
 from trtfarm_cli.farms.plain_jobs import model_id_of, plain
 from trtfarm_cli.files import writable
-from trtfarm_cli.progress import listener, view
+from trtfarm_cli.progress import View, listener, view
 from trtfarm_client import Ask, Client, Transferred
 from trtfarm_client.values import value_of
 
@@ -87,6 +87,11 @@ class RemoteFarm:
                 signature.replace(kept)
             copy.replace(path)
         return Pulled(engine=engine, digest=digest, size=size, path=path, signature=kept)
+
+    def verify(self, text: str, data: Sequence[str], labels: str | None, *, fresh: bool, shown: View) -> Facts:
+        from trtfarm_cli.farms.verification import verified_there
+
+        return verified_there(self._client, self._settings, text, data, labels, fresh=fresh, shown=shown)
 
     def remove_engines(self, texts: Sequence[str]) -> Sequence[str]:
         return self._client.remove_engines(texts)

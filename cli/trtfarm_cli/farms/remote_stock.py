@@ -47,10 +47,10 @@ class RemoteStock:
         return temporary_folder()
 
     def toolchains(self) -> Sequence[Toolchain]:
-        return toolchains_of(filter(lambda worker: worker.ready, map(_worker, self._client.workers())))
+        return toolchains_of(filter(lambda worker: worker.ready, map(worker_of, self._client.workers())))
 
     def toolchains_lately(self) -> Sequence[Toolchain]:
-        away = (worker for worker in map(_worker, self._client.workers(left=True)) if not worker.ready)
+        away = (worker for worker in map(worker_of, self._client.workers(left=True)) if not worker.ready)
         return toolchains_of(away)
 
     def known_as(self, model: Model) -> str | None:
@@ -130,7 +130,7 @@ class RemoteStock:
         return found if found and found.whole else None
 
 
-def _worker(facts: Mapping[str, Any]) -> Worker:
+def worker_of(facts: Mapping[str, Any]) -> Worker:
     """What a server tells of a worker, without what it keeps to itself."""
     return Worker(
         id=facts["id"],

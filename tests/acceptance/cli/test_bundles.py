@@ -16,7 +16,7 @@ import pytest
 
 from tests.acceptance.cli.conftest import Stocked
 from tests.acceptance.cli.program import Program
-from tests.acceptance.cli.test_remote import api, free_port
+from tests.acceptance.cli.serving import api, free_port
 from trtfarm.digests import digest_of_file
 
 #: Reads a bundle as the command does, and is killed after so many bytes.

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from tests.acceptance.cli.gpu_farm import ON_H200, GpuFarm
+from tests.acceptance.cli.program import Program
+from tests.acceptance.cli.serving import api, free_port, service
 
 
 @pytest.fixture
@@ -78,3 +80,26 @@ def test_accuracy_is_measured_once_and_stays_with_the_engine(
     again = program.json("verify", engine["id"], "--fresh")
     assert again["verification"] == found["verification"]
     assert len(gpu_farm.asked("trt-evaluate")) == 2
+
+
+def test_a_server_has_an_engine_measured_by_its_worker(
+    gpu_farm: GpuFarm, engine: dict[str, Any], digits: Path, tmp_path: Path
+) -> None:
+    """With data that the server has not; what the client hears is what it would say itself."""
+    host, test, port = gpu_farm.program, digits / "test", free_port()
+    url = {"TRTFARM_URL": f"http://127.0.0.1:{port}"}
+    client = Program(home=tmp_path / "client", folder=tmp_path, environment=url)
+    with api(host, port):
+        assert client.fails(2, "verify", engine["id"])["message"] == "no data is known to verify with"
+        with service(host, "worker", up='event="worker is up"'):
+            named = ("--data", test / "data.npy", "--labels", test / "labels.npy")
+            ended = client.ok("verify", engine["id"], *named)
+            found = client.json("verify", engine["id"])
+            again = client.json("verify", engine["id"], "--fresh")
+            gpu_farm.fails("trt-evaluate", code="builder_memory", message="the GPU has not enough free memory")
+            error = client.fails(9, "verify", engine["id"], "--fresh")
+    assert "FP32 Top1: 0.9640, Top5: 1.0000  FP16 Top1: 0.9640, Top5: 1.0000  (50 samples, on the engine)" in ended.out
+    assert host.json("engines", "show", engine["id"])["metrics"] == found["metrics"]
+    assert again["verification"] == found["verification"]
+    assert error["message"] == "the GPU has not enough free memory"
+    assert ended.out == host.ok("verify", engine["id"]).out

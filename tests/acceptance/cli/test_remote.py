@@ -6,11 +6,9 @@ import json
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,8 @@ from typing import Any
 import pytest
 
 from tests.acceptance.cli.conftest import Stocked, share
-from tests.acceptance.cli.program import Program, Running
+from tests.acceptance.cli.program import Program
+from tests.acceptance.cli.serving import api, free_port, service
 from tests.conftest import REPOSITORY
 from tests.unit.client.breaking import BreakingWay
 from trtfarm.digests import digest_of_file
@@ -45,28 +44,6 @@ class Served:
 
     def client_at(self, url: str) -> Program:
         return replace(self.client, environment={**self.client.environment, "TRTFARM_URL": url})
-
-
-@contextmanager
-def service(host: Program, *arguments: str, up: str) -> Iterator[Running]:
-    """A program that stays, from the line that says so until the block ends."""
-    with host.started(*arguments) as running:
-        running.until(up)
-        try:
-            yield running
-        finally:
-            if running.process.returncode is None:
-                running.end(signal.SIGTERM)
-
-
-def api(host: Program, port: int) -> AbstractContextManager[Running]:
-    return service(host, "api", "--port", str(port), up="listening on")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module")
@@ -203,6 +180,9 @@ def test_who_asks_is_kept_in_a_profile(client: Program, served: Served, tmp_path
     secret.write_text(f"{token}\n")
     ended = other.run("login", stdin=secret)
     assert (ended.code, "laptop" in ended.out, token in ended.out + ended.err) == (0, True, False)
+    checks = {check["name"]: check for check in other.json("doctor")}
+    assert "laptop may read, submit, worker, admin" in checks["server"]["detail"]
+    assert "database" not in checks
     assert other.json("whoami")["scopes"] == ["read", "submit", "worker", "admin"]
     assert (other.home / "profiles.json").stat().st_mode & 0o777 == 0o600
     assert other.json("engines", "list") == client.json("engines", "list")

@@ -39,6 +39,14 @@ def test_every_command_has_a_section_that_names_its_options(command: str, option
     assert set(re.findall(r"`(--[a-z0-9-]+)[^`]*`", section[1])) == options
 
 
+def test_every_command_is_said_to_be_done_here_or_by_the_farm_in_use() -> None:
+    """Each once, in the table of what is embedded and what goes over HTTP."""
+    table = re.search(r"^\| command \| embedded \| behind HTTP \|\n(.*?)\n\n", PAGE, re.MULTILINE | re.DOTALL)
+    assert table is not None
+    told = [name for row in table[1].splitlines() for name in re.findall(r"`([a-z ]+)`", row.split("|")[1])]
+    assert sorted(told) == sorted(command.removeprefix("trtfarm ") for command, _ in commands())
+
+
 def test_the_exit_codes_are_those_of_the_program() -> None:
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", PAGE, re.MULTILINE)}
     assert documented == {exits.OK, exits.DRAINED, exits.INTERRUPTED, *exits.CODES.values()}

@@ -36,9 +36,7 @@ def test_this_host_is_examined_without_being_changed(tmp_path: Path) -> None:
         home,
         toolchains=ToolchainRegistry(home).toolchains,
         keys=lambda: "one",
-        database=lambda: "SQLite",
-        blobs=lambda: "a folder",
-        broker=lambda: "another folder",
+        services={"database": lambda: "SQLite", "blobs": lambda: "a folder", "broker": lambda: "another folder"},
     )
     states = {check.name: check.state for check in checks}
     assert states.pop("disk") in set(CheckState)
@@ -73,9 +71,8 @@ def test_what_cannot_be_asked_is_a_failed_check(tmp_path: Path) -> None:
     def broker() -> str:
         raise UnreachableError("no broker", remedy="start it")
 
-    examined = examine(
-        tmp_path, toolchains=toolchains, keys=keys, database=database, blobs=lambda: "a folder", broker=broker
-    )
+    services = {"database": database, "blobs": lambda: "a folder", "broker": broker}
+    examined = examine(tmp_path, toolchains=toolchains, keys=keys, services=services)
     checks = {check.name: check for check in examined}
     assert (checks["keys"].state, checks["keys"].remedy) == (CheckState.FAIL, "chmod 600 it")
     assert (checks["toolchains"].state, checks["toolchains"].remedy) == (CheckState.FAIL, "delete it")

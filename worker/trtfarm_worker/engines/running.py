@@ -10,6 +10,7 @@ from trtfarm.compute_capability import ComputeCapability
 from trtfarm.errors import ToolchainError
 from trtfarm.settings import Settings
 from trtfarm.signing.statement import EngineStatement
+from trtfarm.submissions.engine_checks import check_run_by_farms
 from trtfarm_worker.builder.request import BuilderAnswer
 from trtfarm_worker.builder.supervisor import Listener
 from trtfarm_worker.direct import direct_step
@@ -35,13 +36,7 @@ def engine_step(
 
 def toolchain_for(toolchains: Sequence[Toolchain], statement: EngineStatement, name: str) -> Toolchain:
     """The one that runs an engine, which `name` stands for in messages. Raises ToolchainError with the way out."""
-    if statement.toolchain != ToolchainKind.TENSORRT:
-        raise ToolchainError(
-            f"{name} is an engine of {statement.toolchain}, which is built here and run elsewhere",
-            cause="the farm runs engines of TensorRT alone",
-            remedy="trtfarm engines pull writes it to a file for an application with "
-            f"{statement.toolchain} {statement.tensorrt}",
-        )
+    check_run_by_farms(statement, name)
     fit = [each for each in toolchains if (each.kind, each.version) == (statement.toolchain, statement.tensorrt)]
     working = next((each for each in fit if each.broken is None), None)
     if working is None:
