@@ -15,13 +15,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from sqlalchemy import Select, func, select
 
 from benchmarks.peers import celery_worker
-from benchmarks.servers import postgresql, redis_server
+from benchmarks.servers import driven, postgresql, redis_server
 from benchmarks.sizes import size
 from benchmarks.trivial_worker import TENSORRT
 from trtfarm.compute_capability import ComputeCapability
@@ -41,6 +42,8 @@ from trtfarm_worker.toolchains.toolchain import Capabilities, Toolchain, Toolcha
 _REPOSITORY = Path(__file__).resolve().parents[1]
 _MODEL = _REPOSITORY / "calib_data" / "mnist" / "lenet.onnx"
 _WORKERS = 4
+#: Threads that submit, as those of an API process do.
+_CLIENTS = 4
 _TARGET = BuildTarget(compute_capability="sm_86", toolchain="tensorrt-rtx", tensorrt=TENSORRT)
 #: Jobs, or tasks, that a worker does at once.
 _SLOTS = size("SLOTS", 2)
@@ -55,22 +58,31 @@ def run() -> None:
     with redis_server() as broker:
         bare = jobs / _seconds_of_celery(broker, jobs)
         print(f"bare Celery, {_WORKERS} workers, {jobs:,} tasks: {bare:.0f} a second", flush=True)
+        with postgresql("results") as database:
+            kept = jobs / _seconds_of_celery(broker, jobs, results=f"db+{driven(database)}")
+        print(f"Celery that keeps results in PostgreSQL: {kept:.0f} a second", flush=True)
         for builder, count in (("inside", jobs), ("process", size("JOBS_WITH_PROCESS", 400))):
-            rate = count / _seconds_of_farm(broker, builder, count)
-            print(f"the farm, {_BUILDERS[builder]}, {count:,} jobs: {rate:.1f} a second, ", end="")
-            print(f"{rate / bare:.2f} of Celery's (wanted: {_WANTED} or more)", flush=True)
+            submitted, done = _seconds_of_farm(broker, builder, count)
+            rate = count / done
+            print(
+                f"the farm, {_BUILDERS[builder]}, {count:,} jobs: {rate:.1f} a second, {rate / bare:.2f} of bare "
+                f"Celery's (wanted: {_WANTED} or more), {rate / kept:.2f} of that with results; "
+                f"{_CLIENTS} clients submit {count / submitted:.1f} a second beside the workers",
+                flush=True,
+            )
 
 
-def _seconds_of_celery(broker: str, tasks: int) -> float:
-    app = celery_worker.make_app(broker)
+def _seconds_of_celery(broker: str, tasks: int, results: str | None = None) -> float:
+    app = celery_worker.make_app(broker, results)
     told, telling = os.pipe()
-    command = [sys.executable, "-m", "benchmarks.peers.celery_worker", broker, str(telling), str(_SLOTS)]
+    arguments = [broker, str(telling), str(_SLOTS), *([results] if results else [])]
+    command = [sys.executable, "-m", "benchmarks.peers.celery_worker", *arguments]
     with _running([command] * _WORKERS, os.environ, pass_fds=[telling]):
         os.close(telling)
         _read(told, _WORKERS)
         begun = time.perf_counter()
         for number in range(tasks):
-            app.send_task(celery_worker.TASK, args=[number], ignore_result=True)
+            app.send_task(celery_worker.TASK, args=[number])
         _read(told, tasks)
         seconds = time.perf_counter() - begun
     os.close(told)
@@ -83,7 +95,8 @@ def _read(descriptor: int, count: int) -> None:
         count -= len(os.read(descriptor, count))
 
 
-def _seconds_of_farm(broker: str, builder: str, jobs: int) -> float:
+def _seconds_of_farm(broker: str, builder: str, jobs: int) -> tuple[float, float]:
+    """Until the last job is submitted, and until the last one is done."""
     with postgresql("farm") as database, tempfile.TemporaryDirectory() as home:
         environment = {
             **os.environ,
@@ -101,13 +114,14 @@ def _seconds_of_farm(broker: str, builder: str, jobs: int) -> float:
             model = add_model(farm, Model.read(_MODEL))
             _wait(lambda: _count(farm, select(func.count()).select_from(WorkerRow)) == _WORKERS)
             begun = time.perf_counter()
-            for number in range(jobs):
-                announce(farm, farm.submit(_request(model, number))[1], wanted=True)
+            with ThreadPoolExecutor(_CLIENTS) as clients:
+                list(clients.map(lambda number: announce(farm, farm.submit(_request(model, number))[1]), range(jobs)))
+            submitted = time.perf_counter() - begun
             unfinished = select(func.count()).where(SubmissionRow.state == SubmissionState.ACTIVE)
             _wait(lambda: _count(farm, unfinished) == 0)
             seconds = time.perf_counter() - begun
             _check(farm, jobs)
-            return seconds
+            return submitted, seconds
 
 
 def _request(model: str, number: int) -> SubmissionRequest:

@@ -15,6 +15,7 @@ import redis
 from redis.backoff import ConstantBackoff
 from redis.exceptions import ConnectionError as NotThereError
 from redis.retry import Retry
+from sqlalchemy import make_url
 
 _START_SECONDS = 10
 _LOOKS_A_SECOND = 20
@@ -34,6 +35,11 @@ def postgresql(name: str) -> Iterator[str]:
             yield server.get_uri(name)
         finally:
             server.cleanup()
+
+
+def driven(url: str) -> str:
+    """The same URL with the name of the driver, for who would take another one."""
+    return make_url(url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
 
 
 @contextmanager

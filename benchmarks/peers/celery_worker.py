@@ -1,7 +1,7 @@
-"""A bare Celery worker, set up as the farm's is, whose task does nothing but count itself.
+"""A bare Celery worker, set up as the farm's is, whose task does nothing.
 
 Arguments: the broker's URL, the descriptor of a pipe that gets a byte when the worker is ready and one for each task
-that is done, and how many threads do them.
+that is done, how many threads do them, and perhaps the URL of a database for their results.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from typing import Any
 
 from celery import Celery
 from celery.platforms import SecurityWarning
-from celery.signals import worker_ready
+from celery.signals import task_postrun, worker_ready
 
 TASK = "bare.nothing"
 
 
-def make_app(broker_url: str) -> Celery:
-    app = Celery("bare", broker=broker_url)
+def make_app(broker_url: str, results_url: str | None) -> Celery:
+    """The app; it keeps the results of its tasks in a database, or nowhere."""
+    app = Celery("bare", broker=broker_url, backend=results_url)
     app.conf.update(
         broker_connection_retry_on_startup=True,
-        task_ignore_result=True,
+        task_ignore_result=results_url is None,
         task_serializer="json",
         accept_content=["json"],
         worker_prefetch_multiplier=1,
@@ -32,15 +33,17 @@ def make_app(broker_url: str) -> Celery:
     return app
 
 
-def main(broker_url: str, *, descriptor: int, concurrency: int) -> None:
-    app = make_app(broker_url)
+def main(broker_url: str, results_url: str | None, *, descriptor: int, concurrency: int) -> None:
+    app = make_app(broker_url, results_url)
 
-    @app.task(name=TASK, ignore_result=True)  # type: ignore[untyped-decorator]
-    def nothing(_number: Any) -> None:
-        os.write(descriptor, b".")
+    @app.task(name=TASK)  # type: ignore[untyped-decorator]
+    def nothing(_number: int) -> None:
+        pass
 
+    # The second comes when the task's result is kept.
     @worker_ready.connect(weak=False)  # type: ignore[untyped-decorator]
-    def ready(**_: Any) -> None:
+    @task_postrun.connect(weak=False)  # type: ignore[untyped-decorator]
+    def tell(**_: Any) -> None:
         os.write(descriptor, b".")
 
     warnings.filterwarnings("ignore", category=SecurityWarning)  # of root, for the sake of pickled messages
@@ -51,4 +54,5 @@ def main(broker_url: str, *, descriptor: int, concurrency: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], descriptor=int(sys.argv[2]), concurrency=int(sys.argv[3]))
+    broker, pipe, threads, *results = sys.argv[1:]
+    main(broker, next(iter(results), None), descriptor=int(pipe), concurrency=int(threads))
