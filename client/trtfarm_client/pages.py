@@ -23,7 +23,10 @@ def page_of(item: Callable[[Any], Item]) -> Callable[[Any], Page[Item]]:
     """Reads a page whose items `item` reads."""
 
     def read(data: Any) -> Page[Item]:
-        return Page(items=tuple(items_of(item)(data)), next=data.get("next"))
+        items, cursor = items_of(item)(data), data.get("next")
+        if not isinstance(cursor, str | None):
+            raise ServerError("the server's answer is no page of a list", remedy="see that server and client fit")
+        return Page(items=tuple(items), next=cursor)
 
     return read
 

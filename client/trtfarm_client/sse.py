@@ -59,5 +59,5 @@ class EventReader:
             return None
         try:
             return ServerEvent(kind=kind, data=json.loads(text), id=self.last_id)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ServerError("the server sent an event that is not JSON", cause=text[:200]) from error

@@ -22,7 +22,12 @@ def value_of(kind: type[Value], data: Any) -> Value:
     """
     try:
         return cast(Value, _value(kind, data))
-    except (KeyError, TypeError, ValueError) as error:
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        OverflowError,
+    ) as error:  # JSON's whole numbers may be larger than any float
         raise ServerError(
             f"the server's answer is no {kind.__name__}",
             cause=f"{type(error).__name__}: {error}",
