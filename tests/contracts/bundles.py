@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -13,6 +14,7 @@ from sqlalchemy import delete, func, select
 
 from tests.contracts.bundle_stock import LENET, SCALES, Stock, bundle, farm_at, farm_in, submitted, taken, trusts
 from trtfarm.bundles.exporting import export_of
+from trtfarm.bundles.importing import import_bundle
 from trtfarm.bundles.selection import Selection
 from trtfarm.catalog.details import engine_details, table_details
 from trtfarm.catalog.filters import Filter
@@ -267,6 +269,16 @@ class BundleContract:
         assert 0 < told[-1][0] <= told[-1][1] == len(data)
         assert submitted(taker, stock.request()).hit
         assert self._count(taker, HolderRow) == 0
+
+    def test_several_at_once_are_one(self, stock: Stock, taker: Farm, tmp_path: Path) -> None:
+        path = tmp_path / "lenet.bundle"
+        path.write_bytes(bundle(stock.farm, ALL))
+        with ThreadPoolExecutor(4) as pool:
+            done = list(pool.map(lambda _: import_bundle(taker, path, name=path.name).as_dict(), range(4)))
+        assert [each["new"].get("engines", []) for each in done].count([stock.engine]) == 1
+        assert all(each["conflicts"] == [] for each in done)
+        assert [self._count(taker, rows) for rows in (EngineRow, TableRow, ModelRow, HolderRow)] == [1, 1, 1, 0]
+        assert submitted(taker, stock.request()).hit
 
     def test_an_unknown_key_is_refused_with_the_way_out(self, stock: Stock, database: Database, tmp_path: Path) -> None:
         stranger = farm_in(tmp_path / "stranger", database)
