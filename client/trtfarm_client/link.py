@@ -59,7 +59,7 @@ class Link:
 
     def patience_of(self, *, reached: bool) -> Patience:
         """Less for a server that has never answered."""
-        return Patience(self.patience if reached else min(self.patience, _FIRST_PATIENCE))
+        return Patience(self.patience, at_first=None if reached else _FIRST_PATIENCE)
 
     def client_options(self) -> dict[str, Any]:
         """Arguments of httpx2's clients; redirects are not followed, so that no token goes elsewhere."""

@@ -14,12 +14,18 @@ _PASSING = (UnreachableError, BusyError)
 
 
 class Patience:
-    """Runs out some seconds after the last success; pauses double up to two seconds, or last as the server asks."""
+    """Runs out some seconds after the last success; pauses double up to two seconds, or last as the server asks.
 
-    def __init__(self, seconds: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+    Until the first success it may be less, `at_first`.
+    """
+
+    def __init__(
+        self, seconds: float, *, at_first: float | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._seconds = seconds
         self._clock = clock
-        self.renew()
+        self._pause = _FIRST_SECONDS
+        self._until = clock() + (seconds if at_first is None else min(seconds, at_first))
 
     def another(self) -> Patience:
         """A new one of the same length, for questions in between whose success is none of the whole."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import httpx2
 import pytest
 
 from tests.acceptance.cli.program import Program
-from trtfarm.digests import digest_of_bytes
+from tests.acceptance.cli.serving import api, free_port
+from trtfarm.digests import digest_of_bytes, digest_of_file
+from trtfarm_client import Client, Link, Transferred
 
 DATA = bytes(range(256)) * (8 << 10)
 DIGEST = digest_of_bytes(DATA)
@@ -71,6 +75,32 @@ def test_an_upload_goes_on_after_a_broken_connection_and_after_a_killed_server(p
         assert client.patch(f"/v1/uploads/{upload}", content=DATA[came:], headers=headers).status_code == 202
         assert client.post(f"/v1/uploads/{upload}/finish").status_code == 201
         assert client.get(f"/v1/blobs/{DIGEST}").content == DATA
+    assert program.damaged() == []
+
+
+def test_a_client_goes_on_with_an_upload_whose_server_is_killed(program: Program, tmp_path: Path) -> None:
+    """What the first server had is not sent again, and the progress tells so."""
+    file, port, told = tmp_path / "weights.bin", free_port(), list[int]()
+    file.write_bytes(os.urandom(48 << 20))
+    with ExitStack() as stack:
+        first = stack.enter_context(api(program, port))
+        client = stack.enter_context(Client(Link(url=f"http://127.0.0.1:{port}", patience=60.0)))
+
+        def kill_once(sent: Transferred) -> None:
+            told.append(sent.done)
+            if sent.done >= 16 << 20 and first.process.returncode is None:
+                first.process.kill()
+                first.process.wait()
+                stack.enter_context(api(program, port))
+
+        digest = client.upload([file], report=kill_once)[file]
+        assert client.upload([file]) == {file: digest}
+    assert digest == digest_of_file(file)
+    back = [(before, now) for before, now in pairwise(told) if now < before]
+    assert len(back) == 1
+    assert 0 < back[0][1] <= 16 << 20
+    assert told[-1] == 48 << 20
+    assert [path.name for path in (program.home / "uploads").iterdir()] == []
     assert program.damaged() == []
 
 

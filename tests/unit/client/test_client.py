@@ -159,6 +159,17 @@ def test_patience_is_for_what_passes_and_runs_out() -> None:
     assert patience.pause_after(gone) == 0.1
 
 
+def test_a_server_that_never_answered_is_waited_for_less_and_one_that_did_is_not() -> None:
+    now = [0.0]
+    patience = Patience(20.0, at_first=3.0, clock=lambda: now[0])
+    now[0] = 2.95
+    with pytest.raises(UnreachableError):
+        patience.pause_after(UnreachableError("gone"))
+    patience.renew()
+    now[0] = 20.0
+    assert patience.pause_after(UnreachableError("gone")) == 0.1
+
+
 def test_a_server_that_says_how_long_to_wait_is_believed() -> None:
     now = [0.0]
     patience = Patience(20.0, clock=lambda: now[0])
