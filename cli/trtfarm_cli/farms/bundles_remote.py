@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trtfarm.errors import InputError, SignatureError
 from trtfarm_cli.farms.bundles import Facts
 from trtfarm_client import Client, Transferred
 
@@ -36,4 +37,9 @@ class RemoteBundles:
         def tell(done: int, total: int) -> None:
             shown.progress(path.name, "read", done, total, "bytes")
 
-        return self._bundles.import_from(path, labels=labels, dry_run=dry_run, report=report, tell=tell)
+        try:
+            return self._bundles.import_from(path, labels=labels, dry_run=dry_run, report=report, tell=tell)
+        except (InputError, SignatureError) as error:
+            # The server knows the bundle by its digest alone.
+            error.message = error.message.replace("the bundle", str(path))
+            raise
