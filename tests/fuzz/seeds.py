@@ -74,8 +74,9 @@ def idx_files() -> tuple[bytes, ...]:
 
 @cache
 def models() -> tuple[bytes, ...]:
-    """A small model with a tensor in an attribute, and LeNet."""
-    return linear_model().SerializeToString(), (MNIST / "lenet.onnx").read_bytes()
+    """A small model with a tensor in an attribute, LeNet, and where it is at hand one with many kinds of nodes."""
+    many = tuple(path.read_bytes() for path in GOLDEN.glob("zoo/model.onnx"))
+    return linear_model().SerializeToString(), (MNIST / "lenet.onnx").read_bytes(), *many
 
 
 def _npy(value: Any) -> bytes:

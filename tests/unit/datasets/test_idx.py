@@ -9,15 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from tests.unit.datasets.samples import array, idx, npy, prepared, refusal, tensor
 from trtfarm.datasets import limits
 from trtfarm.datasets.files import DataFile
 from trtfarm.datasets.kinds import SourceKind, kind_of
 from trtfarm.datasets.preprocessing import Preprocessing
-from trtfarm.errors import DataError
 
 IDX = SourceKind.IDX
 DIVIDED = Preprocessing(divide=255.0)
@@ -97,17 +94,3 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(limits, "UNPACKED_BYTES", 1000)
     path = idx(tmp_path / "x", np.zeros((500, 28, 28)), packed=True)
     assert "decompression bomb" in refusal(path, DIGITS, DIVIDED, kind=IDX)
-
-
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(at=st.integers(0, 60), content=st.binary(min_size=1, max_size=4), packed=st.booleans())
-def test_mutated_files(tmp_path: Path, at: int, content: bytes, *, packed: bool) -> None:
-    path = idx(tmp_path / "x", np.ones((3, 28, 28)), packed=packed)
-    whole = bytearray(path.read_bytes())
-    whole[at : at + len(content)] = content
-    path.write_bytes(bytes(whole))
-    try:
-        data = prepared(path, DIGITS, DIVIDED, kind=IDX)
-    except DataError:
-        return
-    assert data.samples == 3

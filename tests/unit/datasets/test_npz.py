@@ -10,8 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from tests.unit.datasets.samples import array, prepared, refusal
 from trtfarm.datasets import limits
@@ -173,19 +171,3 @@ def test_a_zip64_directory_is_measured(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(limits, "NPZ_DIRECTORY_BYTES", 100)
     with pytest.raises(DataError, match="damaged"):
         member_names(DataFile(path=tmp_path / "x.npz"))
-
-
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(at=st.integers(0, 400), content=st.binary(min_size=1, max_size=4), packed=st.booleans())
-def test_mutated_archives(tmp_path: Path, at: int, content: bytes, *, packed: bool) -> None:
-    path = tmp_path / "x.npz"
-    (np.savez_compressed if packed else np.savez)(path, x=np.ones((3, 4), np.float32))
-    whole = bytearray(path.read_bytes())
-    at %= len(whole)
-    whole[at : at + len(content)] = content
-    path.write_bytes(bytes(whole))
-    try:
-        data = prepared(path, kind=NPZ)
-    except DataError:
-        return
-    assert np.load(data.inputs["x"].path).shape == data.inputs["x"].shape

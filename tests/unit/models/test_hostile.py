@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
 import time
 from pathlib import Path
 
 import onnx
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from tests.unit.models.samples import field, linear_model, model_of, saved, with_external
 from trtfarm.errors import ModelError
@@ -299,61 +295,6 @@ def test_tensors_everywhere_are_found(tmp_path: Path) -> None:
     models[-1].training_info.append(onnx.TrainingInfoProto(algorithm=graph))
     for model in models:
         assert "/etc/passwd" in _refused(saved(model, tmp_path / "model.onnx"))
-
-
-def _read_or_refuse(path: Path) -> None:
-    """Any other exception than a ModelError fails the test, and so does a scan that takes seconds.
-
-    What is taken for a model must have a copy that `onnx` reads as well, and that is the same model.
-    """
-    start = time.perf_counter()
-    model = None
-    with contextlib.suppress(ModelError):
-        model = Model.read(path)
-    assert time.perf_counter() - start < 10
-    if model is not None:
-        with tempfile.TemporaryDirectory() as folder:
-            (copy,) = model.copy_to(Path(folder))
-            assert onnx.load(copy).SerializeToString() == copy.read_bytes()
-            assert Model.read(copy).digest == model.digest
-
-
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_mutated_models(golden: Path, tmp_path: Path, data: st.DataObject) -> None:
-    """Bytes outside of LeNet's weights are changed, removed, doubled: where the structure is."""
-    content = bytearray((golden / "zoo" / "model.onnx").read_bytes())
-    for _ in range(data.draw(st.integers(1, 4))):
-        at = data.draw(st.integers(0, len(content) - 1))
-        end = min(len(content), at + data.draw(st.integers(1, 16)))
-        kind = data.draw(st.sampled_from(["change", "remove", "double"]))
-        if kind == "change":
-            content[at:end] = data.draw(st.binary(min_size=end - at, max_size=end - at))
-        elif kind == "remove":
-            del content[at:end]
-        else:
-            content[at:at] = content[at:end]
-    path = tmp_path / "model.onnx"
-    path.write_bytes(bytes(content))
-    _read_or_refuse(path)
-
-
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(at=st.integers(0, 700), replacement=st.binary(min_size=1, max_size=3))
-def test_mutated_small_models(tmp_path: Path, at: int, replacement: bytes) -> None:
-    content = linear_model().SerializeToString()
-    at %= len(content)
-    path = tmp_path / "model.onnx"
-    path.write_bytes(content[:at] + replacement + content[at + len(replacement) :])
-    _read_or_refuse(path)
-
-
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(content=st.binary(max_size=300))
-def test_noise(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "model.onnx"
-    path.write_bytes(content)
-    _read_or_refuse(path)
 
 
 def test_a_file_that_is_written_to_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
