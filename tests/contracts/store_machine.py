@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import count
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
@@ -15,11 +18,14 @@ from trtfarm.blobs.garbage import find_garbage, remove_garbage
 from trtfarm.blobs.objects import Objects
 from trtfarm.blobs.records import hold, put_bytes_held, record
 from trtfarm.blobs.store import Blob, BlobStore, StoredBlob
+from trtfarm.blobs.uploads import Upload, Uploads, holder_of
 from trtfarm.database.schema import TableRow
 from trtfarm.database.session import Database
-from trtfarm.digests import digest_of_json
+from trtfarm.digests import digest_of_bytes, digest_of_json
+from trtfarm.errors import ConflictError, NotFoundError
 
 _numbers = count()
+_SENDER = "ann"
 
 
 class _Store(BlobStore):
@@ -36,6 +42,11 @@ class _Store(BlobStore):
             self.after_put.pop()()
         return blob
 
+    def take(self, path: Path, blob: Blob) -> None:
+        super().take(path, blob)
+        if self.after_put:
+            self.after_put.pop()()
+
     def has(self, blob: Blob) -> bool:
         if self.before_has:
             self.before_has.pop()()
@@ -43,13 +54,15 @@ class _Store(BlobStore):
 
 
 class _Machine(RuleBasedStateMachine):
-    """`run_writers` sets the database and the store."""
+    """`run_writers` sets the database, the store, and where uploads arrive."""
 
     database: Database
     store: _Store
+    arrivals: Uploads
 
     held = Bundle("held")
     rows = Bundle("rows")
+    uploads: Bundle[Upload] = Bundle("uploads")
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,19 +71,21 @@ class _Machine(RuleBasedStateMachine):
         self._held: dict[str, Blob] = {}
         self._named: dict[str, Blob] = {}
         self._found: Sequence[StoredBlob] = ()
+        #: Those that came whole over the network: held for whoever sent them, who has yet to name them.
+        self._sent: set[Blob] = set()
 
     @rule(target=held, content=st.sampled_from("abc"), when=st.sampled_from(["before", "stored", "held", "never"]))
     def write(self, content: str, when: str) -> str:
         """Stores a blob; clean-up, which may have looked long ago, strikes at some moment of that."""
-        holder, store = f"job_{next(_numbers)}", self.store
+        holder = f"job_{next(_numbers)}"
         if when == "before":
             self.strike()
         elif when == "stored":
-            store.after_put.append(self.strike)
+            self.store.after_put.append(self.strike)
         elif when == "held":
             # Storing asks once whether the blob is there; what comes after that asks when it is held.
-            store.after_put.append(lambda: store.before_has.append(self.strike))
-        self._held[holder] = put_bytes_held(self.database, store, f"{self._run} {content}".encode(), holder)
+            self.store.after_put.append(lambda: self.store.before_has.append(self.strike))
+        self._held[holder] = put_bytes_held(self.database, self.store, self._content(content), holder)
         return holder
 
     @rule(target=rows, holder=consumes(held))
@@ -93,6 +108,62 @@ class _Machine(RuleBasedStateMachine):
         """Deletes a row."""
         self._forget([row])
 
+    @rule(target=uploads, content=st.sampled_from("abc"))
+    def announce(self, content: str) -> Upload:
+        """Somebody begins an upload."""
+        return self._announced(content)
+
+    def _announced(self, content: str) -> Upload:
+        data = self._content(content)
+        return self.arrivals.begin(_SENDER, digest_of_bytes(data), len(data))
+
+    @rule(upload=uploads, whole=st.booleans())
+    def send(self, upload: Upload, whole: bool) -> None:  # noqa: FBT001 - drawn by name
+        """A byte of it comes, or all the rest; what has ended takes none."""
+        known = self._arriving(upload)
+        if known is None or known.offset == known.size:
+            return
+        data = next(data for data in map(self._content, "abc") if digest_of_bytes(data) == known.digest)
+        stop = known.size if whole else known.offset + 1
+        piece = self.arrivals.open_piece(_SENDER, known.id, first=known.offset, stop=stop)
+        piece.write(data[known.offset : stop])
+        piece.close()
+        assert self.arrivals.get(_SENDER, known.id).offset == stop
+
+    @rule(upload=uploads, when=st.sampled_from(["stored", "held", "never"]))
+    def complete(self, upload: Upload, when: str) -> None:
+        """It is stored if it is whole; clean-up strikes at some moment of that."""
+        known = self._arriving(upload)
+        if known is None:
+            return
+        if known.offset < known.size:
+            with pytest.raises(ConflictError):
+                self.arrivals.finish(_SENDER, known.id)
+            return
+        if when == "held":  # first, and then it is asked whether it is there already
+            self.store.before_has.append(self.strike)
+        elif when == "stored":
+            self.store.after_put.append(self.strike)
+        self._sent.add(self.arrivals.finish(_SENDER, known.id))
+        assert self._arriving(upload) is None
+
+    @rule(target=uploads, content=st.sampled_from("abc"), when=st.sampled_from(["stored", "held", "never"]))
+    def receive(self, content: str, when: str) -> Upload:
+        """A likely story in one step: an upload comes whole, and clean-up after it."""
+        upload = self._announced(content)
+        self.send(upload, whole=True)
+        self.complete(upload, when)
+        self._clean()
+        return upload
+
+    @rule(upload=consumes(uploads))
+    def abandon(self, upload: Upload) -> None:
+        """Somebody takes it back, or its time has run out when the sweep comes."""
+        if self._arriving(upload) is not None:
+            self.arrivals.cancel(_SENDER, upload.id)
+        self.arrivals.sweep()
+        assert self._arriving(upload) is None
+
     @rule()
     def look(self) -> None:
         """Clean-up looks for garbage."""
@@ -105,18 +176,28 @@ class _Machine(RuleBasedStateMachine):
 
     @invariant()
     def what_is_needed_is_there(self) -> None:
-        needed = {*self._held.values(), *self._named.values()}
+        needed = {*self._held.values(), *self._named.values(), *self._sent}
         assert self.store.missing(needed) == []
 
     def teardown(self) -> None:
         """With the holders gone, clean-up leaves what rows name, and then nothing."""
         for holder in list(self._held):
             self.die(holder)
+        hold(self.database, holder_of(_SENDER), [blob.digest for blob in self._sent], seconds=-1)
         self._clean()
         assert {stored.blob for stored in self.store.blobs()} == set(self._named.values())
         self._forget(list(self._named))
         self._clean()
         assert list(self.store.blobs()) == []
+
+    def _content(self, word: str) -> bytes:
+        return f"{self._run} {word}".encode()
+
+    def _arriving(self, upload: Upload) -> Upload | None:
+        """The upload as it is now; None once it has ended."""
+        with suppress(NotFoundError):
+            return self.arrivals.get(_SENDER, upload.id)
+        return None
 
     def _clean(self) -> None:
         self.look()
@@ -129,11 +210,13 @@ class _Machine(RuleBasedStateMachine):
             del self._named[row]
 
 
-def run_writers(database: Database, objects: Objects, examples: int) -> None:
-    """Plays so many random lives on a database and a store, both empty."""
+def run_writers(database: Database, objects: Objects, folder: Path, examples: int) -> None:
+    """Plays so many random lives on a database and a store, both empty; uploads arrive in the folder."""
     with database.write() as session:
         session.add(model_row())
-    machine = type("Machine", (_Machine,), {"database": database, "store": _Store(objects)})
+    store = _Store(objects)
+    parts = {"database": database, "store": store, "arrivals": Uploads(database, store, folder)}
+    machine = type("Machine", (_Machine,), parts)
     run_state_machine_as_test(
         machine,
         settings=settings(
