@@ -39,8 +39,9 @@ compose-test: setup  ## docker-compose.yml for real, on Debian as root; apt-get 
 
 JOBS ?= 200
 SECONDS ?= 240
+BROKER ?= redis
 chaos: setup  ## a farm whose processes are killed while JOBS jobs are submitted, for SECONDS seconds; what is lost
-	$(BIN)/python -m tests.chaos --jobs $(JOBS) --seconds $(SECONDS)
+	$(BIN)/python -m tests.chaos --jobs $(JOBS) --seconds $(SECONDS) --broker $(BROKER)
 
 MINUTES ?= 10
 fuzz: setup  ## every parser against mutated real input for MINUTES minutes; `make test` does some of it
