@@ -6,6 +6,7 @@ leaves files that nothing names, which clean-up takes a day later.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -144,15 +145,16 @@ class _Taking:
     def read(self, *, keep: bool) -> tuple[Blob, ...]:
         """Reads to the bundle's end, with `keep` storing what is needed; returns the files that were not here."""
         blobs, placed = self._farm.blobs, self.placed()
-        wanted = needed(placed)
-        texts = {record["blob"]: record for record in self._manifest.rows["tables"]}
-        missing = []
+        wanted, missing = needed(placed), []
+        texts = defaultdict(list)
+        for record in self._manifest.rows["tables"]:
+            texts[record["blob"]].append(record)
         for blob in self._manifest.blobs:
             content = self._told(self._container.blob(blob))
             absent = blob.digest in wanted and not blobs.has(blob)
-            if blob.digest in texts:
+            for record in texts.get(blob.digest, ()):
                 text = b"".join(content)
-                self._tables[blob.digest] = read_table(texts[blob.digest], text, self._container.name)
+                self._tables[blob.digest] = read_table(record, text, self._container.name)
                 content = iter([text])
             if absent:
                 missing.append(blob)

@@ -20,6 +20,7 @@ from trtfarm.bundles.kinds import KINDS, Kind, Record
 from trtfarm.datasets.dataset import digest_of_data
 from trtfarm.digests import canonical_json, digest_of_bytes
 from trtfarm.errors import BundleError, UsageError
+from trtfarm.tables.reading import MAX_BYTES
 
 _FORMAT = "trtfarm bundle"
 #: Raised when bundles are written that this release could not read.
@@ -185,7 +186,9 @@ def _dataset(record: Record, _files: Mapping[str, Blob]) -> Iterator[str]:
         yield "its digest is another one's"
 
 
-def _table(record: Record, _files: Mapping[str, Blob]) -> Iterator[str]:
+def _table(record: Record, files: Mapping[str, Blob]) -> Iterator[str]:
+    if record["blob"] in files and files[record["blob"]].size > MAX_BYTES:
+        yield f"its text has {files[record['blob']].size:,} bytes"
     if record["portable"] != record["before_fusion"] or record["portable"] != (record["device"] is None):
         yield "a table holds everywhere, or for one device"
     if record["calibrator"] == "unknown" and "header" not in record["rule"]:

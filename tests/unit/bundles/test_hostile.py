@@ -14,6 +14,7 @@ from trtfarm.database.schema import BlobRow, EngineRow, HolderRow, ModelRow
 from trtfarm.digests import canonical_json, digest_of_bytes
 from trtfarm.errors import BundleError, ModelError, SignatureError, TableError, TrtfarmError
 from trtfarm.farm import Farm
+from trtfarm.tables.reading import MAX_BYTES
 
 DIGEST = digest_of_bytes(b"something else")
 BIG = 1 << 70
@@ -221,6 +222,24 @@ def test_a_table_with_another_header(giver: Stock, wary: Farm, true: bytes, head
     text = forged.files[f"blobs/{forged.row('tables')['blob'].replace(':', '/')}"]
     _text(forged, text.replace(b"TRT-8503-MinMaxCalibration", header))
     refused(wary, forged.bytes(), cause="its text begins with")
+
+
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_every_table_of_a_text_is_looked_at(giver: Stock, wary: Farm, true: bytes, wrong: int) -> None:
+    """Those of two models may have the same one."""
+    forged = Forged.of(giver.farm, true)
+    model, table = forged.row("models"), forged.row("tables")
+    forged.manifest["models"].append({**model, "id": "mod_2", "digest": DIGEST, "blob": DIGEST})
+    forged.manifest["tables"].append({**table, "id": "tab_2", "key": DIGEST, "model_id": "mod_2"})
+    forged.manifest["tables"][wrong]["scales_digest"] = DIGEST
+    refused(wary, forged.bytes(), cause="its scales are others")
+
+
+def test_a_text_that_is_too_large_is_not_read(giver: Stock, wary: Farm, true: bytes) -> None:
+    forged = Forged.of(giver.farm, true)
+    [blob] = [blob for blob in forged.manifest["blobs"] if blob["digest"] == forged.row("tables")["blob"]]
+    blob["size"] = MAX_BYTES + 1
+    refused(wary, forged.bytes(), cause=f"its text has {MAX_BYTES + 1:,} bytes")
 
 
 def test_a_model_that_is_none(giver: Stock, wary: Farm, true: bytes) -> None:
