@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from alembic import context
+from alembic.command import downgrade
+from alembic.util import CommandError
 from sqlalchemy import JSON, Connection, Enum
 
 from trtfarm.database.columns import UtcTime
@@ -38,6 +40,16 @@ def migrate(connection: Connection) -> None:
         context.run_migrations()
 
 
+def refuse_the_way_back() -> None:
+    """Raises CommandError for `alembic downgrade`."""
+    options = context.config.cmd_opts
+    if options is not None and options.cmd[0] is downgrade:
+        raise CommandError(
+            "there is no way back to an older schema but a copy of the database, made before the upgrade"
+        )
+
+
+refuse_the_way_back()
 handed_over = context.config.attributes.get("connection")
 if handed_over is not None:
     migrate(handed_over)

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import main as alembic
 from alembic.migration import MigrationContext
 from sqlalchemy import MetaData
 
+from tests.conftest import REPOSITORY
 from tests.contracts.released_schemas import ReleasedSchemaContract, lacking, revisions
 from tests.releases.dump import Dump
 from trtfarm.database import migrate
@@ -40,6 +42,17 @@ def test_a_migration_that_was_released_is_not_changed(revision: str, tmp_path: P
         found.reflect(made.engine)
         with left.engine.connect() as connection:
             assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), found) == []
+
+
+def test_there_is_no_way_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """But the one of Alembic's own program says so, and changes nothing."""
+    with _opened(tmp_path / "farm.db") as database:
+        migrate.prepare(database)
+        with pytest.raises(SystemExit):
+            alembic(["-c", str(REPOSITORY / "alembic.ini"), "-x", f"url={database.engine.url}", "downgrade", "-1"])
+        assert "made before the upgrade" in capsys.readouterr().out
+        with database.engine.connect() as connection:
+            assert migrate.revision(connection) == migrate.HEAD
 
 
 @contextmanager
