@@ -13,6 +13,8 @@ from trtfarm.digests import canonical_json
 def _can_be_written(document: Any) -> Any:
     try:
         canonical_json(document)
+    except TypeError:
+        return document  # bytes that do not say that they are JSON: it is then told what is expected
     except RecursionError:
         raise ValueError("it is nested too deep") from None
     except UnicodeEncodeError:

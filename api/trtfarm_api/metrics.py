@@ -22,6 +22,7 @@ from trtfarm.workers import list_workers
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
 #: Clients make up others, and each label is kept for ever.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_FAILED = 500
 _OF_EVERY_ROUTE = ("method", "route")
 #: Name of a figure -> the field of a capability's demand, and what it is.
 _BY_CAPABILITY = {
@@ -61,18 +62,28 @@ class Measuring:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun = time.monotonic()
+        begun, answered = time.monotonic(), False
+
+        def count(status: int) -> None:
+            nonlocal answered
+            answered = True
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            labels = method, getattr(scope.get("route"), "path", "none")
+            self._requests.answered.labels(*labels, str(status)).inc()
+            self._requests.seconds.labels(*labels).observe(time.monotonic() - begun)
 
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
-                method = scope["method"] if scope["method"] in _METHODS else "other"
-                labels = method, getattr(scope.get("route"), "path", "none")
-                self._requests.answered.labels(*labels, str(message["status"])).inc()
-                self._requests.seconds.labels(*labels).observe(time.monotonic() - begun)
+                count(message["status"])
             await send(message)
 
         with self._requests.active.track_inprogress():
-            await self._app(scope, receive, counted)
+            try:
+                await self._app(scope, receive, counted)
+            except Exception:
+                if not answered:  # somebody further out does
+                    count(_FAILED)
+                raise
 
 
 class _FarmCollector(Collector):

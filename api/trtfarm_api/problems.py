@@ -19,6 +19,7 @@ from starlette.requests import ClientDisconnect
 from trtfarm import errors
 from trtfarm.errors import BusyError, NotFoundError, StorageError, TrtfarmError, UsageError
 from trtfarm_api.service import service_of
+from trtfarm_api.tracing import HEADER as REQUEST_ID
 from trtfarm_api.tracing import request_id_of
 
 _log = logging.getLogger(__name__)
@@ -74,7 +75,8 @@ def answer(
     error: TrtfarmError, request_id: str, status: int | None = None, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
     """The response for an error, in the one form."""
-    status, told = status or status_of(error), dict(headers or {})
+    # What is unexpected is answered for outside of all middleware, where nobody else would name the request.
+    status, told = status or status_of(error), {**(headers or {}), REQUEST_ID: request_id}
     if isinstance(error, errors.AccessError) and not isinstance(error, errors.ForbiddenError):
         told["WWW-Authenticate"] = "Bearer"
     if isinstance(error, BusyError | StorageError) and error.retryable:
