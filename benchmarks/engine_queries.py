@@ -20,6 +20,7 @@ from benchmarks import many_engines
 from benchmarks.servers import postgresql
 from benchmarks.sizes import size
 from trtfarm.accuracy import AccuracyFilter
+from trtfarm.catalog.entries import EngineEntry
 from trtfarm.catalog.filters import Filter
 from trtfarm.catalog.search import find_engines
 from trtfarm.catalog.window import EVERYTHING, Position, Window
@@ -33,6 +34,8 @@ _MONTH = timedelta(days=30)
 Words = dict[str, Any]
 #: Draws the words of one search, and what it is limited to in time.
 Draw = Callable[[], tuple[Words, Window]]
+#: Kinds of searches that are also made by a project, which sees only its own engines.
+_OF_PROJECT = ("no filter", "precision", "version and GPU", "model, version, GPU, precision")
 
 
 def run() -> None:
@@ -50,35 +53,38 @@ def _measure(name: str, url: str, count: int) -> None:
     many_engines.fill(database, count)
     print(f"{name}: {count:,} engines written in {time.perf_counter() - begun:.0f} s", flush=True)
     times: dict[str, list[float]] = {}
-    for kind, draw in _kinds(count).items():
-        times[kind] = list(_times(database, draw, size("SEARCHES", 50)))
+    kinds: list[tuple[str, Draw, str | None]] = [(kind, draw, None) for kind, draw in _kinds(count).items()]
+    kinds += [(f"a project: {kind}", draw, many_engines.PROJECT) for kind, draw, _ in kinds if kind in _OF_PROJECT]
+    for kind, draw, project in kinds:
+        times[kind] = list(_times(database, draw, project, size("SEARCHES", 50)))
         print(f"{name}, {kind:28} median {_median_ms(times[kind]):7.2f} ms, p95 {_p95_ms(times[kind]):7.2f} ms")
     database.close()
     p95, limit = _p95_ms([seconds for found in times.values() for seconds in found]), _LIMITS_MS[name]
     print(f"{name}: p95 of all {p95:.2f} ms, limit {limit:.0f} ms, {p95 / limit:.2f} of it", flush=True)
 
 
-def _times(database: Database, draw: Draw, searches: int) -> Iterator[float]:
+def _times(database: Database, draw: Draw, project: str | None, searches: int) -> Iterator[float]:
     """Seconds of so many searches, each of a first page and of one after a cursor.
 
     Not of the very first, for which the statement is compiled: a server does so once.
     """
     words, within = draw()
-    with database.read() as session:
-        find_engines(session, Filter(**words), within=within)
+    _search(database, words, within, project)
     for _ in range(searches):
         words, within = draw()
-        begun = time.perf_counter()
-        with database.read() as session:
-            found = find_engines(session, Filter(**words), within=within)
-        yield time.perf_counter() - begun
-        if not found:
-            continue
-        after = Position(created=found[-1].created, id=found[-1].id)
-        begun = time.perf_counter()
-        with database.read() as session:
-            find_engines(session, Filter(**words), within=Window(after=after, since=within.since, until=within.until))
-        yield time.perf_counter() - begun
+        seconds, found = _search(database, words, within, project)
+        yield seconds
+        if found:
+            after = Position(created=found[-1].created, id=found[-1].id)
+            yield _search(database, words, Window(after=after, since=within.since, until=within.until), project)[0]
+
+
+def _search(database: Database, words: Words, within: Window, project: str | None) -> tuple[float, list[EngineEntry]]:
+    """How many seconds it takes, and what it finds."""
+    begun = time.perf_counter()
+    with database.read() as session:
+        found = find_engines(session, Filter(**words), within=within, project=project)
+    return time.perf_counter() - begun, found
 
 
 def _kinds(count: int) -> dict[str, Draw]:

@@ -41,7 +41,7 @@ from trtfarm_worker.toolchains.toolchain import Capabilities, Toolchain, Toolcha
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
 _MODEL = _REPOSITORY / "calib_data" / "mnist" / "lenet.onnx"
-_WORKERS = 4
+_WORKERS = size("WORKERS", 4)
 #: Threads that submit, as those of an API process do.
 _CLIENTS = 4
 _TARGET = BuildTarget(compute_capability="sm_86", toolchain="tensorrt-rtx", tensorrt=TENSORRT)

@@ -40,6 +40,8 @@ MODELS = 1_000
 RELEASED, _NIGHTLY, _IN_PRODUCTION = 100, 20, 5_000
 #: Engines that were built from one rewritten model, and of which one was measured on its GPU.
 _OF_ONE_REWRITTEN, _MEASURED = 20, 25
+#: A project that asked for every tenth engine, so many in a submission.
+PROJECT, _OF_PROJECT, _BUILDS = "detectors", 10, 6
 #: As much accuracy is lost at most; one in ten thousand verifications found next to nothing.
 LOSSES = [*[0.05] * 5_000, *[0.01] * 4_999, 1e-6]
 _BEGINNING = datetime(2024, 1, 1, tzinfo=UTC)
@@ -64,6 +66,11 @@ def plan_digest(number: int) -> str:
     return digest_of_json(["plan", number])
 
 
+def engine_key(number: int) -> str:
+    """The key that the engine with this number was built under."""
+    return digest_of_json(["key", number])
+
+
 def fill(database: Database, count: int) -> None:
     """Writes `count` engines with what belongs to them."""
     write = _copy if not database.is_sqlite else _insert
@@ -73,6 +80,8 @@ def fill(database: Database, count: int) -> None:
     write(database, "engines", _engines(count))
     write(database, "engine_labels", _labels(count))
     write(database, "verifications", _verifications(count))
+    write(database, "submissions", _submissions(count))
+    write(database, "steps", _steps(count))
     if not database.is_sqlite:
         # A server that runs for years does so by itself; the farm's SQLite never looks at what it holds.
         with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -132,7 +141,7 @@ def _engines(count: int) -> Iterator[Row]:
         quantized = drawn["precision"].startswith("int8") and number // _OF_ONE_REWRITTEN < count // _OF_ONE_REWRITTEN
         yield {
             "id": f"eng_{number:08}",
-            "key": digest_of_json(["key", number]),
+            "key": engine_key(number),
             "model_id": f"mod_{drawn['model']:08}",
             "quantization_id": f"qdq_{number // _OF_ONE_REWRITTEN:08}" if quantized else None,
             "precision": drawn["precision"],
@@ -149,6 +158,31 @@ def _engines(count: int) -> Iterator[Row]:
             "facts": facts,
             "created": created(number, count),
             "pinned": False,
+        }
+
+
+def _submissions(count: int) -> Iterator[Row]:
+    """Those of one project, of which each asked for a few builds."""
+    for number in range(0, count, _OF_PROJECT * _BUILDS):
+        yield {
+            "id": f"sub_{number:08}",
+            "request": "{}",
+            "state": "done",
+            "created": created(number, count),
+            "project": PROJECT,
+        }
+
+
+def _steps(count: int) -> Iterator[Row]:
+    for number in range(0, count, _OF_PROJECT):
+        yield {
+            "submission_id": f"sub_{number - number % (_OF_PROJECT * _BUILDS):08}",
+            "name": f"build {number}",
+            "kind": "build",
+            "position": number // _OF_PROJECT % _BUILDS,
+            "needs": "[]",
+            "state": "done",
+            "key": engine_key(number),
         }
 
 
