@@ -16,7 +16,7 @@ import psycopg
 from sqlalchemy import text
 
 from trtfarm.database.session import Database
-from trtfarm.digests import digest_of_json
+from trtfarm.digests import digest_of_bytes
 
 VERSIONS = {
     "10.13.3.9": 30,
@@ -58,17 +58,17 @@ def model_name(number: int) -> str:
 
 
 def model_digest(number: int) -> str:
-    return digest_of_json(["model", number])
+    return _digest("model", number)
 
 
 def plan_digest(number: int) -> str:
     """The digest of the plan of the engine with this number."""
-    return digest_of_json(["plan", number])
+    return _digest("plan", number)
 
 
 def engine_key(number: int) -> str:
     """The key that the engine with this number was built under."""
-    return digest_of_json(["key", number])
+    return _digest("key", number)
 
 
 def fill(database: Database, count: int) -> None:
@@ -93,6 +93,10 @@ def created(number: int, count: int) -> datetime:
     return (_BEGINNING + _YEARS * (number / count)).replace(microsecond=number % 1000)
 
 
+def _digest(what: str, number: int) -> str:
+    return digest_of_bytes(f"{what} {number}".encode())
+
+
 def _models() -> Iterator[Row]:
     for number in range(MODELS):
         yield {
@@ -112,7 +116,7 @@ def _dataset() -> Row:
     return {
         "id": "dat_00000000",
         "name": "held-out",
-        "digest": digest_of_json("held-out"),
+        "digest": _digest("held-out", 0),
         "samples": 1_000,
         "inputs": "{}",
         "created": _BEGINNING,
@@ -123,10 +127,10 @@ def _quantizations(count: int) -> Iterator[Row]:
     for number in range(count // _OF_ONE_REWRITTEN):
         yield {
             "id": f"qdq_{number:08}",
-            "key": digest_of_json(["quantization", number]),
+            "key": _digest("quantization", number),
             "model_id": f"mod_{number % MODELS:08}",
             "options": "{}",
-            "blob": digest_of_json(["rewritten", number]),
+            "blob": _digest("rewritten", number),
             "facts": "{}",
             "created": _BEGINNING,
         }
@@ -204,7 +208,7 @@ def _verifications(count: int) -> Iterator[Row]:
         metrics = {"samples": 992, "simulated": True, "outputs": {"y": {"cosine_mean": 1 - lost}}}
         yield {
             "id": f"ver_{number:08}",
-            "key": digest_of_json(["verification", number]),
+            "key": _digest("verification", number),
             "model_id": "mod_00000000",
             "quantization_id": quantization,
             "engine_id": engine,
