@@ -77,7 +77,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
     descriptor = os.open(tmp_path / "events", os.O_WRONLY | os.O_CREAT)
     host = Host(tmp_path, descriptor)
     yield host
-    host.log._file.close()  # noqa: SLF001 - a builder leaves that to the end of its process
+    host.log._file.close()  # a builder leaves that to the end of its process
     os.close(descriptor)
 
 
