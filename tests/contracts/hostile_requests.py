@@ -29,6 +29,15 @@ LISTS = ("engines", "tables", "models", "datasets", "jobs", "submissions")
 WORDS = ("tensorrt", "target", "precision", "calibrator", "model", "digest", "label", "name", "state", "project")
 NUMBERS = ("limit", "after")
 TIMES = ("since", "until")
+KINDS = (
+    "application/json",
+    "application/json; charset=utf-16",
+    "text/plain",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=x",
+    "x",
+    None,
+)
 #: One farm serves all examples of a test, which may find each other's rows, and must not mind; and one contract is held
 #: by classes for each database. A request takes longer than a parser: half as many will do.
 shared = settings(
@@ -152,11 +161,11 @@ class HostileRequestContract:
         answered(client.post(path, content=body.encode(), headers={"Content-Type": "application/json"}))
 
     @shared
-    @given(path=st.sampled_from(list(BODIES)), data=st.data())
-    def test_bytes_for_documents(self, client: TestClient, path: str, data: st.DataObject) -> None:
+    @given(path=st.sampled_from(list(BODIES)), kind=st.sampled_from(KINDS), data=st.data())
+    def test_bytes_for_documents(self, client: TestClient, path: str, kind: str | None, data: st.DataObject) -> None:
         words = (b'":', b"[[[[[[[[", b'"\\ud800"', b"1e999", b"NaN", b"{", b"}")
         body = data.draw(mutated([json.dumps(BODIES[path]).encode()], words))
-        answered(client.post(path, content=body, headers={"Content-Type": "application/json"}))
+        answered(client.post(path, content=body, headers={} if kind is None else {"Content-Type": kind}))
 
     @shared
     @given(
