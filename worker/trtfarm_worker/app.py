@@ -18,6 +18,7 @@ from trtfarm.errors import UnreachableError, UsageError
 from trtfarm.file_errors import storage_errors
 from trtfarm.jobs.job import Job
 from trtfarm.settings import Settings
+from trtfarm_worker import folder_broker
 from trtfarm_worker.logs import logger
 
 _log = logger()
@@ -33,6 +34,7 @@ def make_app(settings: Settings) -> Celery:
 
     Raises UsageError for a broker that is not supported here, StorageError if the folder cannot be made.
     """
+    folder_broker.use_it()
     _check_transport(settings.broker_url)
     # Kombu warns of an URL without a host, also where there is none to name.
     url = "filesystem://localhost" if settings.broker_url == "filesystem://" else settings.broker_url

@@ -13,7 +13,7 @@ import psutil
 
 from tests.acceptance.worker.farms import LeNetFarm, nobody
 from tests.acceptance.worker.programs import PATIENCE, Program, program
-from tests.acceptance.worker.test_service import CLI, submitted, watched
+from tests.acceptance.worker.test_service import CLI, submitted
 from tests.unit.onnx_models import silent_channel
 from trtfarm.actions import REFERENCE_TENSORRT
 from trtfarm.calibrators import CalibrationRule, Calibrator
@@ -22,11 +22,13 @@ from trtfarm.jobs.job import Job
 from trtfarm.jobs.queries import list_jobs
 from trtfarm.planning import SubmissionRequest
 from trtfarm.submissions.resolve import row
+from trtfarm.submissions.submission import Submission
 from trtfarm.tables.table import CalibrationTable
 from trtfarm.versions import TensorRTVersion
 from trtfarm_builder.reference import calibrate
+from trtfarm_worker.inline import see_through
 from trtfarm_worker.runner import Runner
-from trtfarm_worker.toolchains.registry import reference_toolchain
+from trtfarm_worker.toolchains.registry import ToolchainRegistry, reference_toolchain
 
 #: 100 digits in batches of 5: shares of 5 batches each.
 SHARDS = 4
@@ -47,6 +49,16 @@ def workers(home: Path, count: int) -> Iterator[list[Program]]:
         yield started
 
 
+def seen_through(lenet: LeNetFarm, submission_id: str, told: list[str]) -> Submission:
+    """The submission at its end, and the kinds of the jobs that were heard of; what no worker would do is done here."""
+    toolchains = ToolchainRegistry(lenet.farm.settings.home).toolchains()
+
+    def hear(job: Job, _event: object) -> None:
+        told.append(job.kind)
+
+    return see_through(lenet.farm, submission_id, toolchains, watcher=lambda _: None, listener=hear)
+
+
 def text_of(lenet: LeNetFarm, table_id: str | None) -> bytes:
     """The table as TensorRT reads it."""
     with lenet.farm.database.read() as session:
@@ -61,20 +73,21 @@ def test_workers_share_a_calibration_and_one_that_is_killed_costs_its_own_share(
     lenet: LeNetFarm, rtx_home: Path
 ) -> None:
     """The table of the first submission is compared with that of one piece, which is made again in its place."""
-    with workers(rtx_home, 2) as (_, doomed):
-        told: list[Any] = []
-        shared = watched(lenet, submitted(lenet, cut(lenet, Calibrator.ENTROPY2)), told)
+    with workers(rtx_home, 2) as (other, doomed):
+        told: list[str] = []
+        shared = seen_through(lenet, submitted(lenet, cut(lenet, Calibrator.ENTROPY2)), told)
         done = observations(lenet)
+        assert (other.process.poll(), doomed.process.poll()) == (None, None)
         disturbed = submitted(lenet, cut(lenet, Calibrator.MINMAX))
         builder = builder_of(doomed)
         builder.suspend()  # its share is begun and does not end
         doomed.process.kill()
         builder.kill()
-        ended = watched(lenet, disturbed, [])
+        ended = seen_through(lenet, disturbed, [])
     assert (shared.state, shared.hit, ended.state) == ("done", False, "done")
     assert {(job.state, job.attempt) for job in done} == {("done", 1)}
     assert (len(done), len({job.owner for job in done})) == (SHARDS + 1, 2)
-    assert {kind for kind, _ in told} >= {"observe", "calibrate", "build"}
+    assert {*told} >= {"observe", "calibrate", "build"}
     again = [job for job in observations(lenet) if job.request["statistic"] == "range"]
     assert Counter(job.attempt for job in again) == {1: SHARDS - 1, 2: 1}
     table = text_of(lenet, shared.table_id)
