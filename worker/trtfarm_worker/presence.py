@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from trtfarm.database.clock import from_now, now
@@ -25,7 +25,7 @@ from trtfarm.farm import Farm
 from trtfarm.ids import new_id
 from trtfarm.jobs.queries import list_jobs
 from trtfarm.jobs.state import JobState
-from trtfarm.workers import WorkerState, leave, succeed
+from trtfarm.workers import WorkerState, leave, renew, succeed
 from trtfarm_worker.logs import logger
 from trtfarm_worker.offers import Offer
 
@@ -110,10 +110,8 @@ class Presence:
             offered = self._offered()
         except TrtfarmError as error:  # a toolchain's file cannot be read; the worker is alive all the same
             _log.warning("what the worker offers is not known", error=error.message, cause=error.cause)
-        renewed = update(WorkerRow).where(WorkerRow.id == self.owner).returning(WorkerRow.id)
-        lease = from_now(self._farm.settings.lease_seconds)
         with self._farm.database.write() as session:
-            if session.scalar(renewed.values(lease_until=lease, **offered)) is None:
+            if not renew(session, self.owner, self._farm.settings.lease_seconds, **offered):
                 self._register(session, offered)  # it was silent for so long that it was forgotten
 
 

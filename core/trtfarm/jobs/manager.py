@@ -100,9 +100,8 @@ class JobManager:
 
         Raises ClaimLostError when the claim holds no more: the work must stop, its result will not be taken.
         """
-        renewed = update(JOBS).where(*rows.held_by(claim)).values(lease_until=from_now(self._lease_seconds))
         with self._database.write() as session:
-            found = session.execute(renewed.returning(JOBS.c.cancel_requested)).first()
+            found = session.execute(rows.renewed(claim, self._lease_seconds)).first()
         if found is None:
             raise rows.claim_lost(claim)
         return bool(found.cancel_requested)

@@ -6,8 +6,9 @@ from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Select, Table, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
 
-from trtfarm.database.clock import now
+from trtfarm.database.clock import from_now, now
 from trtfarm.database.work import JobRow
 from trtfarm.errors import BuilderCrashError, ClaimLostError, NotFoundError
 from trtfarm.jobs.history import STATE_CHANGED, add
@@ -46,6 +47,12 @@ def hold(session: Session, claim: Claim) -> None:
     """Locks the claim's job. Raises ClaimLostError."""
     if session.execute(select(JOBS.c.id).where(*held_by(claim)).with_for_update()).first() is None:
         raise claim_lost(claim)
+
+
+def renewed(claim: Claim, seconds: float) -> ReturningUpdate[bool]:
+    """The statement of a heartbeat: the claim lasts so much longer; it gives whether somebody wants the job stopped."""
+    statement = update(JOBS).where(*held_by(claim)).values(lease_until=from_now(seconds))
+    return statement.returning(JOBS.c.cancel_requested)
 
 
 def held(session: Session, claim: Claim) -> Job:
