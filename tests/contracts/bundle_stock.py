@@ -115,8 +115,8 @@ class Stock:
         self.model = add_model(farm, Model.read(LENET))
         self.data, self.test = self._dataset(100, labels=False), self._dataset(50, labels=True)
         self.table = self._table(scales or SCALES)
-        self.quantized = self._rewritten(self._quantize(), b"quantised")
-        self.converted = self._rewritten(self._convert(), b"converted")
+        self.quantized = self._rewritten(self._quantize(), "qdq")
+        self.converted = self._rewritten(self._convert(), "f16")
         self.engine = self._engine(plan)
         self.verification = self._verification()
         label_engine(farm.database, self.engine, "prod")
@@ -194,12 +194,12 @@ class Stock:
     def _convert(self) -> Action:
         return actions.convert(onnx=self.row(QuantizationRow, self.quantized).blob, weights=None, options=LEFT)
 
-    def _rewritten(self, action: Action, content: bytes) -> str:
-        blob = self.farm.blobs.put_bytes(content + action.key.encode())
+    def _rewritten(self, action: Action, prefix: str) -> str:
+        blob = self.farm.blobs.put_bytes(f"{prefix} {action.key}".encode())
         made_of = {"model_id": self.model, "table_id": self.table}
         facts = {"quantized": ["/c1/Conv"], "left": [{"node": "prob", "op_type": "Softmax", "reason": "why"}]}
         values = {"key": action.key, "options": LEFT, "blob": blob.digest, "facts": facts, **made_of}
-        return self._add([blob], QuantizationRow(id=new_id("qdq"), **values))
+        return self._add([blob], QuantizationRow(id=new_id(prefix), **values))
 
     def _engine(self, content: bytes) -> str:
         plan, log = self.farm.blobs.put_bytes(content), self.farm.blobs.put_bytes(b"log of " + content)

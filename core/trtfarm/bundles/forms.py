@@ -34,7 +34,7 @@ from trtfarm.precisions import PRECISIONS
 Form = Mapping[str, Check]
 
 #: Letters for what it is, and what tells it from others of its kind.
-_ID = matching(r"[a-z]{3}_[0-9a-z]{1,36}")
+_ID = matching(r"[a-z][0-9a-z]{2}_[0-9a-z]{1,36}")
 #: Becomes part of a file's name where an engine is pulled.
 _NAME = both(word(200), lambda name: "/" not in name)
 _LONG = text(100_000)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.cli.conftest import Stocked
+from tests.acceptance.cli.gpu_farm import GpuFarm
 from tests.acceptance.cli.program import Program
 from tests.acceptance.cli.serving import api, free_port
 from trtfarm.digests import digest_of_file
@@ -74,6 +75,24 @@ def test_what_one_farm_built_another_one_finds(stocked: Stocked, builder: Progra
     again = builder.ok("bundle", "import", bundle).out.splitlines()
     assert again[-1] == "nothing is new"
     assert builder.rows()["engines"] == 2
+
+
+def test_what_was_made_on_a_gpu_travels_with_what_it_tells(gpu_farm: GpuFarm, tmp_path: Path, migrated: Path) -> None:
+    """A table as TensorRT wrote it, and an engine that was measured where it was built."""
+    facts, path = gpu_farm.submit(), tmp_path / "gpu.bundle"
+    gpu_farm.program.ok("bundle", "export", "--model", "lenet", "-o", path)
+    gpu_farm.program.ok("keys", "export", "-o", tmp_path / "gpu.pem")
+    other = _new(tmp_path / "other", migrated)
+    other.ok("keys", "trust", tmp_path / "gpu.pem")
+    new = other.json("bundle", "import", path)["new"]
+    [engine], [table] = new["engines"], new["tables"]
+    shown, before = (farm.json("engines", "show", engine) for farm in (other, gpu_farm.program))
+    for name in ("gpu", "device", "table_reuse", "coverage", "int8_time_share", "metrics", "layers"):
+        assert shown.get(name) == before.get(name)
+    assert shown["gpu"] == "NVIDIA H200"
+    assert shown["metrics"]["simulated"] is False
+    assert other.json("tables", "show", table)["origin"] == "native"
+    assert other.json("tables", "list")[0]["digest"] == facts["table"]["digest"]
 
 
 def test_what_is_in_a_bundle_is_shown(stocked: Stocked, program: Program, bundle: Path, tmp_path: Path) -> None:
@@ -156,9 +175,7 @@ def served(program: Program, tmp_path: Path) -> Iterator[Served]:
 def test_a_farm_behind_http_takes_and_gives_the_same(
     served: Served, bundle: Path, tmp_path: Path, migrated: Path
 ) -> None:
-    embedded = Program(home=tmp_path / "embedded" / "home", folder=tmp_path / "embedded")
-    embedded.home.mkdir(parents=True)
-    shutil.copy(migrated, embedded.home / "farm.db")
+    embedded = _new(tmp_path / "embedded", migrated)
     embedded.ok("keys", "trust", bundle.with_name("farm.pem"))
     error = served.client.fails(11, "bundle", "import", bundle)
     assert "trtfarm keys trust" in error["remedy"]
@@ -175,3 +192,11 @@ def test_a_farm_behind_http_takes_and_gives_the_same(
     errors = [farm.fails(14, "bundle", "import", taken) for farm in (embedded, served.client)]
     assert errors[0] == errors[1]
     assert str(taken) in errors[0]["message"]
+
+
+def _new(folder: Path, migrated: Path) -> Program:
+    """The program with a new farm in a new folder."""
+    home = folder / "home"
+    home.mkdir(parents=True)
+    shutil.copy(migrated, home / "farm.db")
+    return Program(home=home, folder=folder)
