@@ -9,8 +9,9 @@ import typer
 
 from trtfarm.jobs.state import SubmissionState
 from trtfarm_cli import output
+from trtfarm_cli.limits import limited
 from trtfarm_cli.opening import open_any
-from trtfarm_cli.options import Json
+from trtfarm_cli.options import Json, LostAtMost, MinCosine, MinTop1, Model, NewerThan, OlderThan
 
 app = typer.Typer(help="Submissions: what was asked for, and taking it back.", no_args_is_help=True)
 
@@ -19,12 +20,25 @@ app = typer.Typer(help="Submissions: what was asked for, and taking it back.", n
 def list_(
     *,
     state: Annotated[SubmissionState | None, typer.Option(help="Only submissions in this state.")] = None,
+    project: Annotated[str | None, typer.Option(metavar="PROJECT", help="Only those of this project.")] = None,
+    model: Model = None,
+    newer_than: NewerThan = None,
+    older_than: OlderThan = None,
+    min_top1: MinTop1 = None,
+    min_cosine: MinCosine = None,
+    max_drop: LostAtMost = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many at most.")] = 50,
     json: Json = False,
 ) -> None:
-    """Lists submissions, newest first."""
+    """Lists submissions, newest first.
+
+    Accuracy is that of anything that they made.
+    """
+    within = limited(
+        newer_than=newer_than, older_than=older_than, min_top1=min_top1, min_cosine=min_cosine, max_drop=max_drop
+    )
     with open_any() as farm:
-        found = farm.submissions(state=state, limit=limit)
+        found = farm.submissions({"state": state, "project": project, "model": model}, limit=limit, within=within)
     if json:
         output.emit_json(found)
         return

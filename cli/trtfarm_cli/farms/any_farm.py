@@ -137,7 +137,8 @@ class AnyFarm(Protocol):
 
     def retry(self, text: str) -> Requeued: ...
 
-    def submissions(self, *, state: str | None, limit: int) -> list[Facts]: ...
+    def submissions(self, filters: Mapping[str, str | None], *, limit: int, within: Within = EVERYTHING) -> list[Facts]:
+        """Filters are `state`, `project` and `model`, None for what is not asked."""
 
     def cancel_submission(self, text: str) -> Facts:
         """`submission` and `state` as they are now; jobs in `withdrawn`, `stopping`, and `left` to others."""

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from trtfarm.catalog.lookup import find_one
 from trtfarm.database.schema import EngineRow, ModelRow, TableRow
 from trtfarm.farm import Farm
-from trtfarm.jobs.state import JobState, SubmissionState
+from trtfarm.jobs.state import JobState
 from trtfarm_cli import output
 from trtfarm_cli.farms.administration_here import AdministrationHere
 from trtfarm_cli.farms.any_farm import EVERYTHING, Facts, FarmKey, Pulled, Requeued, Within
@@ -181,12 +181,13 @@ class FarmHere:
         [found] = self._plain([self._farm.cancel(self._farm.job(text).id)])
         return found
 
-    def submissions(self, *, state: str | None, limit: int) -> list[Facts]:
+    def submissions(self, filters: Mapping[str, str | None], *, limit: int, within: Within = EVERYTHING) -> list[Facts]:
         from trtfarm.submissions.listing import find_submissions
 
-        wanted = SubmissionState(state) if state else None
+        words: dict[str, Any] = {**filters, "accuracy": within.accuracy}
         with self._farm.database.read() as session:
-            return [asdict(entry) for entry in find_submissions(session, state=wanted, limit=limit)]
+            found = find_submissions(session, **words, limit=limit, within=_window(within))
+        return [asdict(entry) for entry in found]
 
     def cancel_submission(self, text: str) -> Facts:
         from trtfarm.database.schema import SubmissionRow

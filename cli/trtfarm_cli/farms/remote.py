@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -150,8 +151,9 @@ class RemoteFarm:
     def cancel(self, text: str) -> Facts:
         return self._plain(self._client.cancel_job(text).job)
 
-    def submissions(self, *, state: str | None, limit: int) -> list[Facts]:
-        return self._client.submissions(state=state, limit=limit)
+    def submissions(self, filters: Mapping[str, str | None], *, limit: int, within: Within = EVERYTHING) -> list[Facts]:
+        words: dict[str, Any] = {**filters, **vars(within)}
+        return [{**facts, **_times(facts)} for facts in self._client.submissions(**words, limit=limit)]
 
     def cancel_submission(self, text: str) -> Facts:
         gone = self._client.cancel_submission(text)
@@ -243,3 +245,9 @@ def _file_name(details: Mapping[str, Any]) -> str:
     """A name of our own making: what a server says is never a path."""
     words = (details["model"], details["precision"], details["compute_capability"])
     return "-".join(str(word).replace("/", "_").replace("\0", "") for word in words) + ".engine"
+
+
+def _times(facts: Mapping[str, Any]) -> dict[str, datetime | None]:
+    """When something was made and when it ended, which JSON has as texts."""
+    told = {name: facts[name] for name in ("created", "finished")}
+    return {name: datetime.fromisoformat(text) if text else None for name, text in told.items()}

@@ -109,6 +109,8 @@ def test_what_the_farm_has_is_told_as_the_embedded_one_tells_it(
         ("engines", "list", "--target", "86"),
         ("engines", "list", "--newer-than", "1h", "--max-drop", "5%", "--min-top1", "90%"),
         ("tables", "list", "--min-cosine", "0.5", "--digest", here_table.digest[:20]),
+        ("submissions", "list", "--model", "lenet", "--state", "done", "--min-cosine", "0.5"),
+        ("submissions", "list", "--project", "default", "--json"),
         ("explain", digits / "lenet.onnx", "--batch-size", "10"),
     ):
         ours, theirs = client.ok(*command), served.host.ok(*command)
