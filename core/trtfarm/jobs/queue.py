@@ -96,7 +96,7 @@ def _facts(capabilities: tuple[str, ...], offered: tuple[str, ...]) -> Select[An
         .subquery()
     )
     newest = select(func.max(JOBS.c.turn)).scalar_subquery()
-    # The limit is hardly ever met: it tells PostgreSQL, which takes any range for a third of the table, to use the index.
+    # The limit is hardly ever met: it has PostgreSQL, which takes any range for a third of the table, use the index.
     latest = select(JOBS.c.project, JOBS.c.turn).where(JOBS.c.turn > newest - _LONGEST_TURN)
     latest_first = latest.order_by(JOBS.c.turn.desc()).limit(_MOST_TURNS).subquery()
     turns_of = select(latest_first.c.project, func.max(latest_first.c.turn).label("turn"))
