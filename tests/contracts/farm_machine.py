@@ -37,7 +37,7 @@ from trtfarm.blobs.store import Blob, StoredBlob
 from trtfarm.catalog.labels import label_engine, unlabel_engine
 from trtfarm.catalog.pinning import pin_engine
 from trtfarm.catalog.removal import remove_engines
-from trtfarm.database.schema import Base, DatasetRow, EngineRow, JobRow, ModelRow, StepRow
+from trtfarm.database.schema import Base, DatasetRow, EngineRow, JobRow, ModelRow, QuantizationRow, StepRow, TableRow
 from trtfarm.database.session import Database
 from trtfarm.errors import ClaimLostError, ModelError, NotFoundError, UsageError
 from trtfarm.jobs.job import Claim
@@ -83,6 +83,8 @@ class _Machine(RuleBasedStateMachine):
         #: Engines that their owners keep, by the word under which they do.
         self._kept: dict[str, set[str]] = {"pinned": set(), "prod": set()}
         self._damaged: set[str] = set()
+        #: Submissions that had ended and go on: what they had may have gone meanwhile.
+        self._reopened: set[str] = set()
         self._found: list[StoredBlob] = []
         #: Whether somebody stopped something, or a job failed by its own fault.
         self._spoiled = False
@@ -171,9 +173,11 @@ class _Machine(RuleBasedStateMachine):
 
     @rule(draw=draws)
     def retry_job(self, draw: int) -> None:
-        if jobs := self._jobs(JobState.FAILED, JobState.CANCELLED):
+        """Not of one whose needs clean-up has taken since: a worker would look for them, and fail it."""
+        if jobs := [job for job in self._jobs(JobState.FAILED, JobState.CANCELLED) if self._has_its_needs(job)]:
             with suppress(UsageError):  # another live job has its key
-                self.bench.farm.retry(jobs[draw % len(jobs)])
+                _, submissions = self.bench.farm.retry(jobs[draw % len(jobs)])
+                self._reopened.update(submissions)
 
     # What owners keep
 
@@ -262,7 +266,7 @@ class _Machine(RuleBasedStateMachine):
                 steps = session.scalars(select(StepRow).where(StepRow.submission_id == submission)).all()
                 jobs = [session.get_one(JobRow, step.job_id) for step in steps if step.state is StepState.ACTIVE]
                 assert any(job.state.live for job in jobs)
-                for step in steps:
+                for step in steps if submission not in self._reopened else ():
                     if step.state in {StepState.HIT, StepState.DONE}:
                         assert step.result is not None
                         row_id = step.result[RESULT_ID[ActionKind(step.kind)]]
@@ -292,6 +296,12 @@ class _Machine(RuleBasedStateMachine):
         wanted = select(JobRow.id).where(JobRow.state.in_(states)).where(self._mine(JobRow.request)).order_by(JobRow.id)
         with self.bench.farm.database.read() as session:
             return list(session.scalars(wanted))
+
+    def _has_its_needs(self, job_id: str) -> bool:
+        request = self.bench.farm.jobs.get(job_id).request
+        needs = {"quantization_id": QuantizationRow, "table_id": TableRow}
+        with self.bench.farm.database.read() as session:
+            return all(session.get(rows, request[name]) for name, rows in needs.items() if request.get(name))
 
     def _mine(self, request: Any) -> Any:
         return request["model_id"].as_string().in_(self._models)
