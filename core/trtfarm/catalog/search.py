@@ -15,7 +15,7 @@ from trtfarm.catalog.entries import EngineEntry, TableEntry
 from trtfarm.catalog.filters import Filter, table_conditions
 from trtfarm.catalog.labels import labels_seen
 from trtfarm.catalog.measured import newest_measured, newest_simulated
-from trtfarm.catalog.visibility import visible
+from trtfarm.catalog.visibility import visible, visible_engines
 from trtfarm.catalog.window import EVERYTHING, Window
 from trtfarm.database.artifacts import EngineLabelRow, EngineRow, ModelRow, TableRow, VerificationRow
 
@@ -53,7 +53,7 @@ def find_engines(
 ) -> list[EngineEntry]:
     """Up to `limit` engines, newest first."""
     # Only one of the alternatives fits an engine.
-    seen = select(EngineRow.created, EngineRow.id).where(*visible(EngineRow, project))
+    seen = select(EngineRow.created, EngineRow.id).where(*visible_engines(session, project))
     of_each = [
         within.newest_first(seen.where(*conditions), EngineRow, limit=limit)
         for conditions in engine_alternatives(session, wanted, project)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from trtfarm.database.access import GrantRow
 from trtfarm.database.artifacts import DatasetRow, EngineRow, ModelRow, TableRow, VerificationRow
@@ -23,6 +23,9 @@ from trtfarm.database.session import Database
 from trtfarm.database.work import JobRow, StepRow, SubmissionRow
 
 Condition = ColumnElement[bool]
+#: The engines of so many steps are looked up and sorted as quickly as a hundred are come across among a million.
+_FEW = 5_000
+_Made = aliased(EngineRow)
 
 
 def visible(rows: type[Base], project: str | None) -> list[Condition]:
@@ -30,6 +33,20 @@ def visible(rows: type[Base], project: str | None) -> list[Condition]:
     if project is None or rows not in _SEEN:
         return []
     return [_SEEN[rows](project)]
+
+
+def visible_engines(session: Session, project: str | None) -> list[Condition]:
+    """The same for a search of engines: those of a project that has few are looked up, else each one is asked."""
+    if project is None:
+        return []
+    if session.execute(_steps(project, StepRow.key).offset(_FEW).limit(1)).first() is None:
+        made = select(_Made.id).join(StepRow, StepRow.key == _Made.key)
+        made = made.join(SubmissionRow, SubmissionRow.id == StepRow.submission_id)
+        return [EngineRow.id.in_(made.where(SubmissionRow.project == project).union(_grants(project)))]
+    asked = _steps(project, StepRow.key).where(StepRow.key == EngineRow.key)
+    given = _grants(project).where(GrantRow.item == EngineRow.id)
+    # Values and no EXISTS, of which PostgreSQL would look up all that there are before it asks the first engine.
+    return [or_(*(one.limit(1).correlate(EngineRow).scalar_subquery().is_not(None) for one in (asked, given)))]
 
 
 def sees_blob(session: Session, digest: str, project: str | None) -> bool:
