@@ -36,8 +36,8 @@ def test_a_submission_is_taken_back(asked: AnyFarm, farm: Farm) -> None:
         "left": [job.id],
     }
     assert list(asked.cancel_submission(other.id)["withdrawn"]) == [job.id]
-    assert [found["id"] for found in asked.submissions(state="cancelled", limit=9)] == [other.id, mine.id]
-    assert asked.submissions(state="done", limit=9) == []
+    assert [found["id"] for found in asked.submissions({"state": "cancelled"}, limit=9)] == [other.id, mine.id]
+    assert asked.submissions({"state": "done"}, limit=9) == []
     with pytest.raises(NotFoundError):
         asked.cancel_submission("sub_none")
 
