@@ -47,7 +47,7 @@ def main() -> None:
         say(f"{trouble}: {times}")
     say(f"results of attempts that came too late, and were refused: {campaign.stack.refused()}")
     for trouble in sorted(campaign.left_out):
-        say(f"{trouble}: not possible here")
+        say(f"{trouble}: not done, there was nothing to do it to")
     if keep or not verdict.good:
         say(f"kept: {folder}")
     else:

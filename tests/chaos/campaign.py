@@ -18,7 +18,7 @@ from tests.chaos.orders import orders
 from tests.chaos.processes import Kept
 from tests.chaos.stack import Stack
 from tests.chaos.troublemaker import Troublemaker
-from tests.chaos.troubles import ONCE, Act, Trouble, plan
+from tests.chaos.troubles import OF_WORK, ONCE, Act, Trouble, plan
 from trtfarm.database.schema import StepRow, SubmissionRow
 from trtfarm.errors import TrtfarmError
 from trtfarm.farm import Farm
@@ -61,7 +61,7 @@ class Campaign:
         self._tell = tell
         self._clients: list[Kept] = []
         self._troublemaker = Troublemaker(self.stack, self._clients, self.history)
-        #: What was not to be had on this machine.
+        #: What was not to be had on this machine, or had nothing to be done to.
         self.left_out: set[Trouble] = set()
 
     def run(self) -> Verdict:
@@ -104,7 +104,10 @@ class Campaign:
         size, troublemaker = self._size, self._troublemaker
         self.left_out |= {act.trouble for act in acts if not troublemaker.possible(act.trouble)}
         begun, ahead = time.monotonic(), deque(act for act in acts if act.trouble not in self.left_out)
-        while (now := time.monotonic() - begun) < size.seconds or (ahead and now < size.seconds + size.patience):
+        while (now := time.monotonic() - begun) < size.seconds + size.patience:
+            ending = now >= size.seconds and {act.trouble for act in ahead} <= OF_WORK
+            if ending and (not ahead or self._idle()):
+                break
             self._look()
             if not ahead or now < ahead[0].at:
                 continue
@@ -145,9 +148,18 @@ class Campaign:
             self._look()
             with suppress(TrtfarmError):
                 self._resume_workers(farm)
-                sending = any(client.process or client.killed for client in self._clients)
-                if not sending and not farm.submissions.active():
+                if self._ended(farm):
                     return
+
+    def _ended(self, farm: Farm) -> bool:
+        sending = any(client.process or client.killed for client in self._clients)
+        return not sending and not farm.submissions.active()
+
+    def _idle(self) -> bool:
+        """Whether there is nothing left that anything could be done to."""
+        with suppress(TrtfarmError), Farm.open(self.stack.settings) as farm:
+            return self._ended(farm)
+        return False
 
     def _resume_workers(self, farm: Farm) -> None:
         """As an operator would, when the trouble that had a worker quarantined is over."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.chaos.__main__ import line_of
 from tests.chaos.campaign import Campaign, Size
+from tests.chaos.troubles import OF_WORK, Trouble
 
 
 def test_nothing_is_lost_while_processes_are_killed() -> None:
@@ -21,3 +23,5 @@ def test_nothing_is_lost_while_processes_are_killed() -> None:
     assert verdict.good, [line_of(verdict, campaign.kills, 0), verdict, told]
     assert verdict.jobs >= size.jobs
     assert campaign.kills > 0
+    if os.environ.get("CI"):  # a small disk takes rights that few have
+        assert campaign.left_out <= {Trouble.FILL_DISK, *OF_WORK}

@@ -59,6 +59,8 @@ ONCE = (
     Trouble.CORRUPT_BLOB,
     Trouble.CORRUPT_NEED,
 )
+#: There is nothing to do these to when all the work is done.
+OF_WORK = {Trouble.OUTLAST_LEASE, Trouble.CORRUPT_NEED}
 _ONCE_FROM = 0.4
 #: The longest is longer than a lease: then a worker that goes on may find that its job is another's.
 _STOPPED_SECONDS = (0.5, 2.0, 4.0, 9.0)
