@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -142,7 +143,9 @@ def _without_paths(error: StorageError, home: Path) -> StorageError:
     def told(text: str | None) -> str | None:
         return None if text is None else text.replace(str(home), "the farm's home")
 
-    return type(error)(told(error.message) or "", cause=told(error.cause), remedy=error.remedy)
+    # A driver's own words name hosts, sockets and statements.
+    cause = "the server's log has it" if isinstance(error.__cause__, DBAPIError) else told(error.cause)
+    return type(error)(told(error.message) or "", cause=cause, remedy=error.remedy)
 
 
 def too_large() -> errors.TooLargeError:

@@ -9,7 +9,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
 from tests.unit.api.problems import problem
-from trtfarm.errors import StorageError
+from trtfarm.database.failures import storage_error
 from trtfarm.farm import Farm
 from trtfarm_api.routes import workers
 
@@ -49,11 +49,13 @@ def test_a_database_that_is_away_is_told_as_such(
     """Those who wait may come back; those who balance are told not to send anybody."""
 
     def away(*_: Any, **__: Any) -> Any:
-        raise StorageError("the database does not answer", cause=str(OperationalError("SELECT", {}, Exception("gone"))))
+        error = OperationalError("SELECT", {}, Exception("connection to db.example failed"))
+        raise storage_error(error) from error
 
     monkeypatch.setattr(type(farm.database), "read", away)
     refused = client.get("/v1/jobs")
     assert problem(refused, 503, "storage")["retryable"] is True
+    assert "db.example" not in refused.text
     assert refused.headers["Retry-After"] == "1"
     ready = client.get("/v1/ready")
     assert (ready.status_code, ready.json()) == (503, {"ready": False, "database": "failed", "blobs": "ready"})
