@@ -14,11 +14,13 @@ from trtfarm.catalog import measured
 from trtfarm.catalog.filters import Filter
 from trtfarm.catalog.lookup import find_one
 from trtfarm.catalog.search import engine_entry, find_engines, find_tables
-from trtfarm.database.schema import EngineRow, ModelNameRow, ModelRow, TableRow
+from trtfarm.database.schema import EngineRow, ModelNameRow, ModelRow, StepRow, SubmissionRow, TableRow
 from trtfarm.database.session import Database
 from trtfarm.digests import digest_of_json
 from trtfarm.errors import NotFoundError, UsageError
+from trtfarm.jobs.state import StepState, SubmissionState
 from trtfarm.origins import TableOrigin
+from trtfarm.submissions.listing import find_submissions
 
 ENGINES: dict[str, dict[str, Any]] = {
     "eng_a1": {"tensorrt": "10.13.3.9"},
@@ -142,6 +144,24 @@ class CatalogContract:
             assert [entry.id for entries in lists for entry in entries] == found
             by_model = find_engines(session, Filter(accuracy=accuracy, model="lenet", precision="int8"))
         assert [engine.id for engine in by_model] == [name for name in found if name == "eng_a1"]
+
+    def test_submissions_are_found_by_model_and_by_what_they_measured(self, filled: Database) -> None:
+        target = {"compute_capability": "sm_89", "toolchain": "tensorrt-rtx", "tensorrt": "1.7.1.116"}
+        request = {"model_id": "mod_1", "precision": "int8", "targets": [target]}
+        step = {"name": "verify", "kind": "verify", "position": 0, "needs": [], "state": StepState.DONE}
+        metrics = {"outputs": {"y": {"cosine_mean": 0.97}}}
+        with filled.write() as session:
+            for name, model in (("sub_1", "mod_1"), ("sub_2", "mod_2")):
+                done = {"state": SubmissionState.DONE, "request": {**request, "model_id": model}}
+                session.add(SubmissionRow(id=name, **done))
+            session.add(verification_row(id="ver_of_sub", metrics=metrics))
+            session.flush()
+            session.add(StepRow(submission_id="sub_1", result={"verification_id": "ver_of_sub"}, **step))
+        good, better = AccuracyFilter(max_drop=0.05), AccuracyFilter(max_drop=0.01)
+        asked: list[dict[str, Any]] = [{"accuracy": good}, {"accuracy": better}, {"model": "lenet"}, {"model": "yours"}]
+        with filled.read() as session:
+            found = [[entry.id for entry in find_submissions(session, **words, limit=9)] for words in asked]
+        assert found == [["sub_1"], [], ["sub_1"], ["sub_2"]]
 
     @pytest.mark.parametrize("wanted", [{"min_top1": 2.0}, {"max_drop": float("nan")}])
     def test_an_accuracy_that_cannot_be_is_refused(self, wanted: dict[str, float]) -> None:
