@@ -170,7 +170,7 @@ def read_ranges(path: Path) -> dict[str, float]:
 def _from_file(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(_text(path))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # TOML's own error is one, and so is a number of too many digits
         raise UsageError(f"{path} is not TOML", cause=str(error), remedy="write name = value on each line") from error
 
 
@@ -190,7 +190,7 @@ def _value(text: str) -> Any:
     """A TOML value; what is none is a text."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return text
 
 

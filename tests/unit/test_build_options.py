@@ -102,6 +102,14 @@ def test_words_and_files_that_nest_too_deep_are_told(tmp_path: Path) -> None:
         options_of([], tmp_path / "options.toml", None)
 
 
+def test_numbers_that_nobody_could_write_are_told(tmp_path: Path) -> None:
+    digits = "1" * 5000
+    assert options_of([f"dla_core={digits}"], None, None) == {"dla_core": digits}
+    (tmp_path / "options.toml").write_text(f"dla_core = {digits}")
+    with pytest.raises(UsageError, match="is not TOML"):
+        options_of([], tmp_path / "options.toml", None)
+
+
 def test_no_file_is_read_in_part(tmp_path: Path) -> None:
     (tmp_path / "ranges.txt").write_bytes(b"x: 1\n" * 4_000_000)
     with pytest.raises(UsageError, match="more than"):

@@ -16,6 +16,9 @@ from trtfarm.models.messages import Field, Kind, Message, Schema, Span, Value
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _FIXED_SIZES = {_FIXED64: 8, _FIXED32: 4}
 _VARINT_BITS = 64
+#: Protobuf reads no tag and no length from more than 5 bytes.
+_SHORT_BITS = 35
+_LARGEST_NUMBER = (1 << 29) - 1
 _CONTINUES = 0x80
 _SIGN, _MODULUS = 1 << 63, 1 << 64
 
@@ -27,10 +30,10 @@ def signed(value: int) -> int:
     return value - _MODULUS if value >= _SIGN else value
 
 
-def read_varint(data: Buffer, position: int, end: int) -> tuple[int, int]:
-    """The varint at `position` and the position after it; both within `end`."""
+def read_varint(data: Buffer, position: int, end: int, bits: int = _VARINT_BITS) -> tuple[int, int]:
+    """The varint at `position`, of up to so many bits, and the position after it; both within `end`."""
     value = shift = 0
-    while position < end and shift < _VARINT_BITS:
+    while position < end and shift < bits:
         byte = data[position]
         position += 1
         value |= (byte & 0x7F) << shift
@@ -61,7 +64,7 @@ class Decoder:
             key = data[position]
             position += 1
             if key >= _CONTINUES:
-                key, position = read_varint(data, position - 1, end)
+                key, position = read_varint(data, position - 1, end, _SHORT_BITS)
             number, wire = key >> 3, key & 7
             self._count(1)
             field = schema.get(number)
@@ -101,7 +104,7 @@ class Decoder:
         """Where the value that starts at `position` lies, without its length prefix."""
         start = position
         if wire == _LENGTH:
-            size, start = read_varint(self._data, position, end)
+            size, start = read_varint(self._data, position, end, _SHORT_BITS)
             stop = start + size
         elif wire == _VARINT:
             _, stop = read_varint(self._data, position, end)
@@ -109,8 +112,8 @@ class Decoder:
             stop = start + _FIXED_SIZES[wire]
         else:
             raise MalformedError(f"{type_} field {number} at byte {start:,} has the wire type {wire}, unknown to ONNX")
-        if number == 0:
-            raise MalformedError(f"{type_} has a field number 0 at byte {start:,}")
+        if not 0 < number <= _LARGEST_NUMBER:
+            raise MalformedError(f"{type_} has a field number {number} at byte {start:,}, which protobuf has not")
         if stop > end:
             raise MalformedError(
                 f"{type_} field {number} at byte {start:,} should have {stop - start:,} bytes, but only "

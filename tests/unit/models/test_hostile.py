@@ -31,7 +31,10 @@ NOT_MODELS = {
     "group": (b"\x08\x07\x0b\x0c", "wire type 3"),
     "field 0": (b"\x08\x07\x02\x00", "field number 0"),
     "endless number": (b"\x08" + b"\xff" * 11, "cut short or too long"),
-    "huge length": (b"\x08\x07\x3a\xff\xff\xff\xff\xff\xff\xff\xff\x7f", "cut short or damaged"),
+    "huge field": (b"\x08\x07\xfd\xff\xff\xff\x74" + bytes(20), "which protobuf has not"),
+    "long field": (b"\x88\x80\x80\x80\x80\x00\x07", "cut short or too long"),
+    "huge length": (b"\x08\x07\x3a\xff\xff\xff\xff\x0f", "cut short or damaged"),
+    "long length": (b"\x08\x07\x3a\xff\xff\xff\xff\xff\xff\xff\xff\x7f", "cut short or too long"),
 }
 
 
