@@ -68,6 +68,7 @@ def test_no_bytes_get_past_the_reader_but_events(line: bytes) -> None:
         b'{"event":"answer","result":{"amax":1e999}}',
         _line(event="progress", stage="s", done=10**400, total=None, unit="u"),
         b'{"event":"answer","result":{"\\ud800":1}}',
+        b'{"event":"answer","result":{"\xed\xa0\x80":1}}',
     ],
 )
 def test_hostile_lines(line: bytes) -> None:

@@ -107,8 +107,8 @@ def event_of_line(line: bytes | bytearray) -> Event:
     """Reads one line; raises MalformedEventError."""
     try:
         data = json.loads(line, parse_constant=_refuse_constant, parse_float=_finite)
-        # Half a surrogate pair can be written in JSON, but in no file or database.
-        if b"\\u" in line:
+        # Half a surrogate pair can be written in JSON, escaped or as bytes, but in no file or database.
+        if b"\\u" in line or b"\xed" in line:
             json.dumps(data, ensure_ascii=False).encode()
         return _READERS[data["event"]](data)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
