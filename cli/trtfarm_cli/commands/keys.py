@@ -42,7 +42,7 @@ def export(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Gives the public key of the farm in use, for another one to trust, or for its clients.
+    """Gives the farm's public key, for other farms and clients to trust.
 
     The private key, which is made by this if there is none yet, stays where it is.
     """
