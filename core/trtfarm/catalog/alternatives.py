@@ -65,7 +65,9 @@ def _labelled(session: Session, label: str | None, project: str | None) -> Condi
     found = select(EngineLabelRow.engine_id).where(EngineLabelRow.label == label, *labels_seen(project))
     many = session.execute(found.offset(_FEW).limit(1)).first() is not None
     if many:
-        return [found.where(EngineLabelRow.engine_id == EngineRow.id).correlate(EngineRow).exists()]
+        asked = found.where(EngineLabelRow.engine_id == EngineRow.id).limit(1).correlate(EngineRow)
+        # A value and no EXISTS, of which PostgreSQL would look up all that have the label before it asks the first.
+        return [asked.scalar_subquery().is_not(None)]
     return [EngineRow.id.in_(found)]
 
 
