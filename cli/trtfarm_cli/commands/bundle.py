@@ -37,7 +37,7 @@ def export(
     with_models: Annotated[bool, typer.Option("--with-models", help="The models themselves, too.")] = False,
     json: Json = False,
 ) -> None:
-    """Writes tables and engines to a file for another farm, signed with this farm's key.
+    """Writes tables and engines to a signed file for another farm.
 
     With what they were made of: the other farm finds them as its own, and so do its submissions. --model takes all
     engines and tables of a model, with --label those engines of it that have the label.

@@ -46,7 +46,7 @@ def clean(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     json: Json = False,
 ) -> None:
-    """Removes engines by age and size, tables and data by age, and files that nothing names.
+    """Removes by age and size, and files that nothing names.
 
     Engines stay that are pinned, have a label, or belong to a submission that goes on, and so does what they were made
     from; without a time or a size all do. Safe while the farm works.

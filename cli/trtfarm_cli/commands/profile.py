@@ -21,7 +21,10 @@ def add(
     *,
     json: Json = False,
 ) -> None:
-    """Notes where a farm is, and uses it from now on; `trtfarm login` gives it a token."""
+    """Notes where a farm is, and uses it from now on.
+
+    `trtfarm login` gives it a token.
+    """
     from trtfarm.settings import Settings
     from trtfarm_cli.profiles import Profile, link_of, read_profiles, write_profiles
 

@@ -34,7 +34,10 @@ def set_(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Says how a project shares in the workers from now on; what is left out is as if never said."""
+    """Says how a project shares in the workers from now on.
+
+    What is left out is as if never said.
+    """
     from trtfarm.jobs.sharing import Share
 
     with open_any() as farm:

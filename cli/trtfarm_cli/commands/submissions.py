@@ -53,7 +53,9 @@ def cancel(
     *,
     json: Json = False,
 ) -> None:
-    """Ends a submission: what is queued for it is withdrawn, what runs is asked to stop.
+    """Ends a submission with its jobs.
+
+    What is queued for it is withdrawn, what runs is asked to stop.
 
     Jobs that another submission waits for go on. What is done stays, and is found by the next one.
     """

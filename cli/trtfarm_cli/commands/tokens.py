@@ -42,7 +42,10 @@ def create(
 
 @app.command("list")
 def list_(*, json: Json = False) -> None:
-    """Lists tokens, newest first; not what opens the API, which the farm does not know."""
+    """Lists tokens, newest first.
+
+    What opens the API is not among it: the farm does not know that.
+    """
     with open_any() as farm:
         tokens = farm.administration.tokens()
     if json:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from trtfarm_worker.toolchains.registry import ToolchainRegistry
     from trtfarm_worker.toolchains.toolchain import Toolchain
 
-app = typer.Typer(help="Toolchains: interpreters with one TensorRT each, on this host.", no_args_is_help=True)
+app = typer.Typer(help="Toolchains: interpreters with one TensorRT each.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a toolchain, as `list` shows it.")]
 

@@ -30,7 +30,9 @@ def verify(
     fresh: Annotated[bool, typer.Option("--fresh", help="Measure again, whatever is stored.")] = False,
     json: Json = False,
 ) -> None:
-    """Measures an engine against FP32, on this host's GPU, or a worker's of a farm behind HTTP.
+    """Measures an engine against FP32.
+
+    On this host's GPU, or on a worker's of a farm behind HTTP.
 
     FP32 is what ONNX Runtime computes from the model that the engine was built of. What was measured stays with the
     engine.

@@ -35,7 +35,7 @@ def list_(*, json: Json = False) -> None:
 
 @app.command()
 def pause(worker: WorkerId, *, json: Json = False) -> None:
-    """Lets a worker end the jobs that it has, and take no more until it is told to."""
+    """Lets a worker end its jobs, and take no more until it is resumed."""
     from trtfarm.workers import WorkerState
 
     _change(worker, WorkerState.PAUSED, json=json)
@@ -51,7 +51,10 @@ def drain(worker: WorkerId, *, json: Json = False) -> None:
 
 @app.command()
 def resume(worker: WorkerId, *, json: Json = False) -> None:
-    """Lets a worker take jobs again that was paused, quarantined, or is draining."""
+    """Lets a worker take jobs again.
+
+    It was paused or quarantined, or is draining.
+    """
     from trtfarm.workers import WorkerState
 
     _change(worker, WorkerState.READY, json=json)
