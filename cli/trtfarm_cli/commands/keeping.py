@@ -46,10 +46,10 @@ def clean(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     json: Json = False,
 ) -> None:
-    """Removes by age and size, and files that nothing names.
+    """Removes engines, tables and data by age and size.
 
     Engines stay that are pinned, have a label, or belong to a submission that goes on, and so does what they were made
-    from; without a time or a size all do. Safe while the farm works.
+    from; without a time or a size all do. Files that nothing names go, too. Safe while the farm works.
     """
     from trtfarm.retention.policy import Policy
 
