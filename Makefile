@@ -31,8 +31,10 @@ fix: setup  ## what ruff can mend by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# One more than there are cores: many tests wait for processes.
+TEST_PROCESSES ?= $(shell echo $$(($$(nproc) + 1)))
 test: setup  ## all tests; those of a server that is not installed are skipped
-	$(BIN)/pytest -n auto --dist worksteal
+	$(BIN)/pytest -n $(TEST_PROCESSES) --dist worksteal
 
 compose-test: setup  ## docker-compose.yml for real, on Debian as root; apt-get install docker.io docker-compose debootstrap
 	docker/compose-test.sh

@@ -1,9 +1,8 @@
-"""Benchmarks that need nothing but this machine run at all, on next to nothing; what they measure is not looked at."""
+"""Benchmarks that take little more than what they measure run at all; what they measure is not looked at."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 
@@ -16,9 +15,6 @@ _SIZES = {
     "SEARCHES": 2,
     "BLOB_BYTES": 3_000_000,
     "TRANSFERS": 1,
-    "JOBS": 3,
-    "JOBS_WITH_PROCESS": 2,
-    "WORKERS": 1,
 }
 
 
@@ -27,11 +23,6 @@ _SIZES = {
     [
         ("engine_queries", "PostgreSQL: p95 of all"),
         ("blob_transfer", "download: "),
-        pytest.param(
-            "farm_throughput",
-            "a builder process each, 2 jobs",
-            marks=pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server"),
-        ),
     ],
 )
 def test_it_measures(name: str, told: str) -> None:
