@@ -17,7 +17,7 @@ from trtfarm.database.session import Database, open_database, sqlite_url
 pytest.register_assert_rewrite("tests.contracts", "tests.fuzz")
 
 # A busy machine takes longer than a property's deadline of 0.2 s, which says nothing about the code.
-settings.register_profile("trtfarm", deadline=None)
+settings.register_profile("trtfarm", deadline=None, max_examples=60)
 settings.register_profile("campaign", deadline=None, max_examples=500, print_blob=True)
 settings.load_profile("trtfarm")
 

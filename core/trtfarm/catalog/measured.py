@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, exists, func, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from trtfarm.accuracy import AccuracyFilter
@@ -37,7 +37,9 @@ def measured_engines(wanted: AccuracyFilter) -> Conditions:
         return []
     newest = func.coalesce(newest_measured(VerificationRow.id), newest_simulated(VerificationRow.id))
     as_good = aliased(VerificationRow)
-    return [exists().where(as_good.id == newest, *_conditions(wanted, as_good)).correlate(EngineRow)]
+    found = select(as_good.id).where(as_good.id == newest, *_conditions(wanted, as_good)).limit(1)
+    # A value and no EXISTS, of which PostgreSQL would look up all that are as good before it asks the first engine.
+    return [found.correlate(EngineRow).scalar_subquery().is_not(None)]
 
 
 def few_measured_engines(session: Session, wanted: AccuracyFilter) -> Conditions | None:
