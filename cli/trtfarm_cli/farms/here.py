@@ -242,8 +242,10 @@ class FarmHere:
         from trtfarm.submissions.facts import facts_of
 
         toolchains = self._toolchains()
+        # A calibration on the CPU may take long, and a builder that waits for its end holds memory of the GPU.
+        later = detach or order.calibrate_with == "reference"
         with _Ahead(self._farm, toolchains) as ahead:
-            request = self._request(order, toolchains, _ignore if detach else ahead.expect)
+            request = self._request(order, toolchains, _ignore if later else ahead.expect)
             submission_id, queued = self._farm.submit(request, fresh=fresh)
             submission = self._farm.submissions.get(submission_id)
             if submission.state == "active":
@@ -322,7 +324,7 @@ class FarmHere:
 
 
 def _ignore(_targets: Sequence[BuildTarget]) -> None:
-    """For those who will do none of the jobs themselves."""
+    """For those who do not begin with a job on a GPU."""
 
 
 class _Ahead:

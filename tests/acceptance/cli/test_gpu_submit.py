@@ -314,3 +314,9 @@ def test_one_that_has_begun_ends_with_an_order_that_is_refused(farm: GpuFarm, tm
     np.save(tmp_path / "data.npy", np.zeros((100, 3, 5, 5), np.float32))
     farm.refused(4, "--data", tmp_path / "data.npy")
     assert [request["step"] for request in farm.requests()] == ["trt-probe"]
+
+
+def test_none_waits_for_a_calibration_on_the_cpu(farm: GpuFarm) -> None:
+    farm.submit("--calibrate-with", "reference")
+    assert [args["precision"] for args in farm.asked("trt-build")] == ["int8"]
+    assert not (farm.folder / "began-early").exists()
