@@ -4,8 +4,7 @@
 """
 
 from trtfarm_client.ask import Ask, AskedRule, AskedTarget
-from trtfarm_client.async_client import AsyncClient
-from trtfarm_client.client import Client
+from trtfarm_client.client import AsyncClient, Client
 from trtfarm_client.farm import AsyncFarm, Farm
 from trtfarm_client.flows import Transferred
 from trtfarm_client.link import Link

@@ -3,52 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from trtfarm.projects import Project
 from trtfarm.retention.policy import Policy
 from trtfarm_client import administration_calls as calls
-from trtfarm_client import flows
-from trtfarm_client.call import Call
+from trtfarm_client.flows import Flow
+from trtfarm_client.method import Awaiting, Flows, Waiting, method
 from trtfarm_client.operations import Tell, operating, untold
 from trtfarm_client.records import MadeToken, TokenRecord
-from trtfarm_client.transport import Transport
 
-Result = TypeVar("Result")
 Facts = dict[str, Any]
 #: Age in seconds from which files that no row names are garbage, unless it is said.
 GARBAGE_SECONDS = 24 * 3600.0
 
 
-class Administration:
-    """Needs the scope `admin`. Every method raises the error that the farm raised."""
+class _Administration(Flows):
+    """Methods of both kinds."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-
-    def pause_worker(self, worker: str) -> Facts:
+    @method
+    def pause_worker(self, worker: str) -> Flow[Facts]:
         """It ends the jobs that it has, and takes no more until it is told to."""
         return self._send(calls.change_worker(worker, "pause"))
 
-    def drain_worker(self, worker: str) -> Facts:
+    @method
+    def drain_worker(self, worker: str) -> Flow[Facts]:
         """It ends the jobs that it has, and leaves."""
         return self._send(calls.change_worker(worker, "drain"))
 
-    def resume_worker(self, worker: str) -> Facts:
+    @method
+    def resume_worker(self, worker: str) -> Flow[Facts]:
         """It takes jobs again."""
         return self._send(calls.change_worker(worker, "resume"))
 
-    def sign_engines(self, engines: Sequence[str]) -> list[str]:
+    @method
+    def sign_engines(self, engines: Sequence[str]) -> Flow[list[str]]:
         """Vouches for engines that nobody signed, all or none; their ids."""
         return self._send(calls.sign_engines(engines))
 
-    def set_project(self, project: str, *, weight: int = 1, max_running: int | None = None) -> Project:
+    @method
+    def set_project(self, project: str, *, weight: int = 1, max_running: int | None = None) -> Flow[Project]:
         """Says how a project shares in the workers from now on."""
         return self._send(calls.set_project(project, weight, max_running))
 
-    def tokens(self) -> list[TokenRecord]:
+    @method
+    def tokens(self) -> Flow[list[TokenRecord]]:
         return self._send(calls.tokens())
 
+    @method
     def create_token(
         self,
         name: str,
@@ -56,25 +58,30 @@ class Administration:
         scopes: Collection[str] = ("submit",),
         project: str = "default",
         days: float | None = None,
-    ) -> MadeToken:
+    ) -> Flow[MadeToken]:
         """Makes a token; its secret, in `token`, is told this once."""
         return self._send(calls.create_token(name, scopes, project, days))
 
-    def revoke_token(self, token: str) -> TokenRecord:
+    @method
+    def revoke_token(self, token: str) -> Flow[TokenRecord]:
         return self._send(calls.revoke_token(token))
 
+    @method
     def clean(
         self, policy: Policy, *, garbage_after: float = GARBAGE_SECONDS, dry_run: bool = False, tell: Tell = untold
-    ) -> Facts:
+    ) -> Flow[Facts]:
         """Removes what the policy lets go of, and files that no row names; `garbage_after` in seconds."""
-        return self._run(calls.clean(policy, garbage_after, dry_run=dry_run), tell)
+        return operating(calls.clean(policy, garbage_after, dry_run=dry_run), self._patience(), tell)
 
-    def check_up(self, *, repair: bool = False, tell: Tell = untold) -> Facts:
+    @method
+    def check_up(self, *, repair: bool = False, tell: Tell = untold) -> Flow[Facts]:
         """Reads every file that the farm names and compares it with its digest."""
-        return self._run(calls.check_up(repair=repair), tell)
+        return operating(calls.check_up(repair=repair), self._patience(), tell)
 
-    def _send(self, call: Call[Result]) -> Result:
-        return self._transport.run(flows.sending(call, self._transport.patience()))
 
-    def _run(self, call: Call[Facts], tell: Tell) -> Facts:
-        return self._transport.run(operating(call, self._transport.patience(), tell))
+class Administration(Waiting, _Administration):
+    """Needs the scope `admin`. Every method raises the error that the farm raised."""
+
+
+class AsyncAdministration(Awaiting, _Administration):
+    """The same with methods to be awaited."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager, closing
 from typing import Any, TypeVar
 
 import anyio
@@ -13,16 +13,15 @@ import httpx2
 from trtfarm.errors import TrtfarmError
 from trtfarm_client.call import Call, Fetch, Listen, Pause, Span, Step, Work
 from trtfarm_client.flows import Flow
-from trtfarm_client.link import Link
+from trtfarm_client.link import SENT_BYTES, Link
 from trtfarm_client.patience import Patience
 from trtfarm_client.sse import LAST, EventReader, ServerEvent
-from trtfarm_client.transport import SENT_BYTES, asking_for_events
 
 Result = TypeVar("Result")
 
 
 class AsyncTransport:
-    """Speaks to one farm."""
+    """Speaks to one farm; what is long to be done here is done in a thread."""
 
     def __init__(self, link: Link) -> None:
         self.link = link
@@ -37,51 +36,47 @@ class AsyncTransport:
         return self.link.patience_of(reached=self._reached)
 
     async def run(self, flow: Flow[Result]) -> Result:
-        """Does what a flow asks for."""
-        try:
-            step = next(flow)
-            while True:
-                try:
-                    answer = await self._do(step)
-                except TrtfarmError as error:
-                    step = flow.throw(error)
-                else:
-                    step = flow.send(answer)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
+        """Does what a flow asks for; one that is left, by whatever comes in between, ends then and there."""
+        with closing(flow):
+            try:
+                step = next(flow)
+                while True:
+                    try:
+                        answer = await self._do(step)
+                    except TrtfarmError as error:
+                        step = flow.throw(error)
+                    else:
+                        step = flow.send(answer)
+            except StopIteration as end:
+                result: Result = end.value
+                return result
 
     async def _do(self, step: Step) -> Any:
-        if isinstance(step, Pause):
-            await anyio.sleep(step.seconds)
-            return None
-        if isinstance(step, Work):
-            return await anyio.to_thread.run_sync(step.function)
-        if isinstance(step, Fetch):
-            return await self._fetch(step)
-        if isinstance(step, Listen):
-            return await self._listen(step)
+        match step:
+            case Pause():
+                return await anyio.sleep(step.seconds)
+            case Work():
+                return await anyio.to_thread.run_sync(step.function)
+            case Fetch():
+                return await self._fetch(step)
+            case Listen():
+                return await self._listen(step)
+            case Call():
+                return await self._send(step)
+
+    async def _send(self, call: Call[Result]) -> Result:
+        content = None if call.span is None else _pieces(call.span)
         with self.link.transport_errors():
-            response = await self._http.request(
-                step.method,
-                step.path,
-                params=dict(step.params),
-                headers=dict(step.headers),
-                json=step.body,
-                content=None if step.span is None else _pieces(step.span),
-            )
+            response = await self._http.request(call.method, call.path, **self.link.asked(call), content=content)
         self._reached = True
-        return self.link.read(step, response.status_code, response.headers, response.content)
+        return self.link.read(call, response.status_code, response.headers, response.content)
 
     async def _fetch(self, fetch: Fetch) -> None:
         headers = {**fetch.headers, "Accept-Encoding": "identity"}
-        with self.link.transport_errors():
-            async with self._http.stream("GET", fetch.path, headers=headers) as response:
-                if not response.is_success:
-                    self.link.check(response.status_code, response.headers, await response.aread())
-                fetch.begin(response.status_code, response.headers)
-                async for piece in response.aiter_raw():
-                    await anyio.to_thread.run_sync(fetch.take, piece)
+        async with self._answer("GET", fetch.path, headers=headers) as response:
+            fetch.begin(response.status_code, response.headers)
+            async for piece in response.aiter_raw():
+                await anyio.to_thread.run_sync(fetch.take, piece)
 
     async def _listen(self, listen: Listen) -> None:
         async with aclosing(self._connected(listen.call, EventReader())) as events:
@@ -90,10 +85,9 @@ class AsyncTransport:
                 if event.kind == LAST:
                     return
 
-    async def events(self, path: str, params: Mapping[str, Any]) -> AsyncIterator[ServerEvent]:
+    async def events(self, call: Call[None]) -> AsyncIterator[ServerEvent]:
         """Events up to `end`; after a break, those after the last one."""
         reader, patience = EventReader(), self.patience()
-        call = asking_for_events(path, params)
         while True:
             try:
                 async for event in self._connected(call, reader):
@@ -107,15 +101,20 @@ class AsyncTransport:
 
     async def _connected(self, call: Call[Any], reader: EventReader) -> AsyncGenerator[ServerEvent]:
         """Events of one connection."""
-        asked = {"params": dict(call.params), "headers": reader.headers(), "json": call.body}
+        async with self._answer(call.method, call.path, **self.link.asked(call, reader.headers())) as response:
+            async for line in response.aiter_lines():
+                if event := reader.feed(line):
+                    yield event
+        raise self.link.broken_off()
+
+    @asynccontextmanager
+    async def _answer(self, method: str, path: str, **asked: Any) -> AsyncIterator[httpx2.Response]:
+        """An answer that is read as it comes."""
         with self.link.transport_errors():
-            async with self._http.stream(call.method, call.path, **asked) as response:
+            async with self._http.stream(method, path, **asked) as response:
                 if not response.is_success:
                     self.link.check(response.status_code, response.headers, await response.aread())
-                async for line in response.aiter_lines():
-                    if event := reader.feed(line):
-                        yield event
-        raise self.link.broken_off()
+                yield response
 
 
 async def _pieces(span: Span) -> AsyncIterator[bytes]:

@@ -131,8 +131,9 @@ def submission_facts(text: str) -> Call[Facts]:
     return Call(method="GET", path=named("submissions", "submission", text) + "/facts", parse=facts)
 
 
-def submission_events(text: str) -> str:
-    return named("submissions", "submission", text) + "/events"
+def submission_events(text: str) -> Call[None]:
+    """Is answered by events."""
+    return Call(method="GET", path=named("submissions", "submission", text) + "/events", parse=lambda _: None)
 
 
 def cancel_submission(text: str) -> Call[CancelledSubmission]:
@@ -171,8 +172,10 @@ def job_events(text: str, *, after: int) -> Call[list[Event]]:
     return Call(method="GET", path=path, parse=items_of(partial(value_of, Event)), params={"after": after})
 
 
-def job_stream(text: str) -> str:
-    return named("jobs", "job", text) + "/events"
+def job_stream(text: str, *, after: int) -> Call[None]:
+    """Is answered by events."""
+    path = named("jobs", "job", text) + "/events"
+    return Call(method="GET", path=path, parse=lambda _: None, params={"after": after})
 
 
 def cancel_job(text: str) -> Call[JobRecord]:

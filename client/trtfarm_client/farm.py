@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 
 from trtfarm.errors import UsageError
-from trtfarm_client.async_client import AsyncClient
-from trtfarm_client.client import Client
+from trtfarm_client.client import AsyncClient, Client
 from trtfarm_client.link import Link
 
 

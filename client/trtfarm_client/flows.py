@@ -17,7 +17,7 @@ from trtfarm.errors import BusyError, ConflictError, NotFoundError, TrtfarmError
 from trtfarm.file_errors import storage_errors
 from trtfarm_client import calls
 from trtfarm_client.call import Call, Fetch, Pause, Span, Step, Work
-from trtfarm_client.downloads import Receiving
+from trtfarm_client.downloads import Receiving, receiving
 from trtfarm_client.pages import Page
 from trtfarm_client.patience import Patience
 from trtfarm_client.records import Upload
@@ -158,18 +158,39 @@ def _finish(upload: Upload, patience: Patience) -> Flow[None]:
             return
 
 
-def downloading(path: str, receiving: Receiving, patience: Patience) -> Flow[None]:
-    """Fetches into `receiving`; after a break it goes on where that is. Raises MissingBlobError, CorruptBlobError."""
+def downloading(
+    path: str,
+    destination: Path,
+    patience: Patience,
+    report: Report,
+    *,
+    digest: str | None = None,
+    kind: type[Receiving] = Receiving,
+) -> Flow[str]:
+    """Writes what is at `path`, verified, and returns its digest; after a break it goes on where it was.
+
+    Raises MissingBlobError, CorruptBlobError. `destination` appears whole or not at all.
+    """
+
+    def told(done: int, total: int) -> None:
+        report(Transferred(path=destination, done=done, total=total))
+
+    with receiving(destination, digest, told, kind) as part:
+        yield from _receive(path, part, patience)
+    return str(part.digest)
+
+
+def _receive(path: str, part: Receiving, patience: Patience) -> Flow[None]:
     while True:
-        place = receiving.place
+        place = part.place
         try:
-            yield Fetch(path=path, headers=receiving.headers(), begin=receiving.begin, take=receiving.take)
+            yield Fetch(path=path, headers=part.headers(), begin=part.begin, take=part.take)
         except TrtfarmError as error:
-            if receiving.place > place:
+            if part.place > place:
                 patience.renew()
             yield Pause(seconds=patience.pause_after(error))
         else:
-            return receiving.check()
+            return part.check()
 
 
 def listing(page: PageCall[Item], limit: int | None, patience: Patience) -> Flow[list[Item]]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -22,6 +23,8 @@ _THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 _TIMEOUT = httpx2.Timeout(60.0, connect=10.0)
 #: Seconds; a server that is being started takes as long.
 _FIRST_PATIENCE = 3.0
+#: Bytes of a file that are read, and sent, at once.
+SENT_BYTES = 1 << 20
 _NO_CONTENT = 204
 _FIRST_ERROR = 400
 #: What a proxy in front of a server that is gone says.
@@ -67,6 +70,10 @@ class Link:
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         return {"base_url": self.url, "headers": headers, "timeout": _TIMEOUT, "follow_redirects": False}
+
+    def asked(self, call: Call[Any], headers: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+        """Arguments of a request."""
+        return {"params": dict(call.params), "headers": {**call.headers, **headers}, "json": call.body}
 
     def read(self, call: Call[Answer], status: int, headers: Mapping[str, str], body: bytes) -> Answer:
         """The answer to a call. Raises the server's own error, or ServerError for what no farm would say."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from typing import Any, TypeVar
 
 import httpx2
@@ -12,18 +12,15 @@ import httpx2
 from trtfarm.errors import TrtfarmError
 from trtfarm_client.call import Call, Fetch, Listen, Pause, Span, Step, Work
 from trtfarm_client.flows import Flow
-from trtfarm_client.link import Link
+from trtfarm_client.link import SENT_BYTES, Link
 from trtfarm_client.patience import Patience
 from trtfarm_client.sse import LAST, EventReader, ServerEvent
 
 Result = TypeVar("Result")
 
-#: Bytes of a file that are read, and sent, at once.
-SENT_BYTES = 1 << 20
-
 
 class Transport:
-    """Speaks to one farm."""
+    """Speaks to one farm; `AsyncTransport` is this with `await` wherever something is waited for."""
 
     def __init__(self, link: Link) -> None:
         self.link = link
@@ -38,47 +35,44 @@ class Transport:
         return self.link.patience_of(reached=self._reached)
 
     def run(self, flow: Flow[Result]) -> Result:
-        """Does what a flow asks for."""
-        try:
-            step = next(flow)
-            while True:
-                try:
-                    answer = self._do(step)
-                except TrtfarmError as error:
-                    step = flow.throw(error)
-                else:
-                    step = flow.send(answer)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
+        """Does what a flow asks for; one that is left, by whatever comes in between, ends then and there."""
+        with closing(flow):
+            try:
+                step = next(flow)
+                while True:
+                    try:
+                        answer = self._do(step)
+                    except TrtfarmError as error:
+                        step = flow.throw(error)
+                    else:
+                        step = flow.send(answer)
+            except StopIteration as end:
+                result: Result = end.value
+                return result
 
     def _do(self, step: Step) -> Any:
-        if isinstance(step, Pause):
-            time.sleep(step.seconds)
-            return None
-        if isinstance(step, Work):
-            return step.function()
-        if isinstance(step, Fetch):
-            return self._fetch(step)
-        if isinstance(step, Listen):
-            return self._listen(step)
+        match step:
+            case Pause():
+                return time.sleep(step.seconds)
+            case Work():
+                return step.function()
+            case Fetch():
+                return self._fetch(step)
+            case Listen():
+                return self._listen(step)
+            case Call():
+                return self._send(step)
+
+    def _send(self, call: Call[Result]) -> Result:
+        content = None if call.span is None else _pieces(call.span)
         with self.link.transport_errors():
-            response = self._http.request(
-                step.method,
-                step.path,
-                params=dict(step.params),
-                headers=dict(step.headers),
-                json=step.body,
-                content=None if step.span is None else _pieces(step.span),
-            )
+            response = self._http.request(call.method, call.path, **self.link.asked(call), content=content)
         self._reached = True
-        return self.link.read(step, response.status_code, response.headers, response.content)
+        return self.link.read(call, response.status_code, response.headers, response.content)
 
     def _fetch(self, fetch: Fetch) -> None:
         headers = {**fetch.headers, "Accept-Encoding": "identity"}
-        with self.link.transport_errors(), self._http.stream("GET", fetch.path, headers=headers) as response:
-            if not response.is_success:
-                self.link.check(response.status_code, response.headers, response.read())
+        with self._answer("GET", fetch.path, headers=headers) as response:
             fetch.begin(response.status_code, response.headers)
             for piece in response.iter_raw():
                 fetch.take(piece)
@@ -90,10 +84,9 @@ class Transport:
                 if event.kind == LAST:
                     return
 
-    def events(self, path: str, params: Mapping[str, Any]) -> Iterator[ServerEvent]:
+    def events(self, call: Call[None]) -> Iterator[ServerEvent]:
         """Events up to `end`; after a break, those after the last one."""
         reader, patience = EventReader(), self.patience()
-        call = asking_for_events(path, params)
         while True:
             try:
                 for event in self._connected(call, reader):
@@ -107,18 +100,19 @@ class Transport:
 
     def _connected(self, call: Call[Any], reader: EventReader) -> Generator[ServerEvent]:
         """Events of one connection."""
-        asked = {"params": dict(call.params), "headers": reader.headers(), "json": call.body}
-        with self.link.transport_errors(), self._http.stream(call.method, call.path, **asked) as response:
-            if not response.is_success:
-                self.link.check(response.status_code, response.headers, response.read())
+        with self._answer(call.method, call.path, **self.link.asked(call, reader.headers())) as response:
             for line in response.iter_lines():
                 if event := reader.feed(line):
                     yield event
         raise self.link.broken_off()
 
-
-def asking_for_events(path: str, params: Mapping[str, Any]) -> Call[None]:
-    return Call(method="GET", path=path, params=params, parse=lambda _: None)
+    @contextmanager
+    def _answer(self, method: str, path: str, **asked: Any) -> Iterator[httpx2.Response]:
+        """An answer that is read as it comes."""
+        with self.link.transport_errors(), self._http.stream(method, path, **asked) as response:
+            if not response.is_success:
+                self.link.check(response.status_code, response.headers, response.read())
+            yield response
 
 
 def _pieces(span: Span) -> Iterator[bytes]:

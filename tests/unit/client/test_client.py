@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
+from typing import Any, assert_type
 
 import anyio
 import pytest
 
 from tests.contracts.rows import engine_row, job_row, model_row, table_row
 from tests.unit.client.conftest import link_to
+from trtfarm.catalog.entries import EngineEntry
 from trtfarm.errors import (
     AccessError,
     BusyError,
@@ -27,11 +28,11 @@ from trtfarm.errors import (
     UsageError,
 )
 from trtfarm.farm import Farm
+from trtfarm.jobs.job import Job
 from trtfarm_client import AsyncClient, Client, Link, calls
-from trtfarm_client.administration import Administration
-from trtfarm_client.async_administration import AsyncAdministration
-from trtfarm_client.async_bundles import AsyncBundles
-from trtfarm_client.bundles import Bundles
+from trtfarm_client.administration import Administration, AsyncAdministration
+from trtfarm_client.bundles import AsyncBundles, Bundles
+from trtfarm_client.flows import sending
 from trtfarm_client.patience import Patience
 from trtfarm_client.sse import EventReader, ServerEvent
 
@@ -64,22 +65,29 @@ def test_lists_are_read_through_all_their_pages(client: Client, filled: Farm, mo
     assert client.engine("eng_3")["int8_layers"] == 3
 
 
-def test_both_clients_have_the_same_methods_and_answers(client: Client, filled: Farm, token: str) -> None:
-    def methods(kind: type[Any]) -> dict[str, list[str]]:
-        found = inspect.getmembers(kind, inspect.isfunction)
-        return {name: list(inspect.signature(method).parameters) for name, method in found if name[0] != "_"}
-
-    assert methods(Client) == methods(AsyncClient)
-    assert methods(Administration) == methods(AsyncAdministration)
-    assert methods(Bundles) == methods(AsyncBundles)
-
-    async def listed() -> Any:
+def test_a_method_is_the_same_awaited(client: Client, filled: Farm) -> None:
+    async def listed() -> tuple[list[EngineEntry], list[Job]]:
         async with AsyncClient(client.link) as other:
             with pytest.raises(NotFoundError, match="there is no engine 'eng_9'"):
                 await other.engine("eng_9")
-            return await other.engines(), await other.jobs()
+            return assert_type(await other.engines(limit=2), list[EngineEntry]), await other.jobs()
 
-    assert anyio.run(listed) == (client.engines(), client.jobs())
+    assert anyio.run(listed) == (assert_type(client.engines(limit=2), list[EngineEntry]), client.jobs())
+
+
+@pytest.mark.parametrize("kind", [Client, Administration, Bundles])
+def test_methods_tell_what_they_take_and_give(kind: type[Any]) -> None:
+    """To `help` and to whoever inspects them: what they are made of does not show."""
+    other = {Client: AsyncClient, Administration: AsyncAdministration, Bundles: AsyncBundles}[kind]
+    methods = {name: found for name, found in inspect.getmembers(kind, inspect.isfunction) if name[0] != "_"}
+    for name, method in methods.items():
+        awaited, told = getattr(other, name), inspect.signature(method)
+        assert told.parameters == inspect.signature(awaited).parameters
+        assert "Flow" not in told.return_annotation
+        assert method.__doc__ == awaited.__doc__
+        assert inspect.iscoroutinefunction(awaited) != ("Iterator" in told.return_annotation)
+    assert inspect.signature(Client.engines).return_annotation == "list[EngineEntry]"
+    assert {"export_to", "clean", "submit"} & set(methods)
 
 
 @pytest.mark.parametrize("name", ["", "../health", "a b", "x" * 101, ".."])
@@ -206,7 +214,8 @@ def test_what_was_refused_for_being_too_much_is_asked_again_even_if_it_may_happe
         thread.start()
         begun = time.monotonic()
         with Client(link_to(server.server_port, None)) as client:
-            client._send(replace(calls.remove_engine("eng_1"), method="POST"))
+            once = replace(calls.remove_engine("eng_1"), method="POST")
+            client._transport.run(sending(once, client._patience()))
         assert time.monotonic() - begun >= 1.0
         server.shutdown()
         thread.join()
