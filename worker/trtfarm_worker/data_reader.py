@@ -52,8 +52,8 @@ class DataReader:
         known = self._recognise(source, inputs, labels=labels) if self._recognise else None
         data = known or self._prepared(source, labels=labels)
         purpose = "verification" if labels else "calibration"
-        labelled = ", labelled" if data.labels else ""
-        self._tell(f"{purpose} data: {data.samples} samples{labelled} from {data.source}")
+        labelled = "labelled " if data.labels else ""
+        self._tell(f"{purpose} data: {data.samples} {labelled}samples from {data.source}")
         self.tell_all(data.notices)
         return data
 

@@ -36,6 +36,7 @@ def decode_request(source: InputSource, tensor: TensorType) -> dict[str, Any]:
     `size` is the height and width that the model takes, None where it takes any.
     """
     preprocessing = source.preprocessing
+    files = images_of(source.file, source.samples).files
     if preprocessing is None:
         raise DataError(
             f"{source.file} holds images, and nothing says how they become the model's input {tensor}",
@@ -50,7 +51,7 @@ def decode_request(source: InputSource, tensor: TensorType) -> dict[str, Any]:
         )
     height, width = tensor.dims[2:] if preprocessing.layout == "NCHW" else tensor.dims[1:3]
     return {
-        "images": [str(file.path.absolute()) for file in images_of(source.file, source.samples).files],
+        "images": [str(file.path.absolute()) for file in files],
         "resize": list(preprocessing.resize) if isinstance(preprocessing.resize, tuple) else preprocessing.resize,
         "filter": preprocessing.filter,
         "crop": None if preprocessing.crop is None else list(preprocessing.crop),

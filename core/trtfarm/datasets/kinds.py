@@ -28,15 +28,23 @@ class SourceKind(StrEnum):
     IMAGES = "images"
 
 
+#: What a file is meant to be that begins as no array does: no list of images, in spite of that.
+_SUFFIXES = {".npy": SourceKind.NPY, ".npz": SourceKind.NPZ}
+
+
 def kind_of(file: DataFile) -> SourceKind:
-    """What a file is by its first bytes; what is none of the array formats is taken for a list of images."""
+    """What a file is by its first bytes; what is none of the array formats is taken for a list of images, unless its
+    name says that it was to be an array.
+    """
     with file.open() as raw:
         head = Reader(str(file), raw).read(8)
     if head.startswith(NPY_MAGIC):
         return SourceKind.NPY
     if head.startswith(_ZIP_MAGICS):
         return SourceKind.NPZ
-    return SourceKind.IDX if is_idx(head) else SourceKind.IMAGES
+    if is_idx(head):
+        return SourceKind.IDX
+    return _SUFFIXES.get(file.path.suffix.lower(), SourceKind.IMAGES)
 
 
 def is_idx(head: bytes) -> bool:

@@ -123,10 +123,7 @@ class _Finder:
             # Names may have "=" in them, and so may paths: the model's inputs tell which one separates.
             name = next((name for name in names if argument.startswith(f"{name}=")), None)
             if name is None:
-                raise UsageError(
-                    f"{self.option} {argument}: no such file, and no input of the model before a '='",
-                    remedy=f"write {self.option} <input>=<file>; the inputs are " + ", ".join(names),
-                )
+                raise self._unnamed(argument, exists=(working_folder / argument).exists())
             if name in sources:
                 raise UsageError(f"{self.option} is given twice for {name}", remedy="give it once")
             source = array_file(working_folder / argument[len(name) + 1 :])
@@ -137,6 +134,20 @@ class _Finder:
         if len(sources) < len(names):
             raise missing_inputs(self.inputs, sources, self.option)
         return self._source(sources[names[0]].file.path.parent, {name: sources[name] for name in names})
+
+    def _unnamed(self, argument: str, *, exists: bool) -> UsageError:
+        """For what does not begin with an input's name."""
+        if exists:
+            what = "it does not say which input it is for"
+        elif "=" in argument:
+            what = f"no such file, and {argument.partition('=')[0]!r} is no input of the model"
+        else:
+            what = "no such file or folder"
+        return UsageError(
+            f"{self.option} {argument}: {what}",
+            remedy=f"write {self.option} <input>=<file>; the inputs are "
+            + ", ".join(tensor.name for tensor in self.inputs),
+        )
 
     def folder(self, folder: Path) -> Source:
         for name in SPEC_FILES:

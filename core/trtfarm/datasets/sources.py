@@ -41,6 +41,11 @@ class Source:
     spec: DataSpec | None = None
     notices: tuple[str, ...] = field(default=())
 
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Of what is read: files, and folders of images."""
+        return tuple(entry.file.path for entry in (*self.inputs.values(), self.labels) if entry)
+
     def __str__(self) -> str:
         """What was taken, for the user."""
         return ", ".join(str(source) for source in self.inputs.values())

@@ -118,7 +118,7 @@ def _spec(content: object) -> DataSpec:
     return DataSpec(
         inputs={name: _input(f"inputs.{name}", entry, _PREPROCESSING) for name, entry in inputs.items()},
         labels=None if labels is None else _input("labels", labels, {}),
-        samples=_value("the file", "samples", whole["samples"], _span) if "samples" in whole else None,
+        samples=_value("", "samples", whole["samples"], _span) if "samples" in whole else None,
     )
 
 
@@ -146,7 +146,8 @@ def _value(where: str, key: str, value: Any, check: Callable[[Any], Any]) -> Any
     try:
         return check(value)
     except _InvalidError as error:
-        raise _InvalidError(f"{where}.{key} is {_quoted(value)}; it must be {error}") from None
+        name = f"{where}.{key}" if where else key
+        raise _InvalidError(f"{name} is {_quoted(value)}; it must be {error}") from None
 
 
 def _quoted(value: Any) -> str:

@@ -82,4 +82,5 @@ def check_size(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         raise DataError(
             f"{name} is too large: {list(shape)} {dtype}",
             cause=f"a sample may have {limits.SAMPLE_BYTES:,} bytes and an array {limits.ARRAY_BYTES:,}",
+            remedy="check its shape; some hundred samples are usually enough to calibrate with",
         )

@@ -15,13 +15,19 @@ from trtfarm.models.summary import TensorType
 _NUMBERS = frozenset("biuf")
 
 
+_NOT_FINITE = "remove or repair it: one such value spoils the ranges of all tensors after it"
+_NOT_EXACT = "hand in values of that type, or repair what makes others"
+_NO_LABELS = "labels are whole numbers: the class of each sample, counted from 0"
+
+
 class UnfitValuesError(Exception):
     """`index` is the first sample of the chunk whose values cannot be used, and `reason` says why."""
 
-    def __init__(self, index: int, reason: str) -> None:
+    def __init__(self, index: int, reason: str, remedy: str) -> None:
         super().__init__(reason)
         self.index = index
         self.reason = reason
+        self.remedy = remedy
 
 
 def input_dtype(tensor: TensorType) -> np.dtype[Any]:
@@ -101,29 +107,29 @@ def _per_channel(name: str, numbers: tuple[float, ...], shape: tuple[int, ...], 
     return values.reshape([-1 if index == axis else 1 for index in range(len(shape))])
 
 
-def _cast(samples: Samples, target: np.dtype[Any]) -> Samples:
+def _cast(samples: Samples, target: np.dtype[Any], remedy: str = _NOT_EXACT) -> Samples:
     with np.errstate(over="ignore", invalid="ignore"):
         values = samples.astype(target)
         if target.kind != "f":
-            _check(np.asarray(values == samples), f"values that are no {target.name}")
+            _check(np.asarray(values == samples), f"values that are no {target.name}", remedy)
     return finite(values)
 
 
 def finite(samples: Samples) -> Samples:
     """The samples as they are; raises UnfitValuesError for NaN and infinity."""
     if samples.dtype.kind == "f":
-        _check(np.isfinite(samples), f"values that are NaN or infinite as {samples.dtype.name}")
+        _check(np.isfinite(samples), f"values that are NaN or infinite as {samples.dtype.name}", _NOT_FINITE)
     return samples
 
 
 def as_labels(samples: Samples) -> Samples:
     """Class numbers as int64; raises UnfitValuesError for what is none."""
-    labels = _cast(samples, np.dtype(np.int64))
-    _check(labels >= 0, "a negative label")
+    labels = _cast(samples, np.dtype(np.int64), _NO_LABELS)
+    _check(labels >= 0, "a negative label", _NO_LABELS)
     return labels
 
 
-def _check(good: Samples, reason: str) -> None:
+def _check(good: Samples, reason: str, remedy: str) -> None:
     if not good.all():
         bad_samples = ~good.reshape(len(good), -1).all(axis=1)
-        raise UnfitValuesError(int(np.argmax(bad_samples)), reason)
+        raise UnfitValuesError(int(np.argmax(bad_samples)), reason, remedy)

@@ -41,7 +41,7 @@ def _array(
             raise DataError(
                 f"sample {done + error.index} of {stream.name} has {error.reason}",
                 cause="samples are counted from 0; later ones were not looked at",
-                remedy="remove or repair it: one such value spoils the ranges of all tensors after it",
+                remedy=error.remedy,
             ) from None
         data = np.ascontiguousarray(values, dtype.newbyteorder("<")).data.cast("B")
         total.update(data)

@@ -225,3 +225,20 @@ def test_nothing_to_decode_with(tmp_path: Path, model: Model) -> None:
     (tmp_path / "d" / "data.toml").write_text(SPEC)
     with pytest.raises(UsageError, match="cannot be decoded here"):
         prepare(locate(["d"], model, working_folder=tmp_path), model.summary.inputs, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("raw.bin", bytes(range(128, 256)), "neither an array nor a list of images"),
+        ("x.npy", b"photos/a.png", "is not a .npy file"),
+        ("x.npy", b"", "is not a .npy file"),
+    ],
+)
+def test_what_holds_no_images_is_not_asked_for_their_preprocessing(
+    model: Model, tmp_path: Path, name: str, content: bytes, told: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    source = locate([name], model, working_folder=tmp_path)
+    with pytest.raises(DataError, match=told):
+        prepare(source, model.summary.inputs, tmp_path, decode_images=lambda _: tmp_path)

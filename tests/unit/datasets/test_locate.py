@@ -129,8 +129,9 @@ def test_named_files(two: Model, tmp_path: Path) -> None:
 
 def test_named_files_that_do_not_fit(two: Model, tmp_path: Path) -> None:
     npy(tmp_path / "m.npy", array(2, 8))
-    assert "no input of the model before a '='" in _refused(two, tmp_path, "token=m.npy", "mask=m.npy")
-    assert "no such file" in _refused(two, tmp_path, "missing.npy")
+    assert "no such file, and 'token' is no input" in _refused(two, tmp_path, "token=m.npy", "mask=m.npy")
+    assert "--data missing.npy: no such file or folder" in _refused(two, tmp_path, "missing.npy")
+    assert "does not say which input it is for" in _refused(two, tmp_path, "m.npy", "mask=m.npy")
     assert "has no data for the model's input ids" in _refused(two, tmp_path, "mask=m.npy")
     assert "given twice" in _refused(two, tmp_path, "mask=m.npy", "mask=m.npy")
     assert "No such file" in _refused(two, tmp_path, "mask=n.npy", "ids=m.npy")
@@ -200,6 +201,8 @@ def test_things_that_are_no_data(one: Model, tmp_path: Path) -> None:
     assert "not a regular file" in _refused(one, tmp_path, "pipe")
     (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04 nonsense")
     assert "not a whole zip file" in _refused(one, tmp_path, "bad.npz")
+    (tmp_path / "text.npz").write_bytes(b"hello")
+    assert "not a whole zip file" in _refused(one, tmp_path, "text.npz")
     with pytest.raises(UsageError):
         locate(["nul\0byte"], one, working_folder=tmp_path)
     with pytest.raises(DataError):
