@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from trtfarm_cli import output
+
 
 def brief(metrics: Mapping[str, Any] | None) -> str | None:
     """A lower precision against FP32 in a few words; None where nothing was measured."""
@@ -21,7 +23,8 @@ def lines(metrics: Mapping[str, Any], precision: str) -> Iterator[str]:
 
     A submission's facts say what `against` it was: FP32, or the Q/DQ nodes that the model came with, as ONNX has them.
     """
-    where = f"{metrics['samples']} samples, {'simulated on the CPU' if metrics['simulated'] else 'on the engine'}"
+    place = "simulated on the CPU" if metrics["simulated"] else "on the engine"
+    where = f"{output.counted(metrics['samples'], 'sample')}, {place}"
     if classes := metrics["classification"]:
         reference, candidate = classes["reference"], classes["candidate"]
         yield (
@@ -44,4 +47,4 @@ def _measures(measured: Mapping[str, Any]) -> Iterator[str]:
     if measured["max_abs_error"] is not None:
         yield f"largest error {measured['max_abs_error']:.4g}"
     if measured["broken_samples"]:
-        yield f"{measured['broken_samples']} samples with values that are not numbers"
+        yield f"{output.counted(measured['broken_samples'], 'sample')} with values that are not numbers"

@@ -65,7 +65,8 @@ def _usage(error: TyperException) -> Failure:
     if context and error.message == context.get_help():  # a group of commands, and none of them named
         told = UsageError("no command is named", remedy=remedy)
         return Failure(exit_code=error.exit_code, text=error.message, facts=told.as_dict())
-    told = UsageError(error.format_message().rstrip("."), remedy=remedy)
+    # Pydantic, which Typer reads options with, begins what a type says with this.
+    told = UsageError(error.format_message().rstrip(".").replace("Value error, ", "", 1), remedy=remedy)
     return Failure(exit_code=error.exit_code, text=f"error: {told}", facts=told.as_dict())
 
 

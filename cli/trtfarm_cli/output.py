@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _KIB = 1024
+#: Characters of a value with parts that are still shown on one line.
+_ONE_LINE = 100
 
 
 class ReaderGoneError(Exception):
@@ -70,11 +72,14 @@ def emit_json_line(value: Any) -> None:
 
 
 def emit_fields(fields: Mapping[str, Any]) -> None:
-    """Names and values, one per line, on stdout; what is not set is left out."""
+    """Names and values on stdout, the parts of long values below one another; what is not set is left out."""
     shown = {name.replace("_", " "): value for name, value in fields.items() if value not in (None, "", {}, [])}
     width = max(map(len, shown), default=0)
     for name, value in shown.items():
-        emit(f"{name.ljust(width)}  {_field(value)}")
+        first, *others = _field_lines(value)
+        emit(f"{name.ljust(width)}  {first}")
+        for line in others:
+            emit(f"{' ' * width}  {line}")
 
 
 def emit_table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Callable[[Any], str] | None]) -> None:
@@ -115,6 +120,11 @@ def _reader_gone() -> ReaderGoneError:
     return ReaderGoneError()
 
 
+def counted(count: int, word: str, many: str | None = None) -> str:
+    """A number of things: 1 node, 2 nodes."""
+    return f"{count} {word if count == 1 else many or word + 's'}"
+
+
 def size(count: int) -> str:
     """Bytes as people read them: 1.2 MiB."""
     value = float(count)
@@ -148,13 +158,28 @@ def _cell(value: Any, form: Callable[[Any], str] | None) -> str:
     return form(value) if form else str(value)
 
 
+def _field_lines(value: Any) -> list[str]:
+    """A value's parts, on one line where they are short; names in them begin no line of their own."""
+    if isinstance(value, Mapping):
+        parts = [f"{name}: {_field(part)}" for name, part in value.items() if part is not None]
+        if len(line := ", ".join(parts)) <= _ONE_LINE:
+            parts = [line]
+    elif isinstance(value, list | tuple) and any(isinstance(part, Mapping) for part in value):
+        parts = [_field(part) for part in value]
+    else:
+        return [_field(value)]
+    return [part.replace("\n", "\\n") for part in parts]
+
+
 def _field(value: Any) -> str:
     if isinstance(value, datetime):
         return moment(value)
     if isinstance(value, bool):
         return yes_or_no(value)
-    if isinstance(value, Mapping | list | tuple):
-        return json.dumps(value, ensure_ascii=False, default=_plain)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_field(part)}" for name, part in value.items() if part is not None)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_field, value))}]"
     return str(value)
 
 

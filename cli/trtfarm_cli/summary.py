@@ -22,7 +22,7 @@ def lines(facts: Mapping[str, Any]) -> Iterator[str]:
         portable = "portable" if table["portable"] else "tied to its device"
         made_for = f"TensorRT {table['tensorrt']}, " if table["tensorrt"] else ""
         yield (
-            f"table     {table['id']}  {table['calibrator']}, {table['tensors']} tensors, "
+            f"table     {table['id']}  {table['calibrator']}, {output.counted(table['tensors'], 'tensor')}, "
             f"{made_for}{table['origin']}, {portable}"
         )
     yield from (f"compared  {line}" for line in findings.comparison_lines(facts["calibrators"]))
@@ -64,8 +64,8 @@ def failure(facts: Mapping[str, Any]) -> TrtfarmError | None:
 def _remarks(engine: Mapping[str, Any]) -> Iterator[str]:
     """What is worth knowing of an engine besides: how its table was used, what that lacked, and INT8 in vain."""
     coverage = engine["coverage"] or {}
-    count = len(coverage.get("completed", ()))
-    filled = [f"{count} range{'s' if count > 1 else ''} filled in"] if count else []
+    completed = coverage.get("completed", ())
+    filled = [f"{output.counted(len(completed), 'range')} filled in"] if completed else []
     if engine["table_reuse"]:
         yield f"table used: {', '.join([engine['table_reuse'], *filled])}"
     if harmful := coverage.get("harmful"):

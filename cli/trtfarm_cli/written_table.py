@@ -23,4 +23,4 @@ def write_table(
         return
     for skipped in result["skipped"]:
         output.say(f"no scale for {skipped['tensor']}: {skipped['reason']}")
-    output.emit(f"{destination}: {table.header}, {len(table.scales)} tensors{details}")
+    output.emit(f"{destination}: {table.header}, {output.counted(len(table.scales), 'tensor')}{details}")

@@ -120,7 +120,7 @@ def _described(path: Path, *, whole: bool) -> dict[str, Any]:
 
 
 def _headline(facts: Mapping[str, Any]) -> str:
-    counts = [_count(len(facts[name]), word) for name, word in _TOLD.items()]
+    counts = [output.counted(len(facts[name]), word) for name, word in _TOLD.items()]
     whose = "this farm" if facts["own"] else f"a key that is {'' if facts['trusted'] else 'not '}trusted here"
     size = output.size(facts["size"])
     return f"{facts['path']}: {', '.join(counts)} ({size}), signed by {facts['signed_by']}, {whose}"
@@ -133,14 +133,12 @@ def _came(facts: Mapping[str, Any]) -> Iterator[str]:
             yield from (f"{word} {row_id}: {told}" for row_id in facts[verdict].get(name, ()))
     for note in (*facts["notes"], *facts["conflicts"]):
         yield f"{note['kind']} {note['id']}: {note['reason']}"
-    besides = [_count(len(facts["new"][name]), word) for name, word in _COUNTED.items() if facts["new"].get(name)]
-    files = _count(facts["files"], "file")
+    besides = [
+        output.counted(len(facts["new"][name]), word) for name, word in _COUNTED.items() if facts["new"].get(name)
+    ]
+    files = output.counted(facts["files"], "file")
     stored = f"{files} {'to be ' if facts['dry_run'] else ''}stored ({output.size(facts['bytes'])})"
     if facts["new"] or facts["files"]:
         yield ", ".join([*besides, stored])
     else:
         yield "nothing is new"
-
-
-def _count(count: int, word: str) -> str:
-    return f"{count} {word}{'' if count == 1 else 's'}"

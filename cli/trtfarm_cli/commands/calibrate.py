@@ -71,10 +71,12 @@ def calibrate(
         raise UsageError("--after-fusion cannot be used here", cause=why, remedy="leave it out")
     header_for(CalibrationRule.of(calibrator, batch_size=batch_size or 1, quantile=quantile, cutoff=cutoff), version)
     read = Model.read(model)
+    source = locate(data or (), read)
+    writable(destination, unlike=(*read.files, *source.paths))
     with temporary_folder() as folder, view() as shown:
         hear = listener(shown, "calibrate")
         reader = DataReader(settings, read, folder, tell=output.say, listener=hear)
-        samples = reader.read(locate(data or (), read))
+        samples = reader.read(source)
         rule = CalibrationRule.of(
             calibrator,
             batch_size=reader.batch_size(batch_size, samples),
@@ -88,7 +90,8 @@ def calibrate(
         args = {"model": str(read.copy_to(copy)[0]), "inputs": samples.input_specs()}
         result = _calibrated(settings, args, rule, shards=shards, samples=samples.samples, shown=shown)
     table = CalibrationTable.of(result["scales"], rule, version)
-    details = f", {result['batches']} batches of {rule.batch_size}, {result['engine']}"
+    batches = output.counted(result["batches"], "batch", "batches")
+    details = f", {batches} of {rule.batch_size}, {result['engine']}"
     write_table(destination, table, result, json=json, details=details)
 
 

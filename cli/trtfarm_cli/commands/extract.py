@@ -38,7 +38,7 @@ def extract(
     from trtfarm.versions import TensorRTVersion
     from trtfarm_worker.direct import reference_step
 
-    writable(destination)
+    writable(destination, unlike=(model,))
     rule, version = CalibrationRule.of(Calibrator.parse(calibrator), batch_size=1), TensorRTVersion.parse(tensorrt)
     read = Model.read(model)
     with temporary_folder() as folder, view() as shown:

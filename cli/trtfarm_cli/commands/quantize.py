@@ -64,6 +64,7 @@ def quantize(
     aim = _aim(max_drop, data, test_data, labels, search=search)
     writable(destination, unlike=(model, table))
     read = Model.read(model)
+    writable(destination, unlike=read.files)
     scales = load(read_table(table), name=str(table), tensors=read.summary.tensors).scales
     options = {"exclude_nodes": exclude or [], "exclude_op_types": exclude_op or []}
     with temporary_folder() as folder:
@@ -78,7 +79,8 @@ def quantize(
         measured = {"verification": verification} if verification else {}
         output.emit_json({"path": str(destination), **told, **measured})
         return
-    output.emit(f"{destination}: {len(result['quantized'])} nodes quantised, {len(result['left'])} left in float")
+    quantized = output.counted(len(result["quantized"]), "node")
+    output.emit(f"{destination}: {quantized} quantised, {len(result['left'])} left in float")
     for left in result["left"]:
         output.emit(f"  {left['node']} ({left['op_type']}): {left['reason']}")
     for line in accuracy.lines(verification, "int8") if verification else ():

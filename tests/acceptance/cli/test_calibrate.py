@@ -77,6 +77,10 @@ def test_every_form_of_data_gives_the_same_table(program: Program, digits: Path)
     tables = {(program.folder / f"{number}.table").read_bytes() for number in range(3)}
     assert len(tables) == 1
     program.ok("tables", "validate", "3.table", "--model", model, "--calibrator", "minmax")
+    before = (program.folder / "digits.npz").read_bytes()
+    error = program.fails(2, "calibrate", model, "--data", "digits.npz", "-o", "digits.npz")
+    assert "it is what is read" in error["message"]
+    assert (program.folder / "digits.npz").read_bytes() == before
 
 
 def test_shards_give_the_very_same_file(program: Program, digits: Path) -> None:

@@ -1,0 +1,38 @@
+"""What commands print of facts that have parts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from trtfarm_cli import output
+
+
+@pytest.mark.parametrize(
+    ("value", "lines"),
+    [
+        ({"samples": 500, "before": True, "cutoff": None}, ["facts  samples: 500, before: yes"]),
+        (
+            {"x": {"min": [1, 3], "max": [8, 3]}, "input_ids": {"min": [1], "max": None}},
+            ["facts  x: min [1, 3], max [8, 3], input_ids: min [1]"],
+        ),
+        ({"sm_75": "a" * 60, "sm_80": "b" * 60}, [f"facts  sm_75: {'a' * 60}", f"       sm_80: {'b' * 60}"]),
+        (
+            [{"name": "x", "shape": [-1, 3]}, {"name": "y", "shape": [-1]}],
+            ["facts  name x, shape [-1, 3]", "       name y, shape [-1]"],
+        ),
+        (["prod", "best"], ["facts  [prod, best]"]),
+        ([{"name": "x\ndigest  sha256:0"}], ["facts  name x\\ndigest  sha256:0"]),
+    ],
+)
+def test_facts_with_parts_are_written_for_people(
+    capsys: pytest.CaptureFixture[str], value: Any, lines: list[str]
+) -> None:
+    output.emit_fields({"facts": value, "nothing": []})
+    assert capsys.readouterr().out.splitlines() == lines
+
+
+def test_one_thing_is_not_many() -> None:
+    assert [output.counted(count, "batch", "batches") for count in (0, 1, 2)] == ["0 batches", "1 batch", "2 batches"]
+    assert output.counted(1, "node") == "1 node"
