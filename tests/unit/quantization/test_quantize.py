@@ -131,6 +131,44 @@ def test_a_model_with_nothing_to_quantise_is_refused(quantized: Rewrite) -> None
         quantized(model, {"x": "3c010204"})
 
 
+@pytest.mark.parametrize("products", ["function", "float16", "einsum"])
+def test_what_has_products_and_no_int8_is_told_what_to_do(quantized: Rewrite, products: str) -> None:
+    constant = {"w": weights(0, 8, 8)}
+    if products == "function":
+        model = make_model(
+            [node("Block", ["x", "w"], "y", domain="own")], {"x": [4, 8]}, ["y"], constant, domains=["own"]
+        )
+        inner, opset = node("MatMul", ["a", "b"], "c"), helper.make_opsetid("", 13)
+        model.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+        model.functions.append(helper.make_function("own", "Block", ["a", "b"], ["c"], [inner], [opset]))
+    elif products == "float16":
+        nodes = [node("Cast", ["x"], "h", to=onnx.TensorProto.FLOAT16), node("MatMul", ["h", "w"], "y")]
+        model = make_model(nodes, {"x": [4, 8]}, ["y"], {"w": constant["w"].astype(np.float16)})
+    else:
+        model = make_model([node("Einsum", ["x", "w"], "y", equation="ij,jk->ik")], {"x": [4, 8]}, ["y"], constant)
+    with pytest.raises(BadModelError) as caught:
+        quantized(model, {"x": "3c010204", "h": "3c010204"})
+    cause, remedy = {
+        "function": ("inside the model's function Block", "inline_local_functions"),
+        "float16": ("its input h is float16", "export it in float32"),
+        "einsum": ("Einsum has no INT8 by Q/DQ", "--precision fp16"),
+    }[products]
+    assert cause in str(caught.value.cause)
+    assert remedy in str(caught.value.remedy)
+
+
+def test_recurrent_layers_are_told_among_those_in_floating_point(quantized: Rewrite) -> None:
+    nodes = [
+        node("GRU", ["x", "w", "r"], "h", hidden_size=4),
+        node("Squeeze", ["h", "axis"], "s"),
+        node("MatMul", ["s", "k"], "y"),
+    ]
+    constants = {"w": weights(0, 1, 12, 8), "r": weights(1, 1, 12, 4), "axis": np.array([1]), "k": weights(2, 4, 4)}
+    result = quantized(make_model(nodes, {"x": [3, 2, 8]}, ["y"], constants), {"x": "3c010204", "s": "3c010204"})
+    assert result.result["quantized"] == ["y_node"]
+    assert result.reasons == {"h_node": "GRU has no INT8 by Q/DQ"}
+
+
 def test_a_quantised_model_is_not_quantised_again(quantized: Rewrite) -> None:
     once = quantized(simple(), {"x": "3c010204"})
     with pytest.raises(BadModelError, match="quantised already: it has DequantizeLinear, QuantizeLinear"):

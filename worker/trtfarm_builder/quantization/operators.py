@@ -59,6 +59,9 @@ WEIGHTED: Dict[str, WeightedOperator] = {
     "Gemm": WeightedOperator((_whole_tensor, _gemm_right), fixed_weights=False),
     "MatMul": WeightedOperator((_whole_tensor, _matmul_right), fixed_weights=False),
 }
+#: They multiply by weights as well, but TensorRT has no INT8 for them by Q/DQ: it unrolls the recurrent ones to
+#: products that Q/DQ outside of the node does not reach.
+FLOAT_PRODUCTS: FrozenSet[str] = frozenset({"Einsum", "GRU", "LSTM", "RNN"})
 #: TensorRT adds a quantised skip tensor to their result in the same INT8 kernel.
 CONVOLUTIONS: FrozenSet[str] = frozenset({"Conv", "ConvTranspose"})
 #: Operators between a convolution and a residual addition that TensorRT folds into the convolution.

@@ -10,9 +10,11 @@ from trtfarm_builder.quantization.constants import Constants
 from trtfarm_builder.quantization.exclusions import Exclusions
 from trtfarm_builder.quantization.graph import Edge, Graph, is_standard, label, nodes_within
 from trtfarm_builder.quantization.operands import Operand, Operands, UnfitError
-from trtfarm_builder.quantization.operators import WEIGHTED
+from trtfarm_builder.quantization.operators import FLOAT_PRODUCTS, WEIGHTED
 from trtfarm_builder.quantization.residuals import Flow
 from trtfarm_builder.quantization.weights import Weight
+
+_PRODUCTS = FLOAT_PRODUCTS.union(WEIGHTED)
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Left:
-    """A node that could run in INT8 and stays in floating point."""
+    """A node that multiplies, or could run in INT8 otherwise, and stays in floating point."""
 
     node: str
     op_type: str
@@ -60,6 +62,8 @@ def plan_placement(
     for number, node in enumerate(graph.nodes):
         if node.op_type in WEIGHTED and is_standard(node):
             survey.consider(node, partial(operands.of, number))
+        elif node.op_type in FLOAT_PRODUCTS and is_standard(node):
+            survey.left.append(Left(label(node), node.op_type, "{} has no INT8 by Q/DQ".format(node.op_type)))
     flow = Flow(graph, constants, survey.edges)
     for number, node in enumerate(graph.nodes):
         extra = flow.extra_input(number)
@@ -123,9 +127,9 @@ def _out_of_reach(model: onnx.ModelProto) -> Iterator[Left]:
     """Nodes in subgraphs and functions: they may run many times, or under names that the table does not know."""
     for node in model.graph.node:
         for inner in nodes_within(node):
-            if inner.op_type in WEIGHTED:
+            if inner.op_type in _PRODUCTS:
                 yield Left(label(inner), inner.op_type, "inside a subgraph of {} {}".format(node.op_type, label(node)))
     for function in model.functions:
         for inner in function.node:
-            if inner.op_type in WEIGHTED:
+            if inner.op_type in _PRODUCTS:
                 yield Left(label(inner), inner.op_type, "inside the model's function {}".format(function.name))

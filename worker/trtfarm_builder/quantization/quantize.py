@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 import onnx
 
@@ -105,7 +105,16 @@ def _nothing_to_quantize(plan: Plan) -> StepError:
         )
     reasons = sorted({item.reason for item in plan.left})
     cause = "; ".join(reasons[:_SHOWN]) if reasons else "it has no Conv, ConvTranspose, Gemm or MatMul"
-    return BadModelError(message, cause=cause, remedy="build it in floating point")
+    return BadModelError(message, cause=cause, remedy=_remedy(reasons))
+
+
+def _remedy(reasons: Sequence[str]) -> str:
+    whole = "build it with --precision fp16 or fp32"
+    if any("the model's function" in reason for reason in reasons):
+        return "write its functions out (onnx.inliner.inline_local_functions), or " + whole
+    if any("is float16" in reason for reason in reasons):
+        return "export it in float32, which --precision int8+fp16 builds with FP16 for the rest; or " + whole
+    return whole
 
 
 def _summary(plan: Plan, scales: Mapping[str, float]) -> Dict[str, Any]:
