@@ -139,7 +139,7 @@ def test_what_has_products_and_no_int8_is_told_what_to_do(quantized: Rewrite, pr
             [node("Block", ["x", "w"], "y", domain="own")], {"x": [4, 8]}, ["y"], constant, domains=["own"]
         )
         inner, opset = node("MatMul", ["a", "b"], "c"), helper.make_opsetid("", 13)
-        model.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+        model.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [4, 8]))
         model.functions.append(helper.make_function("own", "Block", ["a", "b"], ["c"], [inner], [opset]))
     elif products == "float16":
         nodes = [node("Cast", ["x"], "h", to=onnx.TensorProto.FLOAT16), node("MatMul", ["h", "w"], "y")]
