@@ -21,5 +21,5 @@ def named_engine(settings: Settings, text: str, folder: Path) -> NamedEngine:
     if profile_in_use(settings.home) is None or Path(text).is_file() or "/" in text:
         return fetch_engine(settings, text, folder)
     with open_any() as farm:
-        pulled = farm.pull(text, folder / "pulled.engine", verify=True)
+        pulled = farm.engines.pull(text, folder / "pulled.engine", verify=True)
     return replace(fetch_engine(settings, str(pulled.path), folder), name=pulled.engine)

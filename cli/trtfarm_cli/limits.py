@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from trtfarm.accuracy import AccuracyFilter
 from trtfarm.errors import UsageError
-from trtfarm_cli.farms.any_farm import Within
+from trtfarm_cli.farms.within import Within
 from trtfarm_cli.options import percentage
 from trtfarm_cli.quantities import seconds_of
 

@@ -22,14 +22,14 @@ def open_any() -> Iterator[AnyFarm]:
     settings = Settings.from_environment()
     profile = profile_in_use(settings.home)
     if profile is not None:
-        from trtfarm_cli.farms.remote import RemoteFarm
+        from trtfarm_cli.farms.remote.farm import RemoteFarm
         from trtfarm_client import Client
 
         with Client(link_of(profile)) as client:
             yield RemoteFarm(client, settings)
         return
     from trtfarm.farm import Farm
-    from trtfarm_cli.farms.here import FarmHere
+    from trtfarm_cli.farms.here.farm import FarmHere
 
     with Farm.open(settings) as farm:
         yield FarmHere(farm)

@@ -98,7 +98,7 @@ def _workers(settings: Settings, profile: Profile | None) -> list[Worker]:
     if profile is None:
         with Farm.open(settings) as farm:
             return list_workers(farm.database)
-    from trtfarm_cli.farms.remote_stock import worker_of
+    from trtfarm_cli.farms.remote.stock import worker_of
 
     with Client(link_of(profile)) as client:
         return [worker_of(facts) for facts in client.workers()]

@@ -65,7 +65,7 @@ def list_(
         newer_than=newer_than, older_than=older_than, min_top1=min_top1, min_cosine=min_cosine, max_drop=max_drop
     )
     with open_any() as farm:
-        engines = farm.engines(words, limit=limit, within=within)
+        engines = farm.engines.find(words, limit=limit, within=within)
     if json:
         output.emit_json([engine.as_dict() for engine in engines])
         return
@@ -90,7 +90,7 @@ def list_(
 def show(engine: EngineId, *, json: Json = False) -> None:
     """Shows one engine: inputs and outputs, layers, accuracy, origin."""
     with open_any() as farm:
-        details = farm.engine(engine)
+        details = farm.engines.details(engine)
     if json:
         output.emit_json(details)
         return
@@ -119,7 +119,7 @@ def pull(
     it wherever the two are taken.
     """
     with open_any() as farm:
-        pulled = farm.pull(engine, destination, verify=verify)
+        pulled = farm.engines.pull(engine, destination, verify=verify)
     if json:
         facts = {"id": pulled.engine, "path": str(pulled.path), "size": pulled.size, "digest": pulled.digest}
         signature = str(pulled.signature) if pulled.signature else None
@@ -187,7 +187,7 @@ def rm(
     Engines that are pinned or have a label stay.
     """
     with open_any() as farm:
-        removed = farm.remove_engines(engines)
+        removed = farm.engines.remove(engines)
     if json:
         output.emit_json({"removed": removed})
     else:
@@ -199,7 +199,7 @@ def rm(
 def pin(engine: EngineId, *, json: Json = False) -> None:
     """Keeps an engine from every clean-up."""
     with open_any() as farm:
-        farm.pin_engine(engine, pinned=True)
+        farm.engines.pin(engine, pinned=True)
         _tell_kept(farm, engine, json=json)
 
 
@@ -207,7 +207,7 @@ def pin(engine: EngineId, *, json: Json = False) -> None:
 def unpin(engine: EngineId, *, json: Json = False) -> None:
     """Lets clean-up take an engine again."""
     with open_any() as farm:
-        farm.pin_engine(engine, pinned=False)
+        farm.engines.pin(engine, pinned=False)
         _tell_kept(farm, engine, json=json)
 
 
@@ -218,7 +218,7 @@ def label(engine: EngineId, label: LabelName, *, json: Json = False) -> None:
     Engines are found by their labels (`engines list --label prod`), and no clean-up takes one that has any.
     """
     with open_any() as farm:
-        farm.label_engine(engine, label, given=True)
+        farm.engines.label(engine, label, given=True)
         _tell_kept(farm, engine, json=json)
 
 
@@ -226,12 +226,12 @@ def label(engine: EngineId, label: LabelName, *, json: Json = False) -> None:
 def unlabel(engine: EngineId, label: LabelName, *, json: Json = False) -> None:
     """Takes a label away from an engine."""
     with open_any() as farm:
-        farm.label_engine(engine, label, given=False)
+        farm.engines.label(engine, label, given=False)
         _tell_kept(farm, engine, json=json)
 
 
 def _tell_kept(farm: AnyFarm, engine: str, *, json: bool) -> None:
-    details = farm.engine(engine)
+    details = farm.engines.details(engine)
     facts = {name: details[name] for name in ("id", "pinned", "labels")}
     if json:
         output.emit_json(facts)

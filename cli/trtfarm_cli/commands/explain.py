@@ -44,7 +44,7 @@ def register(app: typer.Typer) -> None:
 
 def _explain_job(name: str, *, json: bool) -> None:
     with open_any() as farm:
-        told = farm.explain_job(name)
+        told = farm.jobs.explain(name)
     found = told["nearest"]
     if json:
         output.emit_json(told)

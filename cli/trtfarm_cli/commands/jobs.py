@@ -33,7 +33,7 @@ def list_(
 ) -> None:
     """Lists jobs, newest first."""
     with open_any() as farm:
-        found = farm.jobs(state=state, kind=kind.value if kind else None, limit=limit)
+        found = farm.jobs.find(state=state, kind=kind.value if kind else None, limit=limit)
     if json:
         output.emit_json(found)
         return
@@ -48,7 +48,7 @@ def show(job: JobId, *, json: Json = False) -> None:
     Of a queued one, why nobody does it.
     """
     with open_any() as farm:
-        found = farm.job(job)
+        found = farm.jobs.details(job)
     if json:
         output.emit_json(found)
         return
@@ -63,7 +63,7 @@ def show(job: JobId, *, json: Json = False) -> None:
 def logs(job: JobId, *, json: Json = False) -> None:
     """Prints the history of a job, and what its builder said."""
     with open_any() as farm:
-        farm.job_events(job, partial(_print_events, json=json), follow=False)
+        farm.jobs.history(job, partial(_print_events, json=json), follow=False)
 
 
 @app.command()
@@ -73,7 +73,7 @@ def watch(job: JobId, *, json: Json = False) -> None:
     Ctrl-C stops watching, not the job. Exit code 1 when the job fails.
     """
     with open_any() as farm:
-        ended = farm.job_events(job, partial(_print_events, json=json), follow=True)
+        ended = farm.jobs.history(job, partial(_print_events, json=json), follow=True)
     output.say(f"{ended.id} is {ended.state}")
     if ended.state is not JobState.DONE:
         raise typer.Exit(exits.FAILED)
@@ -83,7 +83,7 @@ def watch(job: JobId, *, json: Json = False) -> None:
 def cancel(job: JobId, *, json: Json = False) -> None:
     """Ends a queued job, and asks the worker of a running one to stop."""
     with open_any() as farm:
-        found = farm.cancel(job)
+        found = farm.jobs.cancel(job)
     _say_state(found, json=json)
 
 
@@ -94,7 +94,7 @@ def retry(job: JobId, *, json: Json = False) -> None:
     The submissions that it ended go on.
     """
     with open_any() as farm:
-        queued = farm.retry(job)
+        queued = farm.jobs.retry(job)
     if queued.notice:
         output.say(queued.notice)
     _say_state(queued.job | {"submissions": queued.submissions}, json=json)

@@ -38,7 +38,7 @@ def list_(
         newer_than=newer_than, older_than=older_than, min_top1=min_top1, min_cosine=min_cosine, max_drop=max_drop
     )
     with open_any() as farm:
-        found = farm.submissions({"state": state, "project": project, "model": model}, limit=limit, within=within)
+        found = farm.submissions.find({"state": state, "project": project, "model": model}, limit=limit, within=within)
     if json:
         output.emit_json(found)
         return
@@ -60,7 +60,7 @@ def cancel(
     Jobs that another submission waits for go on. What is done stays, and is found by the next one.
     """
     with open_any() as farm:
-        gone = farm.cancel_submission(submission)
+        gone = farm.submissions.cancel(submission)
     if json:
         output.emit_json(gone)
     else:

@@ -158,7 +158,7 @@ def _submit(farm: AnyFarm, order: Order, *, fresh: bool, detach: bool, json: boo
     from trtfarm_cli.failures import SubmissionFailedError
 
     begun = time.monotonic()
-    facts = farm.submit(order, fresh=fresh, detach=detach)
+    facts = farm.submissions.submit(order, fresh=fresh, detach=detach)
     facts |= {"seconds": round(time.monotonic() - begun, 3), "kept_in": farm.kept_in}
     error = summary.failure(facts)
     if not json:
@@ -172,7 +172,7 @@ def _submit(farm: AnyFarm, order: Order, *, fresh: bool, detach: bool, json: boo
 
 
 def _explain(farm: AnyFarm, order: Order, *, json: bool) -> None:
-    explanations = farm.dry_run(order)
+    explanations = farm.submissions.dry_run(order)
     if json:
         output.emit_json(explanations)
         return

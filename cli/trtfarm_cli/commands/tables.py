@@ -65,7 +65,7 @@ def list_(
         newer_than=newer_than, older_than=older_than, min_top1=min_top1, min_cosine=min_cosine, max_drop=max_drop
     )
     with open_any() as farm:
-        tables = farm.tables(words, limit=limit, within=within)
+        tables = farm.tables.find(words, limit=limit, within=within)
     if json:
         output.emit_json([table.as_dict() for table in tables])
         return
@@ -81,7 +81,7 @@ def show(table: TableId, *, json: Json = False) -> None:
     from trtfarm.tables.scales import amax_from_hex
 
     with open_any() as farm:
-        details = farm.table(table)
+        details = farm.tables.details(table)
     if json:
         output.emit_json(details)
         return
@@ -192,7 +192,7 @@ def import_(
     read = Model.read(model)
     table = load(read_table(file), name=str(file), tensors=read.summary.tensors)
     with open_any() as farm:
-        table_id = farm.import_table(table, read)
+        table_id = farm.tables.add(table, read)
     if json:
         output.emit_json({"id": table_id, "model": read.name, "tensors": len(table.scales)})
     else:
@@ -242,7 +242,7 @@ def _stored(name: str) -> CalibrationTable:
     from trtfarm.tables.validation import load
 
     with open_any() as farm:
-        table_id, text = farm.table_text(name)
+        table_id, text = farm.tables.text(name)
     return load(text, name=table_id)
 
 

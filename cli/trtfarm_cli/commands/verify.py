@@ -40,7 +40,7 @@ def verify(
     if labels and not data:
         raise UsageError("--labels is given without --data", remedy="name the data that they are for")
     with open_any() as farm, view() as shown:
-        found = farm.verify(engine, data or (), labels, fresh=fresh, shown=shown)
+        found = farm.engines.verify(engine, data or (), labels, fresh=fresh, shown=shown)
     if json:
         output.emit_json({name: found[name] for name in ("engine", "verification", "dataset", "metrics")})
         return

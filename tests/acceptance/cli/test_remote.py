@@ -25,8 +25,8 @@ from trtfarm.farm import Farm
 from trtfarm.jobs.job import Event
 from trtfarm.settings import Settings
 from trtfarm_cli.farms.any_farm import AnyFarm
-from trtfarm_cli.farms.here import FarmHere
-from trtfarm_cli.farms.remote import RemoteFarm
+from trtfarm_cli.farms.here.farm import FarmHere
+from trtfarm_cli.farms.remote.farm import RemoteFarm
 from trtfarm_client import Ask, AskedTarget, Client, Link
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
@@ -102,7 +102,7 @@ def test_what_the_farm_has_is_told_as_the_embedded_one_tells_it(
     link = Link(url=client.environment["TRTFARM_URL"], token=client.environment["TRTFARM_TOKEN"])
     with Farm.open(settings) as farm, Client(link) as http:
         here, there = (list(_told(one)) for one in (FarmHere(farm), RemoteFarm(http, settings)))
-        [here_table, *_] = FarmHere(farm).tables({}, limit=1)
+        [here_table, *_] = FarmHere(farm).tables.find({}, limit=1)
     assert here == there
     assert len(here) > 20
     for command in (
@@ -127,15 +127,15 @@ def test_what_the_farm_has_is_told_as_the_embedded_one_tells_it(
 
 def _told(farm: AnyFarm) -> Iterator[Any]:
     """All that a farm tells of what it has, as it is printed with `--json`."""
-    for job in farm.jobs(state="done", kind=None, limit=4):
+    for job in farm.jobs.find(state="done", kind=None, limit=4):
         events: list[Event] = []
-        yield from (job, farm.job(job["id"]), json.loads(json.dumps(farm.explain_job(job["id"]))))
-        yield from (farm.job_events(job["id"], events.extend, follow=follow) for follow in (False, True))
+        yield from (job, farm.jobs.details(job["id"]), json.loads(json.dumps(farm.jobs.explain(job["id"]))))
+        yield from (farm.jobs.history(job["id"], events.extend, follow=follow) for follow in (False, True))
         yield events
-    for engine in farm.engines({"target": "8.6", "precision": "int8"}, limit=10):
-        yield from (engine, farm.engine(engine.id[:-1]))
-    for table in farm.tables({"model": "lenet"}, limit=10):
-        yield from (table, farm.table(table.id), farm.table_text(table.digest))
+    for engine in farm.engines.find({"target": "8.6", "precision": "int8"}, limit=10):
+        yield from (engine, farm.engines.details(engine.id[:-1]))
+    for table in farm.tables.find({"model": "lenet"}, limit=10):
+        yield from (table, farm.tables.details(table.id), farm.tables.text(table.digest))
 
 
 def test_an_engine_is_pulled_once_its_farm_is_trusted(client: Program, served: Served, digits: Path) -> None:

@@ -11,8 +11,8 @@ from trtfarm.errors import ForbiddenError, NotFoundError, UsageError
 from trtfarm.farm import Farm
 from trtfarm.jobs.sharing import Share
 from trtfarm_cli.farms.any_farm import AnyFarm
-from trtfarm_cli.farms.here import FarmHere
-from trtfarm_cli.farms.remote import RemoteFarm
+from trtfarm_cli.farms.here.farm import FarmHere
+from trtfarm_cli.farms.remote.farm import RemoteFarm
 from trtfarm_client import AsyncClient, Client
 from trtfarm_client.records import CancelledSubmission
 
@@ -27,7 +27,7 @@ def test_a_submission_is_taken_back(asked: AnyFarm, farm: Farm) -> None:
     request = bench.request()
     mine, other = bench.submit(request), bench.submit(request)
     (job,) = bench.queued()
-    gone = asked.cancel_submission(mine.id)
+    gone = asked.submissions.cancel(mine.id)
     assert {**gone, "left": list(gone["left"])} == {
         "submission": mine.id,
         "state": "cancelled",
@@ -35,11 +35,11 @@ def test_a_submission_is_taken_back(asked: AnyFarm, farm: Farm) -> None:
         "stopping": (),
         "left": [job.id],
     }
-    assert list(asked.cancel_submission(other.id)["withdrawn"]) == [job.id]
-    assert [found["id"] for found in asked.submissions({"state": "cancelled"}, limit=9)] == [other.id, mine.id]
-    assert asked.submissions({"state": "done"}, limit=9) == []
+    assert list(asked.submissions.cancel(other.id)["withdrawn"]) == [job.id]
+    assert [found["id"] for found in asked.submissions.find({"state": "cancelled"}, limit=9)] == [other.id, mine.id]
+    assert asked.submissions.find({"state": "done"}, limit=9) == []
     with pytest.raises(NotFoundError):
-        asked.cancel_submission("sub_none")
+        asked.submissions.cancel("sub_none")
 
 
 def test_a_project_gets_a_share(asked: AnyFarm) -> None:

@@ -1,0 +1,156 @@
+"""Submissions to the farm that is open in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Self
+
+from trtfarm.catalog.lookup import find_one
+from trtfarm.database.schema import SubmissionRow
+from trtfarm.farm import Farm
+from trtfarm_cli import output
+from trtfarm_cli.farms.any_farm import Facts
+from trtfarm_cli.farms.here.workers import nobody_up
+from trtfarm_cli.farms.within import EVERYTHING, Within
+from trtfarm_cli.progress import listener, view
+
+if TYPE_CHECKING:
+    from trtfarm.planning import SubmissionRequest
+    from trtfarm.submissions.submission import Submission
+    from trtfarm.targets import BuildTarget
+    from trtfarm_worker.anticipation import Anticipation
+    from trtfarm_worker.order import Order
+    from trtfarm_worker.toolchains.toolchain import Toolchain
+
+
+class SubmissionsHere:
+    """Fulfils `Submissions`; what was submitted is worked on by this process where no worker does it."""
+
+    def __init__(self, farm: Farm) -> None:
+        self._farm = farm
+
+    def find(self, filters: Mapping[str, str | None], *, limit: int, within: Within = EVERYTHING) -> list[Facts]:
+        from trtfarm.submissions.listing import find_submissions
+        from trtfarm_cli.farms.here.filters import window_of
+
+        words: dict[str, Any] = {**filters, "accuracy": within.accuracy}
+        with self._farm.database.read() as session:
+            found = find_submissions(session, **words, limit=limit, within=window_of(within))
+        return [asdict(entry) for entry in found]
+
+    def cancel(self, text: str) -> Facts:
+        with self._farm.database.read() as session:
+            submission_id = find_one(session, SubmissionRow, text).id
+        return asdict(self._farm.cancel_submission(submission_id))
+
+    def dry_run(self, order: Order) -> list[Facts]:
+        from trtfarm import routing
+        from trtfarm.submissions.explain import explain
+        from trtfarm.workers import why_waits
+
+        toolchains = self._toolchains()
+        request = self._request(order, toolchains, _ignore)
+        # What needs none of the toolchains here is not done by this process.
+        here = {routing.CPU, *(f"{toolchain.kind}-{toolchain.version}" for toolchain in toolchains)}
+
+        def waits(capability: str) -> str | None:
+            can = routing.toolchain_of(capability) in here
+            return None if can else why_waits(self._farm.database, capability)
+
+        with self._farm.database.read() as session:
+            return [step.as_dict() for step in explain(session, request, self._farm.complete, waits=waits)]
+
+    def submit(self, order: Order, *, fresh: bool, detach: bool) -> Facts:
+        from trtfarm.submissions.facts import facts_of
+
+        toolchains = self._toolchains()
+        # A calibration on the CPU may take long, and a builder that waits for its end holds memory of the GPU.
+        later = detach or order.calibrate_with == "reference"
+        with _Ahead(self._farm, toolchains) as ahead:
+            request = self._request(order, toolchains, _ignore if later else ahead.expect)
+            submission_id, queued = self._farm.submit(request, fresh=fresh)
+            submission = self._farm.submissions.get(submission_id)
+            if submission.state == "active":
+                from trtfarm_worker.inline import announce
+
+                announce(self._farm, queued, wanted=detach)
+                if detach:
+                    self._say_detached()
+                else:
+                    submission = self._see_through(submission_id, toolchains, ahead.begun)
+        with self._farm.database.read() as session:
+            return facts_of(session, submission)
+
+    def _toolchains(self) -> list[Toolchain]:
+        from trtfarm_worker.toolchains.registry import ToolchainRegistry
+
+        return ToolchainRegistry(self._farm.settings.home).toolchains()
+
+    def _request(
+        self, order: Order, toolchains: Sequence[Toolchain], expect: Callable[[Sequence[BuildTarget]], None]
+    ) -> SubmissionRequest:
+        from trtfarm_worker.orders import take
+        from trtfarm_worker.stock import FarmStock
+
+        with view() as shown:
+            hear = listener(shown, "reading")
+            return take(FarmStock(self._farm), order, toolchains, tell=output.say, listener=hear, expect=expect)
+
+    def _say_detached(self) -> None:
+        output.say("left to the workers: trtfarm jobs list, or the same command without --detach, tells how it goes")
+        if notice := nobody_up(self._farm):
+            output.say(notice)
+
+    def _see_through(
+        self, submission_id: str, toolchains: Sequence[Toolchain], ahead: Anticipation | None
+    ) -> Submission:
+        from trtfarm_cli.following import Following
+        from trtfarm_worker.inline import see_through
+
+        with view() as shown:
+            following = Following(shown)
+
+            def watch(submission: Submission) -> None:
+                following.watch(submission.steps)
+
+            try:
+                return see_through(
+                    self._farm,
+                    submission_id,
+                    toolchains,
+                    watcher=watch,
+                    listener=following.hear,
+                    excuser=following.excuse,
+                    ahead=ahead,
+                )
+            except KeyboardInterrupt:
+                output.say(f"{submission_id}: unfinished work is back in the queue; the same command goes on with it")
+                raise
+
+
+def _ignore(_targets: Sequence[BuildTarget]) -> None:
+    """For those who do not begin with a job on a GPU."""
+
+
+class _Ahead:
+    """What is begun before there is a job; nothing is imported before something is."""
+
+    def __init__(self, farm: Farm, toolchains: Sequence[Toolchain]) -> None:
+        self._farm = farm
+        self._toolchains = toolchains
+        self._stack = ExitStack()
+        self.begun: Anticipation | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def expect(self, targets: Sequence[BuildTarget]) -> None:
+        from trtfarm_worker.anticipation import Anticipation
+
+        self.begun = self._stack.enter_context(Anticipation(self._farm, self._toolchains))
+        self.begun.expect(targets)

@@ -1,0 +1,54 @@
+"""Holding an engine to FP32: on the GPU of a farm's worker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from trtfarm_cli import output
+from trtfarm_cli.farms.engine_data import data_for
+from trtfarm_cli.progress import View, listener
+
+if TYPE_CHECKING:
+    from trtfarm.settings import Settings
+    from trtfarm_client import Client, ServerEvent
+    from trtfarm_worker.builder.events import LogLine, Progress
+
+Facts = dict[str, Any]
+
+
+def verified_there(
+    client: Client, settings: Settings, text: str, data: Sequence[str], labels: str | None, *, fresh: bool, shown: View
+) -> Facts:
+    """Fulfils `Engines.verify` for a farm behind HTTP, to which data go that it does not have."""
+    from trtfarm.scratch import temporary_folder
+    from trtfarm.signing.statement import EngineStatement
+    from trtfarm_cli.farms.remote.stock import RemoteStock
+
+    engine = client.engine(text)
+    dataset = None
+    if data:
+        statement = EngineStatement.of_dict(json.loads(client.engine_signature(engine["id"]))["statement"])
+        inputs = client.model(engine["model_digest"]).inputs
+        with temporary_folder() as folder:
+            read = data_for(settings, statement, inputs, data, labels, folder=folder, shown=shown)
+            dataset = RemoteStock(client, settings, shown).add_dataset(read)
+    measured = client.verify_engine(engine["id"], dataset=dataset, fresh=fresh, hear=_hearing(shown))
+    told = {"engine": engine["id"], **{name: engine[name] for name in ("precision", "compute_capability")}}
+    return {**told, **{name: measured[name] for name in ("verification", "dataset", "metrics")}}
+
+
+def _hearing(shown: View) -> Callable[[ServerEvent], None]:
+    """Shows what a server tells of the jobs that it has done."""
+    from trtfarm_worker.builder.events import LogLine, Progress
+
+    def hear(event: ServerEvent) -> None:
+        if event.kind == "waiting":
+            output.say(f"{event.data['job']} waits: {event.data['reason']}")
+        elif event.kind == "job":
+            kinds: dict[str, type[Progress | LogLine]] = {"progress": Progress, "log": LogLine}
+            if made := kinds.get(event.data["kind"]):
+                listener(shown, "verify")(made(**event.data["data"]))
+
+    return hear
