@@ -47,7 +47,7 @@ class Case:
 
 
 _CASES = (
-    Case(name="lenet", input="data", shape=(1, 28, 28), rounds=3),
+    Case(name="lenet", input="data", shape=(1, 28, 28), rounds=7),
     Case(name="zoo", input="x", shape=(3, 32, 32), rounds=1),
 )
 

@@ -11,6 +11,7 @@ MODULES = (
     "gpus",
     "engine_commands",
     "submissions",
+    "full_gpu",
     "speed",
     "transformer",
 )

@@ -36,12 +36,13 @@ class Running:
 
     process: subprocess.Popen[str]
 
-    def until(self, words: str) -> None:
+    def until(self, words: str) -> str:
+        """The line that has these words."""
         said = ""
         for line in self.process.stderr or ():
             said += line
             if words in line:
-                return
+                return line
         raise CheckFailedError(f"it ended before it said {words!r}: {said}")
 
     def ended(self) -> int:

@@ -213,6 +213,21 @@ def submit_gate(host: Host) -> Numbers:
     return numbers
 
 
+@check("submit --calibrator auto: TensorRT's MinMax and Entropy2 compared, the better one's table built", seconds=45)
+def submit_auto(host: Host) -> Numbers:
+    facts = submit_lenet(host, "--calibrator", "auto", "--calibrate-with", "tensorrt")
+    compared = {item["calibrator"]: item for item in facts["calibrators"]}
+    drops = {name: item["drop"] for name, item in compared.items()}
+    numbers: Numbers = {"chosen": _told(facts), "drops": drops}
+    expect(set(compared) == {"minmax", "entropy2"}, "others are compared", numbers)
+    (chosen,) = (name for name, item in compared.items() if item["chosen"])
+    expect(drops[chosen] == min(drops.values()), "not the best one was kept", numbers)
+    expect(facts["table"]["id"] == compared[chosen]["table"], "another table was built", numbers)
+    expect(facts["table"]["origin"] == "native", "the tables are not TensorRT's", numbers)
+    _expect_accurate("auto", numbers["chosen"], numbers)
+    return numbers
+
+
 @check("submit --fresh: LeNet rebuilt with and without the timings of earlier builds", seconds=60)
 def submit_timings(host: Host) -> Numbers:
     numbers: Numbers = {}
