@@ -130,16 +130,20 @@ def validate(
 
     Exit code 0 only when every one is sound.
     """
+    from trtfarm.models.model import Model
     from trtfarm.tables.table import CalibrationTable
     from trtfarm.tables.validation import validate as problems_of
     from trtfarm.versions import TensorRTVersion
 
     version = TensorRTVersion.parse(tensorrt) if tensorrt else None
-    tensors = _tensors_of(model) if model else None
+    summary = Model.read(model).summary if model else None
+    tensors, without_range = (summary.tensors, summary.whole_numbers) if summary else (None, ())
     found: dict[str, list[Problem]] = {}
     for file in files:
         table = CalibrationTable.parse(read_table(file))
-        found[str(file)] = problems_of(table, expected=calibrator, tensorrt=version, tensors=tensors)
+        found[str(file)] = problems_of(
+            table, expected=calibrator, tensorrt=version, tensors=tensors, without_range=without_range
+        )
     sound = not any(problem.is_error for problems in found.values() for problem in problems)
     if json:
         output.emit_json({name: [problem.as_dict() for problem in problems] for name, problems in found.items()})
@@ -244,12 +248,6 @@ def _stored(name: str) -> CalibrationTable:
     with open_any() as farm:
         table_id, text = farm.tables.text(name)
     return load(text, name=table_id)
-
-
-def _tensors_of(path: Path) -> tuple[str, ...]:
-    from trtfarm.models.model import Model
-
-    return Model.read(path).summary.tensors
 
 
 def _say_written(path: Path, table: CalibrationTable, *, json: bool) -> None:

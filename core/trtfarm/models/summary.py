@@ -11,16 +11,12 @@ from trtfarm.models.elements import ELEMENT_TYPES
 from trtfarm.models.malformed import MalformedError
 from trtfarm.models.messages import Message
 from trtfarm.models.weights import Weight
+from trtfarm.models.whole_numbers import NEVER_FLOAT, whole_numbers
 
 #: A dimension: a size, a symbol shared between tensors, or None where nothing is known.
 Dimension = int | str | None
 #: Domains of the operators that ONNX itself defines; "" is the same as "ai.onnx".
 STANDARD_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
-#: Operators whose results are constants, indices, sizes or truth values.
-_NEVER_FLOAT = frozenset(
-    {"Constant", "Shape", "Size", "NonZero", "ArgMax", "ArgMin", "Not", "And", "Or", "Xor", "Equal", "Less"}
-    | {"LessOrEqual", "Greater", "GreaterOrEqual", "IsNaN", "IsInf"}
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +64,8 @@ class ModelSummary:
     weights: tuple[Weight, ...]
     #: Names that a calibration table may hold: inputs and the top graph's activations, in the model's order.
     tensors: tuple[str, ...]
+    #: Those of them that surely hold whole numbers or truth values, which get no scale.
+    whole_numbers: frozenset[str]
     producer: str
     metadata: tuple[tuple[str, str], ...]
     #: Locations of external data, relative to the model's folder.
@@ -108,7 +106,8 @@ def summary_of(
         operators=operators,
         graph_nodes=tuple(map(_graph_node, graph.messages("node"))),
         weights=tuple(weights),
-        tensors=_tensors(graph, inputs),
+        tensors=(tensors := _tensors(graph, inputs)),
+        whole_numbers=whole_numbers(graph).intersection(tensors),
         producer=" ".join(filter(None, (_note(model, "producer_name"), _note(model, "producer_version")))),
         metadata=tuple(
             (_note(entry, "key"), _note(entry, "value")) for entry in model.messages("metadata_props")[: limits.NOTES]
@@ -166,7 +165,7 @@ def _tensors(graph: Message, inputs: Iterable[TensorType]) -> tuple[str, ...]:
     outputs = (
         name
         for node in graph.messages("node")
-        if node.text("op_type") not in _NEVER_FLOAT
+        if node.text("op_type") not in NEVER_FLOAT
         for name in node.texts("output")
         if name
     )

@@ -50,11 +50,13 @@ def validate(
     expected: Calibrator | None = None,
     tensorrt: TensorRTVersion | None = None,
     tensors: Collection[str] | None = None,
+    without_range: Collection[str] = (),
 ) -> list[Problem]:
     """All that is wrong with a table, in the order of its lines; what concerns the whole table comes last.
 
     `expected` is the calibrator it will be used with, `tensorrt` the TensorRT that will read its text, `tensors` the
-    names of the model's float tensors. Each is checked only if told.
+    names of the model's float tensors; each is checked only if told. Those of the tensors `without_range` may lack a
+    scale.
     """
     problems = [*table.damage, *_header_problems(table), *_scale_problems(table), *_duplicates(table)]
     problems.sort(key=lambda problem: math.inf if problem.line is None else problem.line)
@@ -66,7 +68,7 @@ def validate(
     if tensorrt is not None:
         problems.extend(_version_problems(table, tensorrt))
     if tensors is not None and table.entries:
-        problems.extend(_coverage_problems(table, tensors))
+        problems.extend(_coverage_problems(table, tensors, without_range))
     return problems
 
 
@@ -176,11 +178,13 @@ def _version_problems(table: CalibrationTable, tensorrt: TensorRTVersion) -> Ite
         yield _warning(what, why, "re-stamp it, and look for tensors without a scale in the build's log", line=1)
 
 
-def _coverage_problems(table: CalibrationTable, tensors: Collection[str]) -> Iterator[Problem]:
+def _coverage_problems(
+    table: CalibrationTable, tensors: Collection[str], without_range: Collection[str]
+) -> Iterator[Problem]:
     model = set(tensors)
     named = [tensor for tensor in table.scales if not tensor.startswith(_MADE_UP)]
     strangers = [tensor for tensor in named if tensor.removesuffix(_PRODUCT) not in model]
-    missing = [tensor for tensor in tensors if tensor not in table.scales]
+    missing = [tensor for tensor in tensors if tensor not in table.scales and tensor not in without_range]
     if strangers:
         what = f"{len(strangers)} of {len(named)} named tensors are not in the model: {shown_names(strangers)}"
         # TensorRT passes over them, and runs the tensors that they were meant for in FP32.
@@ -188,6 +192,7 @@ def _coverage_problems(table: CalibrationTable, tensors: Collection[str]) -> Ite
         remedy = "calibrate this very model; if the table is its own, take those lines out"
         yield _error(what, why, remedy)
     if missing:
-        what = f"{len(missing)} of {len(model)} of the model's tensors have no scale: {shown_names(missing)}"
+        count = len(model.difference(without_range))
+        what = f"{len(missing)} of {count} of the model's tensors have no scale: {shown_names(missing)}"
         why = "TensorRT runs them in FP32 and says so in one warning: a slower, larger engine"
         yield _warning(what, why, "calibrate before fusion, or accept it for tensors that fusion removes")

@@ -277,3 +277,9 @@ def test_problems_are_plain_data_in_the_order_of_lines() -> None:
 @given(tables(sound, min_size=1))
 def test_tables_of_sound_scales_are_loaded_whole(table: CalibrationTable) -> None:
     assert load(table.render(), expected=table.calibrator, tensors=list(table.scales)) == table
+
+
+def test_tensors_without_a_range_may_lack_a_scale() -> None:
+    table = CalibrationTable.parse(b"TRT-8503-MinMaxCalibration\nx: 3c010204\n")
+    (problem,) = validate(table, tensors=("x", "ids", "y"), without_range={"ids"})
+    assert problem.what == "1 of 2 of the model's tensors have no scale: 'y'"
