@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from trtfarm_builder.failures import BadModelError
+from trtfarm_builder.parser_errors import reason_of
 from trtfarm_builder.rtx.binding import trt
 from trtfarm_builder.rtx.logger import BuildLogger
 
@@ -49,7 +50,7 @@ def network_from_onnx(builder: Any, path: Path, logger: BuildLogger) -> Any:
 def _describe(error: Any) -> str:
     name, operator = error.node_name(), error.node_operator()
     where = "node {!r} ({}): ".format(name, operator) if name or operator else ""
-    return where + str(error.desc())
+    return where + reason_of(error)
 
 
 def precision_of(network: Any) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, Mapping
 
 from trtfarm_builder.failures import BadModelError
+from trtfarm_builder.parser_errors import reason_of
 from trtfarm_builder.trt.binding import trt
 from trtfarm_builder.trt.logger import TrtLogger
 from trtfarm_builder.trt.network_view import Layer, NetworkView, Tensor
@@ -44,10 +45,10 @@ def _describe(error: Any, path: Path) -> str:
     """One parser error; before 10 it tells its node's place in the file's graph only (seen of 8.5)."""
     if not hasattr(error, "node_name"):
         label = node_label(path, error.node())
-        return "node {}{}: {}".format(error.node(), label and " " + label, error.desc())
+        return "node {}{}: {}".format(error.node(), label and " " + label, reason_of(error))
     name, operator = error.node_name(), error.node_operator()
     where = "node {!r} ({}): ".format(name, operator) if name or operator else ""
-    return where + str(error.desc())
+    return where + reason_of(error)
 
 
 def view_of(network: Any) -> NetworkView:
