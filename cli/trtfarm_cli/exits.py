@@ -29,6 +29,7 @@ CODES: dict[type[BaseException], int] = {
     errors.AccessError: 13,
     errors.BundleError: 14,
     errors.SchemaError: 15,
+    errors.ConflictError: 16,
 }
 
 

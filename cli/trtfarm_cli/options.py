@@ -75,6 +75,10 @@ TestData = Annotated[
     typer.Option("--test-data", metavar="PATH", help="Data to verify with, in the form of --data."),
 ]
 Labels = Annotated[str | None, typer.Option(help="Class of each test sample, for Top-1 and Top-5.")]
+IdempotencyKey = Annotated[
+    str | None,
+    typer.Option("--idempotency-key", metavar="KEY", help="Handed in once under it, however often this is run."),
+]
 MaxDrop = Annotated[
     str | None, typer.Option("--max-drop", metavar="PERCENT", help="Fail where more than this is lost, such as 1%.")
 ]

@@ -11,6 +11,7 @@ from trtfarm.catalog.entries import DataSetEntry, EngineEntry, ModelEntry, Table
 from trtfarm.errors import ServerError
 from trtfarm.jobs.job import Event, Job
 from trtfarm.projects import Project
+from trtfarm.submissions.submission import check_key
 from trtfarm_client.ask import Ask
 from trtfarm_client.call import Call, Span, named
 from trtfarm_client.link import compact
@@ -142,7 +143,8 @@ def cancel_submission(text: str) -> Call[CancelledSubmission]:
 
 
 def submit(ask: Ask, *, key: str) -> Call[SubmissionRecord]:
-    """`key` stands for this wish: sent again under it, the submission is made once."""
+    """`key` stands for this wish: sent again under it, the submission is made once. Raises UsageError for no key."""
+    check_key(key)
     return Call(
         method="POST",
         path="/v1/submissions",

@@ -40,7 +40,8 @@ class Work(Flows):
     @method
     def submit(self, ask: Ask, *, idempotency_key: str | None = None) -> Flow[SubmissionRecord]:
         """Hands in a submission, once, however often it has to be sent. A key of one's own does so across processes."""
-        return self._send(calls.submit(ask, key=idempotency_key or str(uuid.uuid4())))
+        key = str(uuid.uuid4()) if idempotency_key is None else idempotency_key
+        return self._send(calls.submit(ask, key=key))
 
     @method
     def dry_run(self, ask: Ask) -> Flow[list[Facts]]:

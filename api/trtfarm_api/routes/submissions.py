@@ -15,7 +15,7 @@ from trtfarm.jobs.state import SubmissionState
 from trtfarm.submissions.explain import explain
 from trtfarm.submissions.facts import facts_of
 from trtfarm.submissions.listing import SubmissionEntry, find_submissions
-from trtfarm.submissions.submission import Sender
+from trtfarm.submissions.submission import KEY_PATTERN, LONGEST_KEY, Sender
 from trtfarm.workers import list_workers, why_waiting
 from trtfarm_api.access import Actor, FarmHere, Reader, Submitter
 from trtfarm_api.accuracies import ByAccuracy
@@ -139,7 +139,9 @@ def submit(
     asked: Asked,
     idempotency_key: Annotated[
         str | None,
-        Header(max_length=200, pattern=r"^[ -~]+$", description="The same request under the same key is made once."),
+        Header(
+            max_length=LONGEST_KEY, pattern=KEY_PATTERN, description="The same request under the same key is made once."
+        ),
     ] = None,
 ) -> SubmissionView:
     """Calibrates, builds and verifies. What was done before is found again; 200 where all was sent before."""

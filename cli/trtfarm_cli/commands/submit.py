@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trtfarm.calibrators import Calibrator
+from trtfarm.errors import UsageError
 from trtfarm.routing import MOST_URGENT
 from trtfarm_cli import output
 from trtfarm_cli.opening import open_any
@@ -24,6 +25,7 @@ from trtfarm_cli.options import (
     ExcludeNodes,
     ExcludeOps,
     Explicit,
+    IdempotencyKey,
     Json,
     KeepNodes,
     KeepOps,
@@ -101,6 +103,7 @@ def submit(
         bool, typer.Option("--dry-run", help="Only say what would be a hit and what would run.")
     ] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Leave it to the workers and return at once.")] = False,
+    idempotency_key: IdempotencyKey = None,
     json: Json = False,
 ) -> None:
     """Calibrates, builds and verifies a model's INT8 engines.
@@ -116,6 +119,8 @@ def submit(
     from trtfarm_worker.order import Order
     from trtfarm_worker.sites import CalibrateWith
 
+    if idempotency_key is not None:
+        _check_key(idempotency_key, dry_run=dry_run)
     order = Order(
         model=model,
         data=data or (),
@@ -150,15 +155,23 @@ def submit(
         if dry_run:
             _explain(farm, order, json=json)
         else:
-            _submit(farm, order, fresh=fresh, detach=detach, json=json)
+            _submit(farm, order, fresh=fresh, detach=detach, key=idempotency_key, json=json)
 
 
-def _submit(farm: AnyFarm, order: Order, *, fresh: bool, detach: bool, json: bool) -> None:
+def _check_key(key: str, *, dry_run: bool) -> None:
+    from trtfarm.submissions.submission import check_key
+
+    if dry_run:
+        raise UsageError("--dry-run hands in nothing that could be there twice", remedy="leave --idempotency-key out")
+    check_key(key)
+
+
+def _submit(farm: AnyFarm, order: Order, *, fresh: bool, detach: bool, key: str | None, json: bool) -> None:
     from trtfarm_cli import summary
     from trtfarm_cli.failures import SubmissionFailedError
 
     begun = time.monotonic()
-    facts = farm.submissions.submit(order, fresh=fresh, detach=detach)
+    facts = farm.submissions.submit(order, fresh=fresh, detach=detach, key=key)
     facts |= {"seconds": round(time.monotonic() - begun, 3), "kept_in": farm.kept_in}
     error = summary.failure(facts)
     if not json:

@@ -25,5 +25,8 @@ class Submissions(Protocol):
     def dry_run(self, order: Order) -> list[Facts]:
         """What each step of a submission would be, as `Explanation.as_dict` gives it."""
 
-    def submit(self, order: Order, *, fresh: bool, detach: bool) -> Facts:
-        """Hands an order in and sees it through, unless it is to be left to the workers; what became of it."""
+    def submit(self, order: Order, *, fresh: bool, detach: bool, key: str | None) -> Facts:
+        """Hands an order in and sees it through, unless it is to be left to the workers; what became of it.
+
+        Under the same idempotency key, that is the same submission. Raises ConflictError for another order under it.
+        """

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from trtfarm.errors import UsageError
 from trtfarm.jobs.state import StepState, SubmissionState
 from trtfarm.planning import SubmissionRequest
 
@@ -22,6 +24,11 @@ class StepStatus:
     key: str | None
     result: Mapping[str, Any] | None
     error: Mapping[str, Any] | None
+
+
+#: Of an idempotency key, which is a header where it goes over HTTP.
+LONGEST_KEY = 200
+KEY_PATTERN = r"^[ -~]+$"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +47,16 @@ class Sender:
 
 #: A user of the farm's own machine.
 LOCAL = Sender()
+
+
+def check_key(key: str) -> None:
+    """Raises UsageError for what cannot be an idempotency key."""
+    if len(key) > LONGEST_KEY or not re.match(KEY_PATTERN, key) or key.strip() != key:
+        raise UsageError(
+            f"{key[:40]!r} cannot be an idempotency key",
+            cause=f"it has 1 to {LONGEST_KEY} characters of ASCII, and no space at its ends",
+            remedy="make one with uuidgen, or name the run of the script: nightly-2026-11-21",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

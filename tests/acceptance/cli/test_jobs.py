@@ -37,7 +37,7 @@ def test_a_job_tells_its_history(stocked: Stocked) -> None:
 
 
 def test_a_detached_submission_waits_for_workers_and_can_be_cancelled(builder: Program, digits: Path) -> None:
-    command = ("submit", digits / "lenet.onnx", "--target", "sm_89")
+    command = ("submit", digits / "lenet.onnx", "--target", "sm_89", "--idempotency-key", "nightly")
     ended = builder.ok(*command, "--detach")
     assert "active" in ended.out
     assert "trtfarm up" in ended.err
@@ -51,6 +51,9 @@ def test_a_detached_submission_waits_for_workers_and_can_be_cancelled(builder: P
     assert "trtfarm up" in retried.err
     facts = builder.json(*command)
     assert facts["state"] == "done"
+    assert [each["id"] for each in builder.json("submissions", "list")] == [facts["submission"]]
+    assert builder.fails(16, *command, "--shards", "2")["message"].startswith(f"submission {facts['submission']} ")
+    assert builder.fails(2, *command, "--dry-run")["code"] == "usage"
     assert facts["steps"][0]["job"] == job["id"]
     assert builder.fails(2, "jobs", "retry", job["id"])["code"] == "usage"
 

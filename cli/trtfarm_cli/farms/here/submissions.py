@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from trtfarm.catalog.lookup import find_one
 from trtfarm.database.schema import SubmissionRow
+from trtfarm.digests import digest_of_json
 from trtfarm.farm import Farm
+from trtfarm.submissions.submission import LOCAL, Sender
 from trtfarm_cli import output
 from trtfarm_cli.farms.any_farm import Facts
 from trtfarm_cli.farms.here.workers import nobody_up
@@ -62,7 +64,7 @@ class SubmissionsHere:
         with self._farm.database.read() as session:
             return [step.as_dict() for step in explain(session, request, self._farm.complete, waits=waits)]
 
-    def submit(self, order: Order, *, fresh: bool, detach: bool) -> Facts:
+    def submit(self, order: Order, *, fresh: bool, detach: bool, key: str | None) -> Facts:
         from trtfarm.submissions.facts import facts_of
 
         toolchains = self._toolchains()
@@ -70,7 +72,8 @@ class SubmissionsHere:
         later = detach or order.calibrate_with == "reference"
         with _Ahead(self._farm, toolchains) as ahead:
             request = self._request(order, toolchains, _ignore if later else ahead.expect)
-            submission_id, queued = self._farm.submit(request, fresh=fresh)
+            sender = sender_under(key, request, fresh=fresh) if key is not None else LOCAL
+            submission_id, queued = self._farm.submit(request, fresh=fresh, sender=sender)
             submission = self._farm.submissions.get(submission_id)
             if submission.state == "active":
                 from trtfarm_worker.inline import announce
@@ -128,6 +131,14 @@ class SubmissionsHere:
             except KeyboardInterrupt:
                 output.say(f"{submission_id}: unfinished work is back in the queue; the same command goes on with it")
                 raise
+
+
+def sender_under(key: str, request: SubmissionRequest, *, fresh: bool) -> Sender:
+    """Of a submission that is made once under a key, whether it is handed in here or over HTTP."""
+    from trtfarm_client.ask import Ask
+
+    asked = digest_of_json(Ask.of_request(request, fresh=fresh).as_dict())
+    return Sender(idempotency_key=key, asked=asked)
 
 
 def _ignore(_targets: Sequence[BuildTarget]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -38,9 +37,9 @@ class RemoteSubmissions:
     def dry_run(self, order: Order) -> list[Facts]:
         return self._client.dry_run(Ask.of_request(self._request(order)))
 
-    def submit(self, order: Order, *, fresh: bool, detach: bool) -> Facts:
-        ask = Ask.of_request(self._request(order), fresh=fresh)
-        submission = self._client.submit(ask, idempotency_key=str(uuid.uuid4()))
+    def submit(self, order: Order, *, fresh: bool, detach: bool, key: str | None) -> Facts:
+        # Without a key, the client makes one for as often as it has to send this.
+        submission = self._client.submit(Ask.of_request(self._request(order), fresh=fresh), idempotency_key=key)
         if submission.state == "active":
             if detach:
                 output.say("left to the farm's workers: trtfarm jobs list, or the same command, tells how it goes")
