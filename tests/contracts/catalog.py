@@ -128,7 +128,7 @@ class CatalogContract:
         self, filled: Database, monkeypatch: pytest.MonkeyPatch, wanted: dict[str, float], *, found: list[str], few: int
     ) -> None:
         """Of an engine. A table is found by anything that was measured of what it made."""
-        monkeypatch.setattr(measured, "_FEW", few)
+        monkeypatch.setattr(measured, "_FEW_OF_ALL", few)
         classes = {"reference": {"top1": 0.95}, "candidate": {"top1": 0.91}}
         labelled = {"classification": classes, "outputs": {"y": {"cosine_mean": 0.96}}}
         plain = [{"outputs": {"y": {"cosine_mean": cosine}}} for cosine in (1.0, 0.99)]

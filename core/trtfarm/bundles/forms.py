@@ -145,7 +145,8 @@ QUANTIZATION: Form = {
     "created": is_time,
 }
 ENGINE: Form = {
-    "id": _ID,
+    # By these letters searches tell what of a project's is an engine (`catalog/visibility.py`).
+    "id": matching(r"eng_[0-9a-z]{1,36}"),
     "key": _DIGEST,
     "model_id": _ID,
     "quantization_id": maybe(_ID),

@@ -15,7 +15,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from trtfarm.catalog.filters import Filter, named_so, starts_so
 from trtfarm.catalog.labels import labels_seen
-from trtfarm.catalog.measured import few_measured_engines, measured_engines
+from trtfarm.catalog.leading import Column, of_row
+from trtfarm.catalog.measured import measured_engines
 from trtfarm.database.artifacts import EngineLabelRow, EngineRow, ModelRow
 
 #: More values than these are asked for at once, whatever it costs.
@@ -23,32 +24,34 @@ _MOST = 32
 #: So many engines are sorted as quickly as a hundred of them are come across among a million.
 _FEW = 10_000
 
+#: Major, minor, patch and build.
+_DOTS_IN_FULL = 3
+
 Conditions = list[ColumnElement[bool]]
-_Column = InstrumentedAttribute[str] | InstrumentedAttribute[str | None]
 
 
 def engine_alternatives(session: Session, wanted: Filter, project: str | None = None) -> list[Conditions]:
     """Conditions on engines; an engine fits one of them at most, and none where none can. Labels are the project's."""
     # The one that leaves the fewest engines leads; each has an index that holds the columns after it.
-    meant: dict[_Column, list[str] | None] = {
+    meant: dict[Column, list[str] | None] = {
         EngineRow.model_id: _models(session, wanted.model),
-        EngineRow.tensorrt: _meant(session, EngineRow.tensorrt, wanted.tensorrt, "."),
+        EngineRow.tensorrt: _builds(session, wanted.tensorrt),
         EngineRow.compute_capability: _exactly(wanted.compute_capability),
         EngineRow.precision: _meant(session, EngineRow.precision, wanted.precision, "+"),
         EngineRow.calibrator: _exactly(wanted.calibrator),
     }
     given = [(column, values) for column, values in meant.items() if values is not None]
     rest = [*_starting(wanted.digest), *_labelled(session, wanted.label, project)]
-    rest += measured_engines(wanted.accuracy)
-    few = few_measured_engines(session, wanted.accuracy)
+    few, as_good = measured_engines(session, wanted.accuracy, alone=not given and not rest)
+    rest += as_good
     if few is not None:
-        return [[*few, *rest, *(_of_row(column).in_(words) for column, words in given)]]
+        return [[*few, *rest, *(of_row(column).in_(words) for column, words in given)]]
     if not given:
         return [rest]
     (leading, values), *others = given
     # PostgreSQL counts what there is and chooses well; SQLite would let any of them lead.
     counts = session.get_bind().dialect.name != "sqlite"
-    rest += [(column if counts else _of_row(column)).in_(words) for column, words in others]
+    rest += [(column if counts else of_row(column)).in_(words) for column, words in others]
     if len(values) > _MOST:
         return [[leading.in_(values), *rest]]
     return [[leading == value, *rest] for value in values]
@@ -71,9 +74,10 @@ def _labelled(session: Session, label: str | None, project: str | None) -> Condi
     return [EngineRow.id.in_(found)]
 
 
-def _of_row(column: _Column) -> ColumnElement[str]:
-    """A column's value as no index knows it, where something else is to lead."""
-    return column.concat("")
+def _builds(session: Session, version: str | None) -> list[str] | None:
+    """The builds that a version stands for; one in full is none but itself."""
+    in_full = version is not None and version.count(".") == _DOTS_IN_FULL
+    return _exactly(version) if in_full else _meant(session, EngineRow.tensorrt, version, ".")
 
 
 def _exactly(word: str | None) -> list[str] | None:

@@ -4,54 +4,72 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, func, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+from sqlalchemy import ColumnElement, ScalarSelect, Select, SQLColumnExpression, and_, false, func, literal, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from trtfarm.accuracy import AccuracyFilter
+from trtfarm.catalog.leading import of_row
 from trtfarm.database.artifacts import EngineRow, QuantizationRow, TableRow, VerificationRow
 from trtfarm.database.work import StepRow, SubmissionRow
 
 #: Where so few verifications are as good, their engines are looked up, and not each engine asked for its own: among a
-#: million engines, which twenty of share a model, the one takes as long as the other then.
-_FEW = 1_500
+#: million engines, which twenty of share a model, the one takes as long as the other then. More, where other filters
+#: leave few of them to be put in order.
+_FEW_OF_ALL, _FEW_OF_OTHERS = 200, 600
+#: Up to so many, an engine is first asked what is quick to ask: whether any verification as good is of its kind.
+_SOME = 5_000
+
+#: Made once: to make one takes longer than to ask a database for a row.
+_Same, _Run = aliased(EngineRow), aliased(EngineRow)
 
 Value = TypeVar("Value")
 Conditions = list[ColumnElement[bool]]
 
 
-def _conditions(wanted: AccuracyFilter, rows: Any = VerificationRow) -> Conditions:
-    """On a verification: its columns, or those of an alias of it."""
+def _conditions(wanted: AccuracyFilter) -> Conditions:
+    """On a verification."""
     conditions: Conditions = []
     if wanted.min_top1 is not None:
-        conditions.append(rows.top1 >= wanted.min_top1)
+        conditions.append(VerificationRow.top1 >= wanted.min_top1)
     if wanted.min_cosine is not None:
-        conditions.append(rows.cosine >= wanted.min_cosine)
+        conditions.append(VerificationRow.cosine >= wanted.min_cosine)
     if wanted.max_drop is not None:
-        conditions.append(rows.lost <= wanted.max_drop)
+        conditions.append(VerificationRow.lost <= wanted.max_drop)
     return conditions
 
 
-def measured_engines(wanted: AccuracyFilter) -> Conditions:
-    """On engines: what a list says of their accuracy, their own newest measurement or else their model's."""
-    if not _conditions(wanted):
-        return []
-    newest = func.coalesce(newest_measured(VerificationRow.id), newest_simulated(VerificationRow.id))
-    as_good = aliased(VerificationRow)
-    found = select(as_good.id).where(as_good.id == newest, *_conditions(wanted, as_good)).limit(1)
-    # A value and no EXISTS, of which PostgreSQL would look up all that are as good before it asks the first engine.
-    return [found.correlate(EngineRow).scalar_subquery().is_not(None)]
+def measured_engines(session: Session, wanted: AccuracyFilter, *, alone: bool) -> tuple[Conditions | None, Conditions]:
+    """On engines: what a list says of their accuracy, their own newest measurement or else their model's.
 
-
-def few_measured_engines(session: Session, wanted: AccuracyFilter) -> Conditions | None:
-    """On engines, for a search to begin with where few verifications are as good: that they have one of them."""
+    First conditions for a search to begin with, None where it better begins with something else; then the others.
+    `alone` where nothing else is searched for.
+    """
     fit = _conditions(wanted)
-    if not fit or session.execute(select(VerificationRow.id).where(*fit).offset(_FEW).limit(1)).first() is not None:
-        return None
-    made, same, run = aliased(EngineRow), aliased(EngineRow), aliased(EngineRow)
-    of_models = select(made.id).join(VerificationRow, VerificationRow.quantization_id == made.quantization_id)
-    of_plans = select(same.id).join(run, run.blob == same.blob)
-    of_plans = of_plans.join(VerificationRow, VerificationRow.engine_id == run.id)
-    return [EngineRow.id.in_(of_models.where(*fit).union(of_plans.where(*fit)))]
+    if not fit:
+        return None, []
+    # False, not NULL, for what was not measured: what an engine's model did stands for no measurement of its own. And
+    # values, no EXISTS, of which PostgreSQL would look up all that are as good before it asks the first engine.
+    shown = shown_of_engine(func.coalesce(and_(*fit), false()))
+    as_good = select(literal(1)).where(*fit).select_from(VerificationRow).limit(_SOME + 1).subquery()
+    count = session.scalars(select(func.count()).select_from(as_good)).one()
+    if count <= (_FEW_OF_ALL if alone else _FEW_OF_OTHERS):
+        return [_has_one_of_few(fit)], [shown]
+    return None, [_may_have_one_of_some(fit), shown] if count <= _SOME else [shown]
+
+
+def _has_one_of_few(fit: Conditions) -> ColumnElement[bool]:
+    of_models = select(_Same.id).join(VerificationRow, VerificationRow.quantization_id == _Same.quantization_id)
+    of_plans = select(_Same.id).join(_Run, _Run.blob == _Same.blob)
+    of_plans = of_plans.join(VerificationRow, VerificationRow.engine_id == _Run.id)
+    return EngineRow.id.in_(of_models.where(*fit).union(of_plans.where(*fit)))
+
+
+def _may_have_one_of_some(fit: Conditions) -> ColumnElement[bool]:
+    """That it is of a model, or of the bytes of an engine, that any of them is of: each engine is held to two sets."""
+    as_good = select(VerificationRow.quantization_id, VerificationRow.engine_id).where(*fit).cte()
+    models = select(as_good.c.quantization_id).where(as_good.c.quantization_id.is_not(None))
+    plans = select(_Run.blob).join(as_good, as_good.c.engine_id == _Run.id).cte()
+    return or_(of_row(EngineRow.quantization_id).in_(models), of_row(EngineRow.blob).in_(select(plans.c.blob)))
 
 
 def measured_tables(wanted: AccuracyFilter) -> Conditions:
@@ -79,15 +97,19 @@ def measured_submissions(wanted: AccuracyFilter) -> Conditions:
     return [steps.where(StepRow.submission_id == SubmissionRow.id, *fit).correlate(SubmissionRow).exists()]
 
 
-def newest_measured(column: InstrumentedAttribute[Value]) -> ScalarSelect[Value]:
-    """Of an engine's newest measurement: engines of equal bytes are measured once, whichever of them it was."""
-    same = aliased(EngineRow)
-    newest = select(column).join(same, VerificationRow.engine_id == same.id)
-    return _first(newest.where(same.blob == EngineRow.blob))
+def shown_of_engine(column: SQLColumnExpression[Value]) -> ColumnElement[Value]:
+    """Of the verification that lists show of an engine: its own newest measurement, or else its model's."""
+    return func.coalesce(_newest_measured(column), _newest_simulated(column))
 
 
-def newest_simulated(column: InstrumentedAttribute[Value]) -> ScalarSelect[Value]:
-    """Of the newest measurement of the model that an engine was built from."""
+def _newest_measured(column: SQLColumnExpression[Value]) -> ScalarSelect[Value]:
+    """Engines of equal bytes are measured once, whichever of them it was."""
+    newest = select(column).join(_Same, VerificationRow.engine_id == _Same.id)
+    return _first(newest.where(_Same.blob == EngineRow.blob))
+
+
+def _newest_simulated(column: SQLColumnExpression[Value]) -> ScalarSelect[Value]:
+    """Of the model that an engine was built from."""
     return _first(select(column).where(VerificationRow.quantization_id == EngineRow.quantization_id))
 
 

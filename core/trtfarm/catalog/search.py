@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import groupby
-from operator import itemgetter
-from typing import Any
-
-from sqlalchemy import Select, and_, select, union_all
+from sqlalchemy import ScalarSelect, Select, func, select, union_all
 from sqlalchemy.orm import Session
 
 from trtfarm.catalog.alternatives import engine_alternatives
 from trtfarm.catalog.entries import EngineEntry, TableEntry
 from trtfarm.catalog.filters import Filter, table_conditions
 from trtfarm.catalog.labels import labels_seen
-from trtfarm.catalog.measured import newest_measured, newest_simulated
+from trtfarm.catalog.measured import shown_of_engine
 from trtfarm.catalog.visibility import visible, visible_engines
 from trtfarm.catalog.window import EVERYTHING, Window
 from trtfarm.database.artifacts import EngineLabelRow, EngineRow, ModelRow, TableRow, VerificationRow
@@ -36,11 +31,10 @@ _SHOWN = (
     EngineRow.blob.label("digest"),
     EngineRow.created,
     EngineRow.pinned,
+    shown_of_engine(VerificationRow.metrics).label("metrics"),
 )
-_METRICS = (
-    newest_measured(VerificationRow.metrics).label("measured"),
-    newest_simulated(VerificationRow.metrics).label("simulated"),
-)
+_NAMES = tuple(column.key for column in _SHOWN)
+_SPACE = " "
 
 
 def find_engines(
@@ -88,24 +82,23 @@ def _engines(session: Session, ids: Select[str], project: str | None) -> list[En
     """The engines with these ids, newest first; whole rows are read of these alone, and all in one go."""
     places = ids.subquery()
     statement = (
-        select(*_SHOWN, *_METRICS, EngineLabelRow.label)
+        select(*_SHOWN, _labels(project))
         .join_from(places, EngineRow, EngineRow.id == places.c.id)
         .join(ModelRow, EngineRow.model_id == ModelRow.id)
-        .outerjoin(EngineLabelRow, and_(EngineLabelRow.engine_id == EngineRow.id, *labels_seen(project)))
-        .order_by(EngineRow.created.desc(), EngineRow.id.desc(), EngineLabelRow.label)
+        .order_by(EngineRow.created.desc(), EngineRow.id.desc())
     )
-    by_label = [row._asdict() for row in session.execute(statement)]
-    return [_engine(list(rows)) for _, rows in groupby(by_label, key=itemgetter("id"))]
+    found = session.execute(statement).all()
+    # Several projects may have given an engine the same label.
+    return [
+        EngineEntry(**dict(zip(_NAMES, shown, strict=True)), labels=sorted(set((labels or "").split())))
+        for *shown, labels in found
+    ]
 
 
-def _engine(by_label: Sequence[Mapping[str, Any]]) -> EngineEntry:
-    """The engine of one or more rows that differ in their label."""
-    shown = dict(by_label[0])
-    measured, simulated = shown.pop("measured"), shown.pop("simulated")
-    del shown["label"]
-    # Several projects may have given it the same one.
-    labels = dict.fromkeys(row["label"] for row in by_label if row["label"] is not None)
-    return EngineEntry(**shown, labels=list(labels), metrics=measured or simulated)
+def _labels(project: str | None) -> ScalarSelect[str]:
+    """All labels of an engine that are seen, in one text: a row for each would repeat the rest of the engine."""
+    mine = EngineLabelRow.engine_id == EngineRow.id, *labels_seen(project)
+    return select(func.aggregate_strings(EngineLabelRow.label, _SPACE)).where(*mine).scalar_subquery()
 
 
 def table_entry(table: TableRow, model: ModelRow) -> TableEntry:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from trtfarm.database.access import GrantRow
@@ -25,6 +25,8 @@ from trtfarm.database.work import JobRow, StepRow, SubmissionRow
 Condition = ColumnElement[bool]
 #: The engines of so many steps are looked up and sorted as quickly as a hundred are come across among a million.
 _FEW = 5_000
+#: Ids of engines, and of nothing else that is granted, lie between these however a database sorts letters.
+_OF_ENGINES = GrantRow.item >= "eng", GrantRow.item < "enh"
 _Made = aliased(EngineRow)
 
 
@@ -39,14 +41,21 @@ def visible_engines(session: Session, project: str | None) -> list[Condition]:
     """The same for a search of engines: those of a project that has few are looked up, else each one is asked."""
     if project is None:
         return []
-    if session.execute(_steps(project, StepRow.key).offset(_FEW).limit(1)).first() is None:
+    keys, grants = _steps(project, StepRow.key), _grants(project).where(*_OF_ENGINES)
+    # Who handed in so many times asked for as many engines, and to count the former is quicker.
+    more = (rows.offset(_FEW).limit(1).scalar_subquery() for rows in (_submissions(project), keys))
+    any_grant = grants.limit(1).scalar_subquery()
+    has_many, granted_any = session.execute(select(func.coalesce(*more).is_not(None), any_grant.is_not(None))).one()
+    if not has_many:
         made = select(_Made.id).join(StepRow, StepRow.key == _Made.key)
         made = made.join(SubmissionRow, SubmissionRow.id == StepRow.submission_id)
-        return [EngineRow.id.in_(made.where(SubmissionRow.project == project).union(_grants(project)))]
-    asked = _steps(project, StepRow.key).where(StepRow.key == EngineRow.key)
-    given = _grants(project).where(GrantRow.item == EngineRow.id)
+        made = made.where(SubmissionRow.project == project)
+        return [EngineRow.id.in_(made.union(grants) if granted_any else made)]
+    ways = [keys.where(StepRow.key == EngineRow.key)]
+    if granted_any:
+        ways.append(grants.where(GrantRow.item == EngineRow.id))
     # Values and no EXISTS, of which PostgreSQL would look up all that there are before it asks the first engine.
-    return [or_(*(one.limit(1).correlate(EngineRow).scalar_subquery().is_not(None) for one in (asked, given)))]
+    return [or_(*(way.limit(1).correlate(EngineRow).scalar_subquery().is_not(None) for way in ways))]
 
 
 def sees_blob(session: Session, digest: str, project: str | None) -> bool:
@@ -88,6 +97,10 @@ def give(database: Database, project: str, item: str) -> None:
 
 def _grants(project: str) -> Select[str]:
     return select(GrantRow.item).where(GrantRow.project == project)
+
+
+def _submissions(project: str) -> Select[str]:
+    return select(SubmissionRow.id).where(SubmissionRow.project == project)
 
 
 def _steps(project: str, column: Any) -> Select[Any]:
