@@ -87,7 +87,7 @@ def _claims(what: str, manager: JobManager) -> float:
 
 def _claim(manager: JobManager) -> float:
     begun = time.perf_counter()
-    capability = manager.waiting(_OFFERED)[0]
+    capability = manager.waiting(_OFFERED)[0].capability
     claim = manager.claim_next("worker", capability, _OFFERED)
     seconds = time.perf_counter() - begun
     if claim is None:

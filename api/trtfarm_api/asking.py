@@ -20,6 +20,7 @@ from trtfarm.errors import DataError, ToolchainError, UsageError
 from trtfarm.models.shapes import profile_of
 from trtfarm.models.summary import TensorType
 from trtfarm.planning import SubmissionRequest
+from trtfarm.requirements import MOST_MEMORY, MOST_REQUIRED, labels_of
 from trtfarm.routing import MOST_URGENT
 from trtfarm.shards import MOST_SHARDS
 from trtfarm.submissions.fitting import check_fit, data_of, found, tensor_types
@@ -108,6 +109,16 @@ class Asked(_Form):
     shards: Annotated[
         int, Field(ge=1, le=MOST_SHARDS, description="Shares of the data, which the reference calibrates at once.")
     ] = 1
+    require_labels: Annotated[
+        list[Word],
+        Field(max_length=MOST_REQUIRED, description="KEY=VALUE; its jobs run on workers that have all of them."),
+    ] = []
+    require_gpu_memory: Annotated[
+        int | None,
+        Field(
+            ge=0, le=MOST_MEMORY << 30, description="Bytes of the GPUs that its jobs run on; by the model unless given."
+        ),
+    ] = None
     fresh: Annotated[bool, Field(description="Do every step again, whatever is stored.")] = False
 
 
@@ -175,6 +186,8 @@ def request_of(session: Session, asked: Asked, choose: Choose, project: str | No
         search=asked.search,
         priority=asked.priority,
         shards=asked.shards,
+        require_labels=labels_of(asked.require_labels, most=MOST_REQUIRED),
+        require_gpu_memory=asked.require_gpu_memory,
         profiles=profile.as_dict(),
         quantizer_options=asked.quantizer_options.model_dump(),
         converter_options=asked.converter_options.model_dump(),

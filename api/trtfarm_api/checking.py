@@ -16,7 +16,7 @@ from trtfarm.farm import Farm
 from trtfarm.jobs.job import Job
 from trtfarm.jobs.state import JobState
 from trtfarm.submissions.engine_checks import KINDS, next_of_check
-from trtfarm.workers import why_waits
+from trtfarm.waiting import why_waits
 from trtfarm_api.operations import event_of
 from trtfarm_api.problems import problem_of
 from trtfarm_api.service import service_of
@@ -64,7 +64,7 @@ def _next(farm: Farm, request: Request, check: Check, fresh: set[ActionKind]) ->
 
 
 def _waits(farm: Farm, job: Job) -> str | None:
-    return why_waits(farm.database, job.capability) if job.state is JobState.QUEUED else None
+    return why_waits(farm.database, job.need) if job.state is JobState.QUEUED else None
 
 
 def _check_done(job: Job) -> None:

@@ -95,9 +95,10 @@ class _FarmCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         found = demand(self._database)
         for name, (field, words) in _BY_CAPABILITY.items():
-            metric = GaugeMetricFamily(name, words, labels=["capability"])
+            metric = GaugeMetricFamily(name, words, labels=["capability", "labels", "gpu_memory_gib"])
             for one in found:
-                metric.add_metric([one.capability], getattr(one, field))
+                kind = [one.capability, ",".join(one.labels), str(one.gpu_memory_gib)]
+                metric.add_metric(kind, getattr(one, field))
             yield metric
         yield self._workers()
         yield self._submissions()

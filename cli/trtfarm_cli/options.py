@@ -92,6 +92,14 @@ Shards = Annotated[
     int,
     typer.Option("--shards", min=1, max=MOST_SHARDS, help="Calibrate so many shares of the data at once; same table."),
 ]
+RequireLabels = Annotated[
+    list[str] | None,
+    typer.Option("--require-label", metavar="KEY=VALUE", help="Run on workers with this label; repeatable."),
+]
+RequireGpuMemory = Annotated[
+    str | None,
+    typer.Option("--require-gpu-memory", metavar="SIZE", help="Run on GPUs with so much memory, such as 40GiB."),
+]
 Quantile = Annotated[float | None, typer.Option("--quantile", help="For legacy and percentile; 0.9999 unless given.")]
 Cutoff = Annotated[float | None, typer.Option("--cutoff", help="Regression cutoff, for legacy; 1 unless given.")]
 

@@ -58,6 +58,8 @@ class Ask:
     search: bool = False
     priority: int = 0
     shards: int = 1
+    require_labels: Sequence[str] = ()
+    require_gpu_memory: int | None = None
     rest_in_float16: Sequence[str] = ()
     shapes: Sequence[str] = ()
     quantizer_options: Mapping[str, Any] = field(default_factory=dict)
@@ -86,6 +88,8 @@ class Ask:
             search=request.search,
             priority=request.priority,
             shards=request.shards,
+            require_labels=request.require_labels,
+            require_gpu_memory=request.require_gpu_memory,
             rest_in_float16=request.rest_in_float16,
             shapes=[_shape(name, profile) for name, profile in request.profiles.items()],
             quantizer_options=request.quantizer_options,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from trtfarm.build_options import DYNAMIC_RANGES, STRONGLY_TYPED, check_options
 from trtfarm.errors import UsageError
 from trtfarm.precisions import PRECISIONS, strongly_typed
+from trtfarm.requirements import MOST_MEMORY, MOST_REQUIRED, labels_of
 from trtfarm.routing import MOST_URGENT
 from trtfarm.shards import MOST_SHARDS
 from trtfarm.versions import TensorRTVersion
@@ -34,6 +35,7 @@ def check(request: SubmissionRequest) -> None:
         raise UsageError("a target is named twice", remedy="name each once")
     _check_types(request)
     _check_shards(request)
+    _check_place(request)
     if request.prequantized:
         _check_prequantized(request)
     elif PRECISIONS[request.precision].quantized:
@@ -72,6 +74,20 @@ def _check_types(request: SubmissionRequest) -> None:
         )
     if request.explicit and not PRECISIONS[request.precision].quantized:
         raise UsageError(f"{request.precision} has no Q/DQ nodes", remedy="leave --explicit out, or ask for int8")
+
+
+def _check_place(request: SubmissionRequest) -> None:
+    if labels_of(request.require_labels, most=MOST_REQUIRED) != request.require_labels:
+        raise UsageError("required labels are named twice or out of order", remedy="sort them")
+    memory = request.require_gpu_memory
+    if memory is not None and not 0 <= memory <= MOST_MEMORY << 30:
+        raise UsageError(f"no GPU has {memory} bytes of memory", remedy=f"require 0 to {MOST_MEMORY} GiB")
+    if memory and not any(target.on_gpu for target in (*request.targets, request.calibrate_on) if target):
+        raise UsageError(
+            "no job of this runs on a GPU, so that its memory does not matter",
+            cause="TensorRT-RTX builds ahead of time, on a CPU",
+            remedy="leave --require-gpu-memory out",
+        )
 
 
 def _check_shards(request: SubmissionRequest) -> None:

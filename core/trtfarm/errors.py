@@ -16,6 +16,7 @@ TrtfarmError
 ├── ServerError               what answers at a farm's address is no farm, or one of another release
 │   └── UnreachableError      nobody answers there, or the connection broke
 ├── ToolchainError            no toolchain can do this, or the one that should is broken
+│   └── NoWorkerError         one can, but on no worker with the labels or the memory that are required
 ├── SignatureError            an engine that no trusted key signed so, or a key that cannot be used
 ├── GateError                 built and measured, but less accurate than asked for
 ├── BuilderError              the builder child ended badly
@@ -137,6 +138,10 @@ class UnreachableError(ServerError):
 
 class ToolchainError(TrtfarmError):
     code = "no_toolchain"
+
+
+class NoWorkerError(ToolchainError):
+    code = "no_worker"
 
 
 class SignatureError(TrtfarmError):

@@ -35,7 +35,8 @@ class SubmissionRequest:
     `rest_in_float16` names targets whose toolchain lacks the float32 that int8 leaves the rest of a model in.
     With `search`, the nodes that lose too much for `max_drop` are looked for on the data of `dataset_id`, and left out.
     Jobs of a higher `priority` go first. The reference calibrates in `shards` shares of the data, which workers observe
-    at the same time.
+    at the same time. Its jobs run on workers with all of `require_labels`, and on GPUs of `require_gpu_memory` bytes or
+    more; None is what `submissions.placement` knows of them.
     """
 
     model_id: str
@@ -56,6 +57,8 @@ class SubmissionRequest:
     search: bool = False
     priority: int = 0
     shards: int = 1
+    require_labels: tuple[str, ...] = ()
+    require_gpu_memory: int | None = None
     profiles: Mapping[str, Any] = field(default_factory=dict)
     quantizer_options: Mapping[str, Any] = field(default_factory=dict)
     converter_options: Mapping[str, Any] = field(default_factory=dict)
@@ -117,6 +120,7 @@ class SubmissionRequest:
                 "targets": tuple(BuildTarget(**target) for target in data["targets"]),
                 "calibrate_on": BuildTarget(**calibrate_on) if calibrate_on else None,
                 "rest_in_float16": tuple(data.get("rest_in_float16", ())),
+                "require_labels": tuple(data.get("require_labels", ())),
             }
         )
 

@@ -16,6 +16,7 @@ import platformdirs
 
 from trtfarm.compute_capability import ComputeCapability
 from trtfarm.errors import UsageError
+from trtfarm.requirements import MOST_LABELS, labels_of
 
 _GIB = 1 << 30
 
@@ -34,6 +35,8 @@ class Settings:
     broker_url: str
     #: File of the Ed25519 key that signs engines; one in `home`, made on first use, where None.
     signing_key: Path | None
+    #: `key=value`, sorted: what jobs can require of this host, beside what it can do.
+    worker_labels: tuple[str, ...]
     #: What `submit` builds for when no `--target` is given.
     targets: tuple[ComputeCapability, ...]
     #: Builder children at once on this host's CPUs; beside them, one on each GPU.
@@ -61,6 +64,7 @@ class Settings:
             blob_url=env.get("TRTFARM_BLOB_URL") or (home / "blobs").as_uri(),
             broker_url=env.get("TRTFARM_BROKER_URL") or "filesystem://",
             signing_key=_path(env, "TRTFARM_SIGNING_KEY"),
+            worker_labels=_labels(env, "TRTFARM_WORKER_LABELS"),
             targets=_targets(env, "TRTFARM_TARGETS", "sm_86,sm_89"),
             slots=_count(env, "TRTFARM_SLOTS", 2),
             lease_seconds=_number(env, "TRTFARM_LEASE_SECONDS", 30, least=1),
@@ -126,6 +130,14 @@ def _count(env: Mapping[str, str], name: str, default: int) -> int:
     if value != int(value):
         raise UsageError(f"{name}={env[name]} cannot be used", remedy=f"set {name} to a whole number")
     return int(value)
+
+
+def _labels(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    texts = [part.strip() for part in env.get(name, "").split(",") if part.strip()]
+    try:
+        return labels_of(texts, most=MOST_LABELS)
+    except UsageError as error:
+        raise UsageError(f"{name}={env[name]} cannot be used", cause=error.message, remedy=error.remedy) from error
 
 
 def _targets(env: Mapping[str, str], name: str, default: str) -> tuple[ComputeCapability, ...]:

@@ -1,8 +1,8 @@
-"""The workers of a farm as its database knows them, and why a queued job waits for one."""
+"""The workers of a farm as its database knows them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -11,19 +11,16 @@ from typing import Any
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from trtfarm import routing
 from trtfarm.catalog.lookup import find_one
 from trtfarm.database.clock import from_now, now
 from trtfarm.database.session import Database
 from trtfarm.database.work import JobRow, WorkerRow
 from trtfarm.errors import NotFoundError
 from trtfarm.jobs.state import JobState
+from trtfarm.routing import Need, Station, fits, station_of
 
 #: Seconds after which the row of a worker that is gone is of no more use to anybody.
 _FORGOTTEN_SECONDS = 24 * 3600.0
-
-#: Workers that are named to somebody who waits for one of them.
-_SHOWN = 3
 
 
 class WorkerState(StrEnum):
@@ -56,10 +53,23 @@ class Worker:
     gpus: tuple[Mapping[str, Any], ...]
     started: datetime
     lease_until: datetime
+    labels: tuple[str, ...] = ()
+    #: Bytes of its host's memory; None where it does not tell.
+    memory_bytes: int | None = None
 
     @property
     def ready(self) -> bool:
         return self.alive and self.state is WorkerState.READY
+
+    @property
+    def station(self) -> Station:
+        """Where its jobs run."""
+        in_service = [gpu for gpu in self.gpus if not gpu.get("out_of_service")]
+        return station_of(self.labels, [(gpu["compute_capability"], gpu.get("memory_bytes", 0)) for gpu in in_service])
+
+    def does(self, need: Need) -> bool:
+        """Whether it may do a job that needs this, if it takes any."""
+        return fits(need, self.capabilities, self.station)
 
 
 def list_workers(database: Database, *, left: bool = False) -> list[Worker]:
@@ -67,11 +77,16 @@ def list_workers(database: Database, *, left: bool = False) -> list[Worker]:
 
     With `left` also those that have ended within a day.
     """
+    with database.read() as session:
+        return known_workers(session, left=left)
+
+
+def known_workers(session: Session, *, left: bool = False) -> list[Worker]:
+    """The same within a transaction."""
     wanted = select(WorkerRow, WorkerRow.lease_until > now()).order_by(WorkerRow.host, WorkerRow.started, WorkerRow.id)
     if not left:
         wanted = wanted.where(WorkerRow.state != WorkerState.LEFT.value)
-    with database.read() as session:
-        return [_worker(row, alive=alive) for row, alive in session.execute(wanted)]
+    return [_worker(row, alive=alive) for row, alive in session.execute(wanted)]
 
 
 def ready_workers(database: Database) -> list[Worker]:
@@ -83,11 +98,6 @@ def running_jobs(database: Database) -> dict[str, int]:
     running = select(JobRow.owner, func.count()).where(JobRow.state == JobState.RUNNING).group_by(JobRow.owner)
     with database.read() as session:
         return {str(owner): count for owner, count in session.execute(running)}
-
-
-def offered(workers: Iterable[Worker]) -> set[str]:
-    """What the workers can do together."""
-    return {word for worker in workers for word in worker.capabilities}
 
 
 def state_of(database: Database, worker_id: str) -> WorkerState | None:
@@ -123,50 +133,18 @@ def leave(session: Session, worker_id: str) -> None:
     session.execute(ended.values(state=WorkerState.LEFT.value, lease_until=now()))
 
 
-def succeed(session: Session, host: str, capabilities: Collection[str]) -> None:
-    """Forgets those that ended on a host and could do no more than one that begins there now."""
+def succeed(session: Session, host: str, capabilities: Collection[str], labels: Collection[str] = ()) -> None:
+    """Forgets those that ended on a host and had no more to offer than one that begins there now."""
     ended = session.scalars(
         select(WorkerRow).where(WorkerRow.host == host, WorkerRow.state == WorkerState.LEFT.value)
     ).all()
-    ids = [row.id for row in ended if set(row.capabilities) <= set(capabilities)]
+    ids = [row.id for row in ended if set(row.capabilities) <= set(capabilities) and set(row.labels) <= set(labels)]
     session.execute(delete(WorkerRow).where(WorkerRow.id.in_(ids)))
 
 
 def forget_silent(session: Session) -> None:
     """Removes the rows of workers that have been gone for a day."""
     session.execute(delete(WorkerRow).where(WorkerRow.lease_until < from_now(-_FORGOTTEN_SECONDS)))
-
-
-def why_waiting(capability: str, workers: Collection[Worker]) -> str | None:
-    """Why a queued job that needs a capability has nobody to do it; None where a worker would."""
-    alive = [worker for worker in workers if worker.alive]
-    offering = [worker for worker in alive if capability in worker.capabilities]
-    if any(worker.ready for worker in offering):
-        return None
-    needs = f"needs {routing.described(capability)}"
-    if offering:
-        return f"{needs}; " + ", ".join(f"{worker.id} offers it but is {worker.state}" for worker in offering)
-    out = [reason for worker in alive for reason in _out_of_service(worker, routing.gpu_of(capability))]
-    gone = [worker for worker in workers if not worker.alive and capability in worker.capabilities]
-    out += [
-        f"{worker.id} of {worker.host} did, and is gone since {worker.lease_until:%Y-%m-%d %H:%M} UTC"
-        for worker in sorted(gone, key=lambda worker: worker.lease_until)[-_SHOWN:]
-    ]
-    up = "; ".join(f"{worker.id} ({', '.join(map(routing.described, worker.capabilities))})" for worker in alive)
-    return "; ".join([needs, "no worker offers it", *out, f"workers up: {up or 'none'}"])
-
-
-def why_waits(database: Database, capability: str) -> str | None:
-    """The same, of the farm's workers as they are now."""
-    return why_waiting(capability, list_workers(database, left=True))
-
-
-def _out_of_service(worker: Worker, compute_capability: str | None) -> list[str]:
-    return [
-        f"{gpu['name']} of {worker.id} is out of service: {gpu['out_of_service']}"
-        for gpu in worker.gpus
-        if gpu.get("compute_capability") == compute_capability and gpu.get("out_of_service")
-    ]
 
 
 def _worker(row: WorkerRow, *, alive: bool) -> Worker:
@@ -182,4 +160,6 @@ def _worker(row: WorkerRow, *, alive: bool) -> Worker:
         gpus=tuple(row.gpus),
         started=row.started,
         lease_until=row.lease_until,
+        labels=tuple(row.labels),
+        memory_bytes=row.memory_bytes,
     )

@@ -17,7 +17,7 @@ from tests.integration.servers.process import free_port
 from tests.integration.servers.rabbitmq_server import PROGRAM, RabbitMqNode
 from trtfarm import routing
 
-_QUEUES = tuple(map(routing.queue_of, (routing.CPU, f"tensorrt-rtx-{TENSORRT}")))
+_QUEUES = tuple(routing.queues_of((routing.CPU, f"tensorrt-rtx-{TENSORRT}"), ()))
 
 
 class Broker(Protocol):

@@ -34,7 +34,7 @@ from trtfarm_worker.inline import see_through
 from trtfarm_worker.toolchains.registry import ToolchainRegistry
 
 RTX = "tensorrt-rtx-1.7.1.116"
-QUEUES = tuple(map(routing.queue_of, (routing.CPU, RTX)))
+QUEUES = tuple(routing.queues_of((routing.CPU, RTX), ()))
 #: A worker looks for jobs by itself every 5 s: what it begins sooner than this, a message has told it of.
 _HINTED_WITHIN = 4.0
 _CLI = ["-m", "trtfarm_cli"]
@@ -108,7 +108,13 @@ class BrokerContract:
         assert messages(lenet.farm) == 3
         broker.empty()
         assert messages(lenet.farm) == 0
-        repairs = reconcile(lenet.farm.jobs, publisher, offered=[RTX], advance=lenet.farm.advance, hint_after_seconds=0)
+        repairs = reconcile(
+            lenet.farm.jobs,
+            publisher,
+            offered=lambda need: need.capability == RTX,
+            advance=lenet.farm.advance,
+            hint_after_seconds=0,
+        )
         assert (set(repairs.hinted), messages(lenet.farm)) == (set(queued), 3)
         broker.empty()
         with program([*_CLI, "worker"], host(tmp_path, ENGINE)):

@@ -24,7 +24,7 @@ from trtfarm.jobs.job import Claim, Job
 from trtfarm.jobs.manager import JobManager
 from trtfarm.jobs.reconcile import reconcile
 from trtfarm.jobs.state import JobState
-from trtfarm.routing import CPU
+from trtfarm.routing import CPU, Need, Opening
 
 CRASH = BuilderMemoryError("the builder was killed by the kernel")
 BAD_MODEL = ModelError("the model is truncated")
@@ -56,6 +56,10 @@ def claimed(database: Database, manager: JobManager, name: str = "a") -> Claim:
 def finish(database: Database, manager: JobManager, claim: Claim, **result: Any) -> Job:
     with database.write() as session:
         return manager.finish(session, claim, result)
+
+
+def _on_cpus(need: Need) -> bool:
+    return need.capability == CPU
 
 
 class JobContract:
@@ -140,13 +144,13 @@ class JobContract:
         submitted(database, manager, "older")
         submitted(database, manager, "ahead", **AHEAD_OF_TIME)
         submitted(database, manager, "elsewhere", priority=9, **ON_GPU)
-        assert manager.waiting(can) == [CPU, "tensorrt-rtx-1.7.1.116"]
+        assert manager.waiting(can) == [Opening(CPU), Opening("tensorrt-rtx-1.7.1.116")]
         submitted(database, manager, "urgent", priority=5, **AHEAD_OF_TIME)
-        assert manager.waiting(can) == ["tensorrt-rtx-1.7.1.116", CPU]
-        assert manager.waiting(["tensorrt-8.5.3.1/sm_90"]) == ["tensorrt-8.5.3.1/sm_90"]
+        assert manager.waiting(can) == [Opening("tensorrt-rtx-1.7.1.116"), Opening(CPU)]
+        assert manager.waiting(["tensorrt-8.5.3.1/sm_90"]) == [Opening("tensorrt-8.5.3.1/sm_90")]
         while manager.claim_next("worker", CPU):
             pass
-        assert manager.waiting(can) == ["tensorrt-rtx-1.7.1.116"]
+        assert manager.waiting(can) == [Opening("tensorrt-rtx-1.7.1.116")]
 
     def test_the_users_fault_fails_at_once(self, database: Database, manager: JobManager) -> None:
         job = manager.fail(claimed(database, manager), BAD_MODEL)
@@ -312,19 +316,19 @@ class JobContract:
         def advance() -> None:
             submitted(database, manager, "found by advance")
 
-        repairs = reconcile(manager, publisher, offered=[CPU], advance=advance)
+        repairs = reconcile(manager, publisher, offered=_on_cpus, advance=advance)
         assert [(job.id, job.state) for job in repairs.expired] == [(lost.job.id, JobState.QUEUED)]
         assert set(told) == set(repairs.hinted) > {lost.job.id, waiting.id}
         assert len(told) == 3
-        quiet = reconcile(manager, publisher, offered=[CPU], advance=lambda: None)
+        quiet = reconcile(manager, publisher, offered=_on_cpus, advance=lambda: None)
         assert (quiet.expired, quiet.hinted) == ((), ())
-        loud = reconcile(manager, publisher, offered=[CPU], advance=lambda: None, hint_after_seconds=-1)
+        loud = reconcile(manager, publisher, offered=_on_cpus, advance=lambda: None, hint_after_seconds=-1)
         assert len(loud.hinted) == 3
 
     def test_nobody_is_told_of_what_nobody_can_do(self, database: Database, manager: JobManager) -> None:
         job = submitted(database, manager, "on a GPU", **ON_GPU)
-        assert reconcile(manager, lambda _: True, offered=[CPU], advance=lambda: None).hinted == ()
-        assert reconcile(manager, lambda _: True, offered=[job.capability], advance=lambda: None).hinted == (job.id,)
+        assert reconcile(manager, lambda _: True, offered=_on_cpus, advance=lambda: None).hinted == ()
+        assert reconcile(manager, lambda _: True, offered=job.need.__eq__, advance=lambda: None).hinted == (job.id,)
 
     def test_a_broker_that_is_down_is_asked_once_a_round(self, database: Database, manager: JobManager) -> None:
         for name in ("a", "b", "c"):
@@ -335,6 +339,6 @@ class JobContract:
             asked.append(job.id)
             return len(asked) == 1
 
-        assert len(reconcile(manager, publisher, offered=[CPU], advance=lambda: None).hinted) == 1
+        assert len(reconcile(manager, publisher, offered=_on_cpus, advance=lambda: None).hinted) == 1
         assert len(asked) == 2
-        assert len(manager.unhinted(60, [CPU])) == 2
+        assert len(manager.unhinted(60, [Need(CPU)])) == 2

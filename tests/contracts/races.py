@@ -20,7 +20,7 @@ from trtfarm.jobs.history import events_since
 from trtfarm.jobs.manager import JobManager
 from trtfarm.jobs.sharing import Share
 from trtfarm.projects import set_share
-from trtfarm.routing import CPU
+from trtfarm.routing import CPU, Need
 
 PROCESSES = 3
 JOBS = 24
@@ -55,7 +55,7 @@ def prepare_at_once(url: str, _number: int) -> str | None:
 def claim_by_hint(url: str, number: int) -> list[str]:
     """Every process is told of every job, as when a broker delivers twice."""
     database, manager = _opened(url)
-    ids = [job.id for job in manager.unhinted(0, [CPU])]
+    ids = [job.id for job in manager.unhinted(0, [Need(CPU)])]
     _start.wait()
     won = [job_id for job_id in ids if manager.claim(job_id, f"worker {number}")]
     database.close()

@@ -66,7 +66,7 @@ class SharingContract:
         _queue(database, manager, "one", 10)
         taken: Counter[str] = Counter()
         for _ in range(8):
-            claim = manager.claim_next("worker", manager.waiting(offered)[0], offered)
+            claim = manager.claim_next("worker", manager.waiting(offered)[0].capability, offered)
             assert claim is not None
             taken[claim.job.project] += 1
         assert taken == {"both": 4, "one": 4}

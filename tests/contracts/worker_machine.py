@@ -30,16 +30,16 @@ from trtfarm.errors import NotFoundError
 from trtfarm.farm import Farm
 from trtfarm.jobs.job import Claim
 from trtfarm.jobs.state import JobState
+from trtfarm.routing import Need
 from trtfarm.settings import Settings
+from trtfarm.waiting import why_waiting
 from trtfarm.workers import (
     WorkerState,
     forget_silent,
     list_workers,
-    offered,
     ready_workers,
     set_state,
     state_of,
-    why_waiting,
 )
 from trtfarm_worker.offers import Offer
 from trtfarm_worker.presence import WORKER, Presence
@@ -165,7 +165,8 @@ class _Machine(RuleBasedStateMachine):
             assert (worker.state, worker.alive, worker.ready) == (one.state, not one.silent, one.ready)
         ready = {name for name, one in self.expected.items() if one.ready}
         assert {worker.id for worker in ready_workers(self.database)} == ready
-        assert offered(ready_workers(self.database)) == {word for name in ready for word in self.expected[name].words}
+        able = {word for worker in ready_workers(self.database) for word in worker.capabilities}
+        assert able == {word for name in ready for word in self.expected[name].words}
         for name, one in self.expected.items():
             assert state_of(self.database, name) == (None if one.state is WorkerState.LEFT else one.state)
 
@@ -174,7 +175,7 @@ class _Machine(RuleBasedStateMachine):
         workers = list_workers(self.database, left=True)
         for word in ("cpu", f"tensorrt-rtx-{_RTX.version}"):
             ready = any(word in one.words for one in self.expected.values() if one.ready)
-            assert (why_waiting(word, workers) is None) == ready
+            assert (why_waiting(Need(word), workers) is None) == ready
 
     def teardown(self) -> None:
         """However the workers ended, their jobs go on with one that arrives then."""

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from trtfarm import routing
+from trtfarm.requirements import Requirements
+from trtfarm.routing import Need
 
 
 @pytest.mark.parametrize(
@@ -30,5 +32,13 @@ def test_only_a_tensorrt_that_works_on_a_gpu_takes_one() -> None:
 
 def test_people_read_it_otherwise_than_brokers() -> None:
     assert routing.described("tensorrt-8.5.3.1/sm_90") == "tensorrt-8.5.3.1 on sm_90"
-    assert routing.queue_of("tensorrt-8.5.3.1/sm_90") == "trtfarm.tensorrt-8.5.3.1_sm_90"
-    assert routing.queue_of("cpu") == "trtfarm.cpu"
+    assert routing.queue_of(Need("tensorrt-8.5.3.1/sm_90")) == "trtfarm.tensorrt-8.5.3.1_sm_90"
+    assert routing.queue_of(Need("cpu")) == "trtfarm.cpu"
+
+
+def test_a_worker_hears_of_jobs_that_require_what_it_has() -> None:
+    heard = routing.queues_of(["cpu", "tensorrt-8.5.3.1/sm_90"], ["rack=a1", "zone=b"])
+    assert heard[:3] == ["trtfarm.cpu", "trtfarm.cpu.rack_a1", "trtfarm.cpu.zone_b"]
+    for labels in ((), ("rack=a1",), ("rack=a1", "zone=b"), ("zone=b",)):
+        assert routing.queue_of(Need("tensorrt-8.5.3.1/sm_90", Requirements(labels=labels, gpu_memory_gib=9))) in heard
+    assert routing.queue_of(Need("cpu", Requirements(labels=("rack=b",)))) not in heard

@@ -12,19 +12,18 @@ from trtfarm.database.clock import from_now
 from trtfarm.database.session import Database
 from trtfarm.database.work import WorkerRow
 from trtfarm.errors import NotFoundError
+from trtfarm.routing import Need
+from trtfarm.waiting import why_waiting, why_waits
 from trtfarm.workers import (
     Worker,
     WorkerState,
     forget_silent,
     leave,
     list_workers,
-    offered,
     ready_workers,
     set_state,
     state_of,
     succeed,
-    why_waiting,
-    why_waits,
 )
 
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -46,8 +45,7 @@ _GPU = replace(_CPU, id="wrk_gpu", capabilities=("cpu", "tensorrt-8.5.3.1/sm_90"
 
 
 def test_a_job_that_somebody_would_do_waits_for_its_turn_alone() -> None:
-    assert why_waiting("tensorrt-8.5.3.1/sm_90", [_CPU, _GPU]) is None
-    assert offered([_CPU, _GPU]) == {"cpu", "tensorrt-rtx-1.7.1.116", "tensorrt-8.5.3.1/sm_90"}
+    assert why_waiting(Need("tensorrt-8.5.3.1/sm_90"), [_CPU, _GPU]) is None
 
 
 @pytest.mark.parametrize(
@@ -75,7 +73,7 @@ def test_a_job_that_somebody_would_do_waits_for_its_turn_alone() -> None:
     ],
 )
 def test_what_nobody_does_is_explained(workers: list[Worker], reason: str) -> None:
-    assert why_waiting("tensorrt-8.5.3.1/sm_90", workers) == reason
+    assert why_waiting(Need("tensorrt-8.5.3.1/sm_90"), workers) == reason
 
 
 def test_a_worker_that_is_silent_or_paused_takes_no_jobs(database: Database) -> None:
@@ -112,7 +110,7 @@ def test_what_a_worker_could_do_is_known_for_a_day_after_it_has_ended(database: 
     assert state_of(database, "wrk_1") is None
     with pytest.raises(NotFoundError, match="has ended"):
         set_state(database, "wrk_1", WorkerState.READY)
-    reason = why_waits(database, "tensorrt-8.5.3.1/sm_90")
+    reason = why_waits(database, Need("tensorrt-8.5.3.1/sm_90"))
     assert reason is not None
     assert "wrk_1 of far did, and is gone since 2" in reason
     with database.write() as session:

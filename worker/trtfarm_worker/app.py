@@ -47,7 +47,7 @@ def make_app(settings: Settings) -> Celery:
         task_ignore_result=True,
         task_serializer="json",
         accept_content=["json"],
-        task_default_queue=routing.queue_of(routing.CPU),
+        task_default_queue=routing.queue_of(routing.Need(routing.CPU)),
         worker_prefetch_multiplier=1,
         worker_enable_remote_control=False,
         worker_hijack_root_logger=False,
@@ -116,7 +116,7 @@ class CeleryPublisher:
 
     def __call__(self, job: Job) -> bool:
         try:
-            queue = routing.queue_of(job.capability)
+            queue = routing.queue_of(job.need)
             self._app.send_task(RUN_TASK, args=[job.id], queue=queue, ignore_result=True, retry=False)
         except (OperationalError, OSError) as error:
             _log.warning("the broker took no message", job=job.id, error=str(error))

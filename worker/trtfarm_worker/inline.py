@@ -16,7 +16,8 @@ from trtfarm.jobs.reconcile import Publisher, publish
 from trtfarm.jobs.state import JobState, StepState, SubmissionState
 from trtfarm.settings import Settings
 from trtfarm.submissions.submission import Submission
-from trtfarm.workers import list_workers, why_waiting
+from trtfarm.waiting import why_waiting
+from trtfarm.workers import list_workers
 from trtfarm_worker.anticipation import Anticipation
 from trtfarm_worker.builder.events import LogLine, Progress
 from trtfarm_worker.logs import logger
@@ -135,12 +136,12 @@ class _Drive:
     def _start(self, queued: list[Job], pool: ThreadPoolExecutor) -> None:
         """Begins those of the queued jobs that no worker would do and that there is a place for."""
         workers = list_workers(self._farm.database, left=True)
-        left = [(job, reason) for job in queued if (reason := why_waiting(job.capability, workers))]
+        left = [(job, reason) for job in queued if (reason := why_waiting(job.need, workers))]
         mine = self._runner.offer() if left else Offer()
         for job, reason in left:
-            if job.capability not in mine.capabilities:
+            if not mine.does(job.need):
                 self._excuse(job, [reason, *mine.troubles(job.capability)])
-            elif (place := self._runner.reserve(job.capability)) is not None:
+            elif (place := self._runner.reserve(job.need.opening)) is not None:
                 self._followed.pop(job.id, None)
                 self._mine[job.id] = pool.submit(self._run, job.id, place)
             else:

@@ -19,13 +19,26 @@ class Offer:
     gpus: Sequence[GpuStatus] = ()
     #: Why no GPU was found, where a TensorRT looked for one.
     no_gpus: str | None = None
+    labels: Sequence[str] = ()
 
     @property
     def capabilities(self) -> list[str]:
         """What jobs may need that are done here; a GPU that is out of service adds nothing."""
-        in_service = [status.gpu for status in self.gpus if status.out_of_service is None]
-        words = {word for toolchain in self.toolchains for word in _offered(toolchain, in_service)}
+        words = {word for toolchain in self.toolchains for word in _offered(toolchain, self._in_service)}
         return sorted({routing.CPU} | words)
+
+    @property
+    def station(self) -> routing.Station:
+        """Where jobs are done here."""
+        return routing.station_of(self.labels, [gpu.size for gpu in self._in_service])
+
+    @property
+    def _in_service(self) -> list[Gpu]:
+        return [status.gpu for status in self.gpus if status.out_of_service is None]
+
+    def does(self, need: routing.Need) -> bool:
+        """Whether a job that needs this may be done here."""
+        return routing.fits(need, self.capabilities, self.station)
 
     def troubles(self, capability: str) -> list[str]:
         """What is the matter with the GPUs here that a job would need."""
@@ -42,11 +55,11 @@ class Offer:
         ]
 
 
-def current_offer(toolchains: Sequence[Toolchain], places: Places) -> Offer:
+def current_offer(toolchains: Sequence[Toolchain], places: Places, labels: Sequence[str] = ()) -> Offer:
     """What can be done here now. GPUs are looked for only if a TensorRT would use them, because that takes time."""
     if not any(toolchain.kind is ToolchainKind.TENSORRT for toolchain in toolchains):
-        return Offer(toolchains=toolchains)
-    return Offer(toolchains=toolchains, gpus=places.gpus(), no_gpus=places.keeper.reason)
+        return Offer(toolchains=toolchains, labels=labels)
+    return Offer(toolchains=toolchains, gpus=places.gpus(), no_gpus=places.keeper.reason, labels=labels)
 
 
 def _offered(toolchain: Toolchain, gpus: Sequence[Gpu]) -> list[str]:

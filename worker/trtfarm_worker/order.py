@@ -55,6 +55,8 @@ class Order:
     timing_cache: bool = True
     priority: int = 0
     shards: int = 1
+    require_labels: tuple[str, ...] = ()
+    require_gpu_memory: int | None = None
     build_options: Mapping[str, Any] = field(default_factory=dict)
 
     def quantizer_options(self) -> dict[str, list[str]]:

@@ -87,6 +87,8 @@ def take(
             timing_cache=order.timing_cache,
             priority=order.priority,
             shards=order.shards,
+            require_labels=order.require_labels,
+            require_gpu_memory=order.require_gpu_memory,
             rest_in_float16=in_float16,
             profiles=profiles[0].as_dict(),
             quantizer_options=order.quantizer_options(),

@@ -59,7 +59,7 @@ class Presence:
         if self._role == WORKER:
             offered = self._offered()
             with self._farm.database.write() as session:
-                succeed(session, socket.gethostname(), offered["capabilities"])
+                succeed(session, socket.gethostname(), offered["capabilities"], offered["labels"])
                 self._register(session, offered)
             self._thread.start()
         return self
@@ -95,6 +95,8 @@ class Presence:
             "toolchains": [toolchain.as_dict() for toolchain in offer.toolchains],
             "capabilities": offer.capabilities,
             "gpus": [status.as_dict() for status in offer.gpus],
+            "labels": list(offer.labels),
+            "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         }
 
     def _renew(self) -> None:

@@ -22,6 +22,7 @@ from trtfarm.farm import Farm
 from trtfarm.file_errors import storage_errors
 from trtfarm.jobs import history
 from trtfarm.jobs.job import Claim, Job
+from trtfarm.routing import Opening
 from trtfarm_worker.builder.cancellation import CancelToken
 from trtfarm_worker.builder.events import LogLine, Progress
 from trtfarm_worker.builder.request import BuilderAnswer, BuilderRequest, Limits
@@ -93,11 +94,11 @@ class Runner:
 
     def offer(self) -> Offer:
         """What can be done here now."""
-        return current_offer(self._toolchains(), self._places)
+        return current_offer(self._toolchains(), self._places, self._farm.settings.worker_labels)
 
-    def reserve(self, capability: str) -> Place | None:
-        """Room for a job that needs this, for `run`; None if there is none now."""
-        return None if self._stopping.is_set() else self._places.take(capability)
+    def reserve(self, opening: Opening) -> Place | None:
+        """Room for a job that takes this, for `run`; None if there is none now."""
+        return None if self._stopping.is_set() else self._places.take(opening)
 
     def run(self, job_id: str, place: Place | None = None) -> bool:
         """Does the job in a place that was reserved for it, or else in one that is free.
@@ -106,19 +107,23 @@ class Runner:
         here. Raises StorageError when the database cannot be told how the job ended; then its lease runs out.
         """
         try:
-            place = place or self.reserve(self._farm.jobs.get(job_id).capability)
+            place = place or self.reserve(self._farm.jobs.get(job_id).need.opening)
         except NotFoundError:
             return False
         return place is not None and self._run_in(place, lambda: self._farm.jobs.claim(job_id, self._owner))
 
     def run_next(self) -> bool:
         """Does the job whose turn it is of those that can be done here now; False if there is none, or no place."""
-        offered = self.offer().capabilities
-        for capability in self._farm.jobs.waiting(offered):
-            place = self.reserve(capability)
-            if place and self._run_in(place, partial(self._farm.jobs.claim_next, self._owner, capability, offered)):
+        offer = self.offer()
+        for opening in self._farm.jobs.waiting(offer.capabilities, offer.station):
+            place = self.reserve(opening)
+            if place and self._run_in(place, partial(self._claim_next, opening.capability, offer, place)):
                 return True
         return False
+
+    def _claim_next(self, capability: str, offer: Offer, place: Place) -> Claim | None:
+        """Of the jobs whose turn it is, one that may be done in this place."""
+        return self._farm.jobs.claim_next(self._owner, capability, offer.capabilities, place.station(offer.labels))
 
     def _run_in(self, place: Place, claim: Callable[[], Claim | None]) -> bool:
         """Does what can be claimed, and gives the place back."""

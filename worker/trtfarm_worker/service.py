@@ -21,8 +21,9 @@ from trtfarm import routing
 from trtfarm.errors import StorageError
 from trtfarm.farm import Farm
 from trtfarm.jobs.reconcile import publish, reconcile
+from trtfarm.routing import Need
 from trtfarm.settings import Settings
-from trtfarm.workers import forget_silent, offered, ready_workers
+from trtfarm.workers import forget_silent, ready_workers
 from trtfarm_worker.app import RUN_TASK, CeleryPublisher, make_app
 from trtfarm_worker.builder.supervisor import run_builder
 from trtfarm_worker.gpus.keeper import GpuKeeper, keeper_of_host
@@ -51,7 +52,12 @@ def work(settings: Settings, *, build: Build = run_builder) -> bool:
     places, slots = Places(settings.slots, lambda: keeper), settings.slots + len(keeper.gpus)
     with (
         Farm.open(settings) as farm,
-        Presence(farm, WORKER, offer=lambda: current_offer(registry.toolchains(), places), slots=slots) as presence,
+        Presence(
+            farm,
+            WORKER,
+            offer=lambda: current_offer(registry.toolchains(), places, settings.worker_labels),
+            slots=slots,
+        ) as presence,
     ):
         app, publish_all = make_app(settings), _publisher(farm, settings)
         runner = Runner(
@@ -74,17 +80,18 @@ def work(settings: Settings, *, build: Build = run_builder) -> bool:
         # Celery warns of root for the sake of pickled messages; ours are JSON.
         warnings.filterwarnings("ignore", category=SecurityWarning)
         with hands:
-            app.worker_main(_celery_arguments(presence.owner, slots, capabilities))
+            queues = routing.queues_of(capabilities, settings.worker_labels)
+            app.worker_main(_celery_arguments(presence.owner, slots, queues))
         return hands.drained
 
 
-def _celery_arguments(owner: str, slots: int, capabilities: Sequence[str]) -> list[str]:
+def _celery_arguments(owner: str, slots: int, queues: Sequence[str]) -> list[str]:
     return [
         "--quiet",  # no banner on stdout
         "worker",
         "--pool=threads",
         f"--concurrency={slots}",
-        f"--queues={','.join(map(routing.queue_of, capabilities))}",
+        f"--queues={','.join(queues)}",
         "--loglevel=WARNING",
         "--without-gossip",
         "--without-mingle",
@@ -155,7 +162,11 @@ def _put_right(farm: Farm, tell: CeleryPublisher) -> None:
     with farm.database.write() as session:
         forget_silent(session)
     ready = ready_workers(farm.database)
-    repairs = reconcile(farm.jobs, tell, offered=offered(ready), advance=farm.advance)
+
+    def offered(need: Need) -> bool:
+        return any(worker.does(need) for worker in ready)
+
+    repairs = reconcile(farm.jobs, tell, offered=offered, advance=farm.advance)
     if repairs.expired or repairs.hinted:
         _log.info("reconciled", **{name: len(value) for name, value in asdict(repairs).items()})
 
@@ -172,7 +183,11 @@ def up(settings: Settings, tell: Callable[[str], None], *, drained_code: int, ap
     programs = {"worker": [], "reconciler": [], **({} if api_port is None else {"api": ["--port", str(api_port)]})}
     keep_running(
         {name: [*program, name, *more] for name, more in programs.items()},
-        environment={**os.environ, "TRTFARM_HOME": str(settings.home)},
+        environment={
+            **os.environ,
+            "TRTFARM_HOME": str(settings.home),
+            "TRTFARM_WORKER_LABELS": ",".join(settings.worker_labels),
+        },
         tell=tell,
         left_code=drained_code,
     )

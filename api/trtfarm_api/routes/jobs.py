@@ -21,7 +21,7 @@ from trtfarm.jobs.queries import list_jobs
 from trtfarm.jobs.state import JobState
 from trtfarm.submissions.cancelling import projects_waiting_for
 from trtfarm.submissions.explain import Nearest, nearest
-from trtfarm.workers import why_waits
+from trtfarm.waiting import why_waits
 from trtfarm_api.access import Actor, FarmHere, Reader, Submitter
 from trtfarm_api.auditing import note
 from trtfarm_api.names import Name
@@ -102,7 +102,7 @@ def details(farm: Farm, actor: Actor, job: Job) -> JobDetails:
 
 
 def _waits(farm: Farm, job: Job) -> str | None:
-    return why_waits(farm.database, job.capability) if job.state is JobState.QUEUED else None
+    return why_waits(farm.database, job.need) if job.state is JobState.QUEUED else None
 
 
 @router.get(

@@ -6,17 +6,21 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, BackgroundTasks, Header, Request, Response, status
 from pydantic import BaseModel
+from sqlalchemy.orm import Session
 from sse_starlette import EventSourceResponse
 
 from trtfarm.catalog.lookup import find_one
 from trtfarm.database.schema import SubmissionRow
 from trtfarm.digests import digest_of_json
+from trtfarm.farm import Farm
 from trtfarm.jobs.state import SubmissionState
+from trtfarm.planning import SubmissionRequest
 from trtfarm.submissions.explain import explain
 from trtfarm.submissions.facts import facts_of
 from trtfarm.submissions.listing import SubmissionEntry, find_submissions
+from trtfarm.submissions.placement import check_placed
 from trtfarm.submissions.submission import KEY_PATTERN, LONGEST_KEY, Sender
-from trtfarm.workers import list_workers, why_waiting
+from trtfarm.workers import list_workers
 from trtfarm_api.access import Actor, FarmHere, Reader, Submitter
 from trtfarm_api.accuracies import ByAccuracy
 from trtfarm_api.asking import Asked, request_of
@@ -119,11 +123,10 @@ def cancel(farm: FarmHere, actor: Submitter, submission: Name, request: Request)
 @router.post("/plan")
 def plan(farm: FarmHere, actor: Submitter, request: Request, asked: Asked) -> Plan:
     """What would happen, without doing anything: what is stored already, and what differs where it is not."""
-    workers = list_workers(farm.database, left=True)
     with farm.database.read() as session:
-        wanted = request_of(session, asked, service_of(request).choose, actor.sees)
+        wanted = _placed(farm, session, request_of(session, asked, service_of(request).choose, actor.sees))
         found = explain(
-            session, wanted, farm.complete, waits=lambda word: why_waiting(word, workers), project=actor.sees
+            session, wanted, farm.complete, workers=list_workers(farm.database, left=True), project=actor.sees
         )
     return Plan(steps=[explanation.as_dict() for explanation in found])
 
@@ -149,7 +152,7 @@ def submit(
     known = farm.sent_before(sender)
     if known is None:
         with farm.database.read() as session:
-            wanted = request_of(session, asked, service_of(request).choose, actor.sees)
+            wanted = _placed(farm, session, request_of(session, asked, service_of(request).choose, actor.sees))
         submission_id, queued = farm.submit(wanted, fresh=asked.fresh, sender=sender)
         later.add_task(service_of(request).announce, farm, queued)
     else:
@@ -157,6 +160,12 @@ def submit(
     note(request, submission=submission_id)
     response.headers["Location"] = f"/v1/submissions/{submission_id}"
     return SubmissionView.of(farm.submissions.get(submission_id))
+
+
+def _placed(farm: Farm, session: Session, wanted: SubmissionRequest) -> SubmissionRequest:
+    """The request. Raises NoWorkerError where nobody that was up within a day could take one of its jobs."""
+    check_placed(session, wanted, lambda: list_workers(farm.database, left=True))
+    return wanted
 
 
 def _sender(actor: Actor, asked: Asked, idempotency_key: str | None) -> Sender:

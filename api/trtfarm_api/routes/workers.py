@@ -45,6 +45,8 @@ class WorkerView(BaseModel):
     capabilities: list[str]
     toolchains: list[dict[str, Any]]
     gpus: list[dict[str, Any]]
+    labels: list[str]
+    memory_bytes: int | None
     started: str
     lease_until: str
 
@@ -147,6 +149,8 @@ def _view(worker: Worker, running: Mapping[str, int]) -> WorkerView:
         capabilities=list(worker.capabilities),
         toolchains=[_shown(toolchain) for toolchain in worker.toolchains],
         gpus=[dict(gpu) for gpu in worker.gpus],
+        labels=list(worker.labels),
+        memory_bytes=worker.memory_bytes,
         started=worker.started.isoformat(),
         lease_until=worker.lease_until.isoformat(),
     )

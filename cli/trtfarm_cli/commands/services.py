@@ -13,11 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from trtfarm.farm import Farm
+    from trtfarm.settings import Settings
     from trtfarm_api.asking import Choose, Chosen, Wanted
 
 
 _API_PORT = 8470
 _LARGEST_PORT = 65535
+WorkerLabels = Annotated[
+    list[str] | None,
+    typer.Option("--label", metavar="KEY=VALUE", help="What jobs can require of this worker; repeatable."),
+]
 ApiPort = Annotated[int, typer.Option(min=0, max=_LARGEST_PORT, help="Port of the API; 0 takes any.")]
 
 
@@ -32,30 +37,29 @@ def up(
     *,
     with_api: Annotated[bool, typer.Option("--api", help="Keep the HTTP API running, too, on 127.0.0.1.")] = False,
     api_port: ApiPort = _API_PORT,
+    label: WorkerLabels = None,
 ) -> None:
     """Keeps a worker and the reconciler running here.
 
     Until Ctrl-C or SIGTERM; what dies is started again.
     """
-    from trtfarm.settings import Settings
     from trtfarm_worker import service
 
+    settings = _settings(label)
     service.settle()
-    service.up(
-        Settings.from_environment(), output.say, drained_code=exits.DRAINED, api_port=api_port if with_api else None
-    )
+    service.up(settings, output.say, drained_code=exits.DRAINED, api_port=api_port if with_api else None)
 
 
-def worker() -> None:
+def worker(*, label: WorkerLabels = None) -> None:
     """Runs the jobs that this host can do.
 
     Until Ctrl-C or SIGTERM, when unfinished jobs go back to the queue, or until it is drained (exit code 20).
     """
-    from trtfarm.settings import Settings
     from trtfarm_worker import service
 
+    settings = _settings(label)
     service.settle()
-    if service.work(Settings.from_environment()):
+    if service.work(settings):
         raise typer.Exit(exits.DRAINED)
 
 
@@ -91,6 +95,17 @@ def api(
         ) from error
     service.settle()
     serve(Settings.from_environment(), host=host, port=port, announce=_announce, choose=_choose, tell=output.say)
+
+
+def _settings(labels: Sequence[str] | None) -> Settings:
+    """Those of the environment, with the labels of the command line where there are any."""
+    from dataclasses import replace
+
+    from trtfarm.requirements import MOST_LABELS, labels_of
+    from trtfarm.settings import Settings
+
+    settings = Settings.from_environment()
+    return replace(settings, worker_labels=labels_of(labels, most=MOST_LABELS)) if labels else settings
 
 
 def _announce(farm: Farm, job_ids: Sequence[str]) -> None:

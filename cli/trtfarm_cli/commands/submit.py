@@ -35,6 +35,8 @@ from trtfarm_cli.options import (
     NoTimingCache,
     PrecisionName,
     Quantile,
+    RequireGpuMemory,
+    RequireLabels,
     Restamp,
     Search,
     Shards,
@@ -44,7 +46,7 @@ from trtfarm_cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from trtfarm_cli.farms.any_farm import AnyFarm
     from trtfarm_worker.order import Order
@@ -98,6 +100,8 @@ def submit(
     priority: Annotated[
         int, typer.Option(min=-MOST_URGENT, max=MOST_URGENT, help="Jobs with a higher one go first; 0 unless given.")
     ] = 0,
+    require_label: RequireLabels = None,
+    require_gpu_memory: RequireGpuMemory = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Do every step again, whatever is stored.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be a hit and what would run.")
@@ -115,7 +119,9 @@ def submit(
     """
     from trtfarm.build_options import options_of
     from trtfarm.compute_capability import ComputeCapability
+    from trtfarm.requirements import MOST_REQUIRED, labels_of
     from trtfarm.versions import TensorRTVersion
+    from trtfarm_cli.quantities import bytes_of
     from trtfarm_worker.order import Order
     from trtfarm_worker.sites import CalibrateWith
 
@@ -149,6 +155,8 @@ def submit(
         timing_cache=not no_timing_cache,
         priority=priority,
         shards=shards,
+        require_labels=labels_of(require_label or (), most=MOST_REQUIRED),
+        require_gpu_memory=bytes_of(require_gpu_memory) if require_gpu_memory else None,
         build_options=options_of(option or (), builder_options, dynamic_ranges),
     )
     with open_any() as farm:
@@ -215,7 +223,19 @@ def _show_explanation(explanation: Mapping[str, Any]) -> None:
     else:
         output.emit(f"{step}: miss; the nearest is of {nearest['job_id']}, where")
         print_differences(nearest["differs"])
+    if needs := explanation["needs"]:
+        _show_place(needs, explanation["workers"])
     if explanation["waits"]:
         output.emit(f"  would wait: {explanation['waits']}")
     if explanation["reuse"]:
         output.emit(f"  from the table: {explanation['reuse']}")
+
+
+def _show_place(needs: Mapping[str, Any], workers: Sequence[str]) -> None:
+    """Where a step could run, if not on any worker that has the toolchain."""
+    from trtfarm.requirements import Requirements
+    from trtfarm.routing import Need
+
+    requires = Requirements(labels=tuple(needs["labels"]), gpu_memory_gib=needs["gpu_memory_gib"])
+    if requires != Requirements():
+        output.emit(f"  needs {Need(needs['capability'], requires)}: {', '.join(workers) or 'no worker that is ready'}")

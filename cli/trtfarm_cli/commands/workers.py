@@ -26,7 +26,7 @@ def list_(*, json: Json = False) -> None:
     if json:
         output.emit_json(found)
         return
-    columns = {"id": None, "host": None, "state": None, "jobs": None, "slots": None, "offers": None}
+    columns = dict.fromkeys(("id", "host", "state", "jobs", "slots", "memory", "labels", "offers"))
     output.emit_table([{**facts, **_words(facts)} for facts in found], columns)
     for facts in found:
         for gpu in facts["gpus"]:
@@ -73,7 +73,12 @@ def _words(worker: dict[str, Any]) -> dict[str, str]:
     from trtfarm import routing
 
     state = worker["state"] if worker["alive"] else "silent"
-    return {"state": state, "offers": ", ".join(map(routing.described, worker["capabilities"]))}
+    return {
+        "state": state,
+        "memory": output.size(worker["memory_bytes"]) if worker["memory_bytes"] else "",
+        "labels": ", ".join(worker["labels"]),
+        "offers": ", ".join(map(routing.described, worker["capabilities"])),
+    }
 
 
 def _gpu(gpu: dict[str, Any]) -> str:

@@ -7,6 +7,8 @@ from enum import StrEnum
 
 from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Enum, Integer, String, TypeDecorator
 
+from trtfarm.requirements import LONGEST_WORD, Requirements, requirements_of
+
 #: JSON with the order of keys kept: a table's scales are stored in network order, which PostgreSQL's JSONB would lose.
 #: Python's None is SQL's NULL, not JSON's null.
 Json = JSON(none_as_null=True)
@@ -34,6 +36,19 @@ class UtcTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Requires(TypeDecorator[Requirements]):
+    """Requirements as a word, which indexes hold and SQL can match; see `jobs.queue`."""
+
+    impl = String(LONGEST_WORD)
+    cache_ok = True
+
+    def process_bind_param(self, value: Requirements | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        return None if value is None else value.word
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Requirements | None:  # noqa: ARG002
+        return None if value is None else requirements_of(value)
 
 
 def one_of(states: type[StrEnum]) -> Enum:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Float, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import BigInteger, Float, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trtfarm.database.base import Base, Count, Created, JsonList, JsonObject, RowId, Time
-from trtfarm.database.columns import Counter, Digest, Id, UtcTime, one_of
+from trtfarm.database.columns import Counter, Digest, Id, Requires, UtcTime, one_of
 from trtfarm.jobs.state import JobState, StepState, SubmissionState
+from trtfarm.requirements import ANYWHERE, Requirements
 
 #: At most one job of a key is queued or running: the database itself keeps the promise of single-flight.
 LIVE_JOBS = text("state IN ('queued', 'running')")
@@ -36,6 +37,8 @@ class JobRow(Base):
     key: Mapped[str] = mapped_column(Digest)
     #: What a worker must offer to run it, such as `cpu` or `tensorrt-8.5.3.1/sm_90`.
     capability: Mapped[str] = mapped_column(String(100), default="cpu")
+    #: Which of those that offer it may run it.
+    requires: Mapped[Requirements] = mapped_column(Requires, default=ANYWHERE)
     request: Mapped[JsonObject]
     state: Mapped[JobState] = mapped_column(one_of(JobState))
     #: How often it was claimed; also the fencing token, so it only grows.
@@ -61,10 +64,12 @@ class JobRow(Base):
     project: Mapped[str] = mapped_column(String(100), default="default")
 
 
-# A queue for each project, in the order in which workers take its jobs, so that the first is found without a sort.
+# A queue for each kind of requirements and project, in the order in which workers take its jobs: the first one of it is
+# found without a sort.
 Index(
     "ix_jobs_queued",
     JobRow.capability,
+    JobRow.requires,
     JobRow.project,
     JobRow.priority.desc(),
     JobRow.queued_at,
@@ -155,6 +160,10 @@ class WorkerRow(Base):
     capabilities: Mapped[JsonList] = mapped_column(default=list)
     #: Name, UUID, compute capability, memory and health of each of its GPUs.
     gpus: Mapped[JsonList] = mapped_column(default=list)
+    #: `key=value`, as its operator gave them.
+    labels: Mapped[JsonList] = mapped_column(default=list)
+    #: Bytes of its host's memory; null where it does not tell.
+    memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
     #: Jobs it runs at once.
     slots: Mapped[Count]
     started: Mapped[Created]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import func, select
 
@@ -11,17 +11,21 @@ from trtfarm.database.session import Database
 from trtfarm.jobs.queue import QUEUED
 from trtfarm.jobs.rows import JOBS
 from trtfarm.jobs.state import JobState
-from trtfarm.workers import list_workers
+from trtfarm.routing import Need
+from trtfarm.workers import ready_workers
 
 
 @dataclass(frozen=True, kw_only=True)
 class Demand:
-    """Jobs that need one capability, and the slots of the workers that are ready and offer it.
+    """Jobs that need the same of their worker, and the slots of the workers that are ready and may do them.
 
-    A worker that offers several capabilities counts in each of them.
+    A worker that may do jobs of several kinds counts in each of them.
     """
 
     capability: str
+    #: What they require besides.
+    labels: tuple[str, ...]
+    gpu_memory_gib: int
     queued: int
     running: int
     #: Seconds that the job which has waited longest has; 0 where none waits.
@@ -30,24 +34,24 @@ class Demand:
 
 
 def demand(database: Database) -> list[Demand]:
-    """By capability, all that are needed or offered now."""
-    waiting = select(JOBS.c.capability, func.count(), func.min(JOBS.c.queued_at)).where(QUEUED)
-    busy = select(JOBS.c.capability, func.count()).where(JOBS.c.state == JobState.RUNNING)
+    """By what is needed, all that is needed or offered now."""
+    kind = JOBS.c.capability, JOBS.c.requires
+    waiting = select(*kind, func.count(), func.min(JOBS.c.queued_at)).where(QUEUED).group_by(*kind)
+    busy = select(*kind, func.count()).where(JOBS.c.state == JobState.RUNNING).group_by(*kind)
     with database.read() as session:
         moment = session.scalars(select(now())).one()
-        queued = {word: (count, oldest) for word, count, oldest in session.execute(waiting.group_by(JOBS.c.capability))}
-        running: dict[str, int] = dict(session.execute(busy.group_by(JOBS.c.capability)).all())
-    slots: dict[str, int] = {}
-    for worker in list_workers(database):
-        for word in worker.capabilities if worker.ready else ():
-            slots[word] = slots.get(word, 0) + worker.slots
+        queued = {Need(*need): (count, oldest) for *need, count, oldest in session.execute(waiting)}
+        running = {Need(*need): count for *need, count in session.execute(busy)}
+    ready = ready_workers(database)
+    offered = {Need(word) for worker in ready for word in worker.capabilities}
     return [
         Demand(
-            capability=word,
-            queued=queued[word][0] if word in queued else 0,
-            running=running.get(word, 0),
-            oldest_wait=max((moment - queued[word][1]).total_seconds(), 0.0) if word in queued else 0.0,
-            slots=slots.get(word, 0),
+            capability=need.capability,
+            **asdict(need.requires),
+            queued=queued[need][0] if need in queued else 0,
+            running=running.get(need, 0),
+            oldest_wait=max((moment - queued[need][1]).total_seconds(), 0.0) if need in queued else 0.0,
+            slots=sum(worker.slots for worker in ready if worker.does(need)),
         )
-        for word in sorted({*queued, *running, *slots})
+        for need in sorted({*queued, *running, *offered}, key=lambda need: (need.capability, need.requires.word))
     ]

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from trtfarm.jobs.state import JobState
+from trtfarm.requirements import Requirements
+from trtfarm.routing import Need
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +24,8 @@ class Job:
     key: str
     #: What a worker must offer to run it.
     capability: str
+    #: Which of those that offer it may run it.
+    requires: Requirements
     request: dict[str, Any]
     state: JobState
     attempt: int
@@ -40,6 +44,11 @@ class Job:
     error: dict[str, Any] | None
     result: dict[str, Any] | None
     project: str
+
+    @property
+    def need(self) -> Need:
+        """All that a worker must offer."""
+        return Need(self.capability, self.requires)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -21,6 +21,9 @@ from trtfarm.jobs.job import Claim, Job
 from trtfarm.jobs.rows import JOBS
 from trtfarm.jobs.rules import after_failure
 from trtfarm.jobs.state import RETRYABLE, JobState
+from trtfarm.requirements import ANYWHERE, Requirements
+from trtfarm.routing import NOWHERE, Need, Opening, Station
+from trtfarm.workers import known_workers
 
 
 class JobManager:
@@ -44,21 +47,24 @@ class JobManager:
         request: dict[str, Any],
         priority: int = 0,
         project: str = "default",
+        requires: Requirements = ANYWHERE,
     ) -> tuple[Job, bool]:
         """The live job of this key, and whether it was made now. The caller commits, and publishes only after that.
 
-        A second submission of a live key attaches to its job; it can raise the priority and withdraws a request to
-        cancel. A quarantined job is returned as it is: running it again would cost more workers.
+        A second submission of a live key attaches to its job; it can raise the priority and change what is required
+        (`_agreed`), and withdraws a request to cancel. A quarantined job is returned as it is: running it again would
+        cost more workers.
         """
         newest = select(JOBS).where(JOBS.c.key == key).order_by(JOBS.c.created.desc(), JOBS.c.id.desc()).limit(1)
         last = rows.first(session, newest)
         if last is not None and last.state is JobState.QUARANTINED:
             return last, False
+        wish: dict[str, Any] = {"priority": priority, "project": project, "requires": requires}
         while True:
-            made = self._insert(session, kind=kind, key=key, request=request, priority=priority, project=project)
+            made = self._insert(session, kind=kind, key=key, request=request, **wish)
             if made is not None:
                 return made, True
-            joined = self._join(session, key, priority, project)
+            joined = self._join(session, key, **wish)
             if joined is not None:
                 return joined, False
 
@@ -67,29 +73,33 @@ class JobManager:
         with self._database.write() as session:
             return self._claim(session, JOBS.c.id == job_id, owner)
 
-    def waiting(self, capabilities: Collection[str]) -> list[str]:
-        """Those of the capabilities that a free worker which offers them finds work for, in the order of `sharing`.
+    def waiting(self, capabilities: Collection[str], station: Station = NOWHERE) -> list[Opening]:
+        """What of its capabilities a free worker at a station finds work for, in the order of `sharing`.
 
         What it takes in the end, `claim_next` decides.
         """
         if not capabilities:
             return []
         with self._database.read() as session:
-            found = queue.next_turns(session, capabilities, capabilities)
-            return list(dict.fromkeys(turn.queue.capability for turn in found))
+            found = queue.next_turns(session, capabilities, capabilities, station)
+            openings = (Opening(turn.queue.need.capability, turn.queue.need.requires.gpu_memory_gib) for turn in found)
+            return list(dict.fromkeys(openings))
 
-    def claim_next(self, owner: str, capability: str, offered: Collection[str] = ()) -> Claim | None:
+    def claim_next(
+        self, owner: str, capability: str, offered: Collection[str] = (), station: Station = NOWHERE
+    ) -> Claim | None:
         """The right to run a queued job that needs a capability, of the project whose turn it is; None if none is left.
 
-        `offered` is what the worker could do besides: jobs of these that a project runs count, too. Of workers that ask
-        at the same time each gets another job, and none waits for another but for a project with a limit.
+        `offered` is what the worker could do besides: jobs of these that a project runs count, too. It is done at
+        `station`, whose GPU is the one that the job would have. Of workers that ask at the same time each gets another
+        job, and none waits for another but for a project with a limit.
         """
         with self._database.write() as session:
-            for turn in queue.next_turns(session, [capability], {capability, *offered}):
+            for turn in queue.next_turns(session, [capability], {capability, *offered}, station):
                 project = turn.queue.project
                 if turn.queue.share.max_running is not None and not queue.has_room(session, project):
                     continue
-                first = queue.head(capability, project).with_for_update(skip_locked=True).scalar_subquery()
+                first = queue.head(turn.queue.need, project).with_for_update(skip_locked=True).scalar_subquery()
                 claim = self._claim(session, JOBS.c.id == first, owner, turn=turn.begins)
                 if claim is not None:
                     return claim
@@ -198,14 +208,22 @@ class JobManager:
             end = rows.take_away if counts else rows.give_back
             return [end(session, job) for job in lost]
 
-    def unhinted(self, seconds: float, capabilities: Collection[str], limit: int = 100) -> list[Job]:
-        """Queued jobs that need one of the capabilities and of which the broker has not been told for so many seconds.
+    def needs(self) -> list[Need]:
+        """All that queued jobs need, each once."""
+        with self._database.read() as session:
+            return queue.needs(session)
+
+    def unhinted(self, seconds: float, needs: Collection[Need], limit: int = 100) -> list[Job]:
+        """Queued jobs that need one of these and of which the broker has not been told for so many seconds.
 
         The most urgent come first.
         """
+        if not needs:
+            return []
+        alike = [and_(JOBS.c.capability == need.capability, JOBS.c.requires == need.requires) for need in needs]
         waiting = (
             select(JOBS)
-            .where(queue.QUEUED, JOBS.c.capability.in_(capabilities))
+            .where(queue.QUEUED, or_(*alike))
             .where(or_(JOBS.c.hinted_at.is_(None), JOBS.c.hinted_at < from_now(-seconds)))
             .order_by(*queue.order())
             .limit(limit)
@@ -240,7 +258,7 @@ class JobManager:
             rows.note(session, job, {"to": job.state})
         return job
 
-    def _join(self, session: Session, key: str, priority: int, project: str) -> Job | None:
+    def _join(self, session: Session, key: str, *, priority: int, project: str, requires: Requirements) -> Job | None:
         """The live job of a key, wanted once more; None if it has just ended."""
         job = rows.first(session, rows.live(key).with_for_update())
         if job is None:
@@ -248,6 +266,7 @@ class JobManager:
         wanted = {
             "priority": max(priority, job.priority),
             "cancel_requested": False,
+            "requires": _agreed(session, job, requires),
             "project": self._soonest(session, job, max(priority, job.priority), project),
         }
         if all(getattr(job, name) == value for name, value in wanted.items()):
@@ -279,3 +298,13 @@ class JobManager:
             return None
         rows.note(session, job, {"from": JobState.QUEUED, "to": job.state, "owner": owner})
         return Claim(job=job, owner=owner, attempt=job.attempt)
+
+
+def _agreed(session: Session, job: Job, requires: Requirements) -> Requirements:
+    """What a job requires that somebody else wants, too: both agree in it, or it is what somebody can meet."""
+    agreed = job.requires.joined(requires)
+    if agreed == requires:
+        return agreed
+    ready = [worker for worker in known_workers(session) if worker.ready]
+    met = [wish for wish in (agreed, requires) if any(worker.does(Need(job.capability, wish)) for worker in ready)]
+    return next(iter(met), agreed)

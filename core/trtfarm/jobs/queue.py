@@ -1,7 +1,8 @@
 """What waits for a free worker and who is next, as SQL; the manager's tools, nobody else's.
 
-In the index `ix_jobs_queued` each project has a queue for each capability, whose first job is found by one look. So
-the cost grows with the number of projects that have jobs waiting, and not with that of their jobs.
+In the index `ix_jobs_queued` each project has a queue for each capability and kind of requirements, whose first job is
+found by one look. So the cost grows with the number of kinds, and of projects that have jobs waiting which the worker
+may do, and not with that of their jobs.
 """
 
 from __future__ import annotations
@@ -10,13 +11,30 @@ from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, case, func, literal, or_, select, tuple_, union_all
+from sqlalchemy import (
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    String,
+    and_,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    type_coerce,
+    union_all,
+)
 from sqlalchemy.orm import Session
 
+from trtfarm.database.columns import Requires
 from trtfarm.database.work import QUEUED_JOBS, RUNNING_JOBS, ProjectRow
 from trtfarm.jobs.job import Job
 from trtfarm.jobs.rows import JOBS
 from trtfarm.jobs.sharing import Queue, Share, Turn, turns
+from trtfarm.requirements import MEMORY_DIGITS, marked, memory_word
+from trtfarm.routing import Need, Station
 
 #: The very words of the indexes: with the state as a parameter no database could tell that it may use a partial one.
 QUEUED, RUNNING = QUEUED_JOBS, RUNNING_JOBS
@@ -33,12 +51,17 @@ def order(columns: Any = JOBS.c) -> Iterable[ColumnElement[Any]]:
     return columns.priority.desc(), columns.queued_at, columns.id
 
 
-def next_turns(session: Session, capabilities: Collection[str], offered: Collection[str]) -> list[Turn]:
-    """The queues for these capabilities in the order in which a worker that offers `offered` asks them."""
-    found = session.execute(_facts(tuple(sorted(set(capabilities))), tuple(sorted(set(offered))))).all()
+def next_turns(
+    session: Session, capabilities: Collection[str], offered: Collection[str], station: Station
+) -> list[Turn]:
+    """The queues for these capabilities that may be done there, in the order in which such a worker asks them.
+
+    `offered` are all its capabilities.
+    """
+    found = session.execute(_facts(tuple(sorted(set(capabilities))), tuple(sorted(set(offered))), station)).all()
     queues = [
         Queue(
-            capability=row.capability,
+            need=Need(row.capability, row.requires),
             project=row.project,
             priority=row.priority,
             since=row.since,
@@ -54,9 +77,20 @@ def next_turns(session: Session, capabilities: Collection[str], offered: Collect
 
 
 @lru_cache(maxsize=_STATEMENTS)
-def head(capability: str, project: str) -> Select[tuple[str]]:
-    """The id of the job that the next worker with a capability does for a project."""
-    return select(JOBS.c.id).where(QUEUED, *_of(capability, project)).order_by(*order()).limit(1)
+def head(need: Need, project: str) -> Select[tuple[str]]:
+    """The id of the job that the next worker which may do it does for a project."""
+    return select(JOBS.c.id).where(QUEUED, *_of(need, project)).order_by(*order()).limit(1)
+
+
+def needs(session: Session) -> list[Need]:
+    """All that is needed by queued jobs, each once."""
+    everything = select(literal("").label("capability")).cte("capabilities", recursive=True)
+    words = everything.union_all(
+        select(_following(everything, JOBS.c.capability)).where(everything.c.capability.is_not(None))
+    )
+    kinds = _kinds(select(words.c.capability).where(words.c.capability > "").subquery())
+    found = select(kinds.c.capability, type_coerce(kinds.c.requires, Requires)).where(kinds.c.requires > "")
+    return [Need(*row) for row in session.execute(found)]
 
 
 def has_room(session: Session, project: str) -> bool:
@@ -73,18 +107,18 @@ def before(session: Session, job: Job, project: str, priority: int) -> int:
     """How many queued jobs of a project would be done before this one, had it that priority in its queue."""
     later = JOBS.c.priority == priority, tuple_(JOBS.c.queued_at, JOBS.c.id) < (job.queued_at, job.id)
     sooner = or_(JOBS.c.priority > priority, later[0] & later[1])
-    counted = select(func.count()).select_from(JOBS).where(QUEUED, *_of(job.capability, project), sooner)
+    counted = select(func.count()).select_from(JOBS).where(QUEUED, *_of(job.need, project), sooner)
     return session.scalar(counted) or 0
 
 
-def _of(capability: str, project: str) -> tuple[ColumnElement[bool], ...]:
-    return JOBS.c.capability == capability, JOBS.c.project == project
+def _of(need: Need, project: str) -> tuple[ColumnElement[bool], ...]:
+    return JOBS.c.capability == need.capability, JOBS.c.requires == need.requires, JOBS.c.project == project
 
 
 @lru_cache(maxsize=_STATEMENTS)
-def _facts(capabilities: tuple[str, ...], offered: tuple[str, ...]) -> Select[Any]:
-    """Of each project with a job that waits for one of the capabilities, what `Queue` says, and the newest turn."""
-    queues = _queues(capabilities)
+def _facts(capabilities: tuple[str, ...], offered: tuple[str, ...], station: Station) -> Select[Any]:
+    """Of each queue for one of the capabilities that may be done there, what `Queue` says, and the newest turn."""
+    queues = _queues(capabilities, station)
     running = (
         select(
             JOBS.c.project,
@@ -104,6 +138,7 @@ def _facts(capabilities: tuple[str, ...], offered: tuple[str, ...]) -> Select[An
     return (
         select(
             queues.c.capability,
+            type_coerce(queues.c.requires, Requires).label("requires"),
             queues.c.project,
             _first(queues, JOBS.c.priority).label("priority"),
             _first(queues, JOBS.c.queued_at).label("since"),
@@ -122,22 +157,45 @@ def _facts(capabilities: tuple[str, ...], offered: tuple[str, ...]) -> Select[An
     )
 
 
-def _queues(capabilities: tuple[str, ...]) -> Any:
-    """(capability, project) of each queue: from one project the index leads to the next, past all of its jobs."""
-    words = union_all(*(select(literal(word).label("capability")) for word in capabilities)).subquery()
-    found = select(words.c.capability, literal("").label("project")).cte("queues", recursive=True)
-    following = (
-        select(JOBS.c.project)
-        .where(QUEUED, JOBS.c.capability == found.c.capability, JOBS.c.project > found.c.project)
-        .order_by(JOBS.c.project)
-        .limit(1)
-        .correlate(found)
-        .scalar_subquery()
-    )
-    return found.union_all(select(found.c.capability, following).where(found.c.project.is_not(None)))
+def _queues(capabilities: tuple[str, ...], station: Station) -> Any:
+    """(capability, requires, project) of each queue that may be done at a station."""
+    words = (_offer(word, memory_word(station.memory(word))) for word in capabilities)
+    kinds = _kinds(union_all(*words).subquery(), "memory")
+    fitting = select(kinds.c.capability, kinds.c.requires, literal("").label("project")).where(_fits(kinds, station))
+    found = fitting.cte("queues", recursive=True)
+    following = _following(found, JOBS.c.project, "capability", "requires")
+    return found.union_all(select(found.c.capability, found.c.requires, following).where(found.c.project.is_not(None)))
+
+
+def _offer(capability: str, memory: str) -> Select[str, str]:
+    return select(literal(capability).label("capability"), literal(memory).label("memory"))
+
+
+def _kinds(words: Any, *more: str) -> Any:
+    """(capability, requires) of each kind of queued jobs that need one of the words, and `more` columns of these."""
+    kept = "capability", *more
+    found = select(*(words.c[name] for name in kept), literal("").label("requires")).cte("kinds", recursive=True)
+    following = _following(found, JOBS.c.requires, "capability")
+    return found.union_all(select(*(found.c[name] for name in kept), following).where(found.c.requires.is_not(None)))
+
+
+def _following(found: Any, column: Any, *same: str) -> ScalarSelect[Any]:
+    """The next value of a column, past all jobs that have this one: the index leads there."""
+    alike = [JOBS.c[name] == found.c[name] for name in same]
+    further = select(type_coerce(column, String)).where(QUEUED, *alike, column > found.c[column.name])
+    return further.order_by(column).limit(1).correlate(found).scalar_subquery()
+
+
+def _fits(kinds: Any, station: Station) -> ColumnElement[bool]:
+    """`routing.fits`, of kinds that need what is offered: of the labels none is left when those here are taken out."""
+    left: ColumnElement[str] = func.substr(kinds.c.requires, MEMORY_DIGITS + 1)
+    for label in sorted(station.labels):
+        left = func.replace(left, marked(label), "")
+    memory = func.substr(kinds.c.requires, 1, MEMORY_DIGITS)
+    return and_(kinds.c.requires > "", memory <= kinds.c.memory, left == "")
 
 
 def _first(queues: Any, column: Any) -> ScalarSelect[Any]:
     """A column of the first job of a queue. Not by its id: PostgreSQL would look for that in the whole table."""
-    mine = JOBS.c.capability == queues.c.capability, JOBS.c.project == queues.c.project
+    mine = [JOBS.c[name] == queues.c[name] for name in ("capability", "requires", "project")]
     return select(column).where(QUEUED, *mine).order_by(*order()).limit(1).correlate(queues).scalar_subquery()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from trtfarm.jobs.job import Job
 from trtfarm.jobs.manager import JobManager
+from trtfarm.routing import Need
 
 #: Seconds after which a queued job's message is taken for lost. Too early costs a message, too late costs waiting.
 HINT_AFTER_SECONDS = 30.0
@@ -46,16 +47,16 @@ def reconcile(
     manager: JobManager,
     publisher: Publisher,
     *,
-    offered: Collection[str],
+    offered: Callable[[Need], bool],
     advance: Callable[[], object],
     hint_after_seconds: float = HINT_AFTER_SECONDS,
 ) -> Repairs:
     """One round: expired leases, then whatever `advance` finds undone (steps whose job has ended), then lost messages.
 
-    In this order, so that what the first two queue is published in the same round. Nobody is told of jobs that need
-    what nobody has `offered`: such messages would pile up until a worker for them comes, which looks for jobs anyway.
+    In this order, so that what the first two queue is published in the same round. Nobody is told of jobs whose need is
+    not `offered`: such messages would pile up until a worker for them comes, which looks for jobs anyway.
     """
     expired = manager.expire()
     advance()
-    hinted = publish(manager, publisher, manager.unhinted(hint_after_seconds, offered))
+    hinted = publish(manager, publisher, manager.unhinted(hint_after_seconds, list(filter(offered, manager.needs()))))
     return Repairs(expired=tuple(expired), hinted=hinted)

@@ -18,6 +18,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from trtfarm.routing import Need
+
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
@@ -30,9 +32,9 @@ class Share:
 
 @dataclass(frozen=True, kw_only=True)
 class Queue:
-    """The jobs of a project that wait for a capability, one or more."""
+    """The jobs of a project that need the same of their worker, one or more."""
 
-    capability: str
+    need: Need
     project: str
     #: Of the one that comes next, its priority and since when it waits.
     priority: int

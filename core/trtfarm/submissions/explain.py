@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from trtfarm import routing
 from trtfarm.actions import Action, ActionKind
 from trtfarm.catalog.visibility import visible
 from trtfarm.database.schema import JobRow
 from trtfarm.jobs.job import Job
 from trtfarm.jobs.state import JobState
 from trtfarm.planning import Step, SubmissionRequest, plan
+from trtfarm.routing import Need
 from trtfarm.submissions.gates import gate_error
+from trtfarm.submissions.placement import need_of
 from trtfarm.submissions.resolve import resolve
 from trtfarm.submissions.results import Completeness, find
+from trtfarm.waiting import nobody, why_waiting
+from trtfarm.workers import Worker
 
-#: Says why nobody would do what needs a capability; None where somebody would.
-Waits = Callable[[str], str | None]
 #: Done jobs of a kind that are compared, newest first.
 _COMPARED = 500
 
@@ -43,7 +44,8 @@ class Explanation:
     kind; one whose `nearest` differs in nothing was stored once and is incomplete now, so it would be repaired.
     A hit without a result is `spared`: what the step serves is there already. `error` is why what was measured does not
     pass the accuracy gate; steps that need it would be `skipped`. `reuse` is what using the table for the step's target
-    amounts to, and `waits` why nobody would do it now.
+    amounts to. Of a step that would run, `needs` is what its worker has to offer, `workers` are those that are ready
+    and do, and `waits` is why nobody would do it now.
     """
 
     step: str
@@ -56,6 +58,8 @@ class Explanation:
     error: Mapping[str, Any] | None = None
     nearest: Nearest | None = None
     reuse: str | None = None
+    needs: Mapping[str, Any] | None = None
+    workers: tuple[str, ...] = ()
     waits: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -67,10 +71,14 @@ def explain(
     request: SubmissionRequest,
     complete: Completeness,
     *,
-    waits: Waits = lambda _capability: None,
+    workers: Collection[Worker] = (),
+    here: Callable[[Need], bool] = nobody,
     project: str | None = None,
 ) -> list[Explanation]:
-    """Explains every step of a request without doing anything; `project` compares it with its own jobs alone."""
+    """Explains every step of a request without doing anything; `project` compares it with its own jobs alone.
+
+    `here` says what this process would do itself.
+    """
     results: dict[str, Mapping[str, Any]] = {}
     lost: set[str] = set()
     explanations = []
@@ -89,15 +97,21 @@ def explain(
             lost.add(step.name)
         elif explained.result is not None:
             results[step.name] = explained.result
-        runs = not (explained.hit or explained.skipped)
-        explanations.append(replace(explained, waits=waits(_needed(request, step))) if runs else explained)
+        if not (explained.hit or explained.skipped) and step.kind is not ActionKind.CHOOSE:
+            explained = _placed(explained, need_of(session, request, step), workers, here)
+        explanations.append(explained)
     return explanations
 
 
-def _needed(request: SubmissionRequest, step: Step) -> str:
-    """What a worker has to offer to do a step, which is known before its job is."""
-    target = request.calibrate_on if step.kind is ActionKind.CALIBRATE else step.target
-    return routing.needed(asdict(target)) if target else routing.CPU
+def _placed(
+    explained: Explanation, need: Need, workers: Collection[Worker], here: Callable[[Need], bool]
+) -> Explanation:
+    return replace(
+        explained,
+        needs={"capability": need.capability, **asdict(need.requires)},
+        workers=tuple(worker.id for worker in workers if worker.ready and worker.does(need)),
+        waits=None if here(need) else why_waiting(need, workers),
+    )
 
 
 def _tables_there(

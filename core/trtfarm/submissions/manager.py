@@ -19,8 +19,10 @@ from trtfarm.jobs.manager import JobManager
 from trtfarm.jobs.rules import LOST_FILE
 from trtfarm.jobs.state import LIVE, JobState, StepState, SubmissionState
 from trtfarm.planning import Step, SubmissionRequest, plan
+from trtfarm.requirements import Requirements
 from trtfarm.submissions.cancelling import was_cancelled
 from trtfarm.submissions.gates import gate_error
+from trtfarm.submissions.placement import need_of
 from trtfarm.submissions.resolve import Work, resolve
 from trtfarm.submissions.results import ALSO, Completeness, find, whole
 from trtfarm.submissions.submission import LOCAL, Sender, StepStatus, Submission
@@ -105,13 +107,17 @@ class SubmissionManager:
         if not fresh:
             self._find_early(session, request, steps, rows)
         missing = [
-            (rows[step.name], work)
+            (step, work)
             for step in steps
             if rows[step.name].state is StepState.PENDING
             and (work := self._look_up(session, request, step, rows, fresh=fresh)) is not None
         ]
         missing.sort(key=lambda found: found[1].action.key)
-        queued = [job_id for step_row, work in missing if (job_id := self._submit(session, row, step_row, work))]
+        queued = [
+            job_id
+            for step, work in missing
+            if (job_id := self._submit(session, row, rows[step.name], work, need_of(session, request, step).requires))
+        ]
         _skip(steps, rows)
         _conclude(row, list(rows.values()))
         return queued
@@ -244,7 +250,9 @@ class SubmissionManager:
             return None
         return work
 
-    def _submit(self, session: Session, submission: SubmissionRow, row: StepRow, work: Work) -> str | None:
+    def _submit(
+        self, session: Session, submission: SubmissionRow, row: StepRow, work: Work, requires: Requirements
+    ) -> str | None:
         """Gets the step's job on its way; the job's id if it was made now."""
         job, made = self._jobs.submit(
             session,
@@ -253,6 +261,7 @@ class SubmissionManager:
             request={**work.request, "fields": dict(work.action.fields)},
             priority=submission.request.get("priority", 0),
             project=submission.project,
+            requires=requires,
         )
         row.state, row.job_id = StepState.ACTIVE, job.id
         if not job.state.live:  # quarantined: it would only cost more workers

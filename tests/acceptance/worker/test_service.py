@@ -20,7 +20,8 @@ from trtfarm.jobs.queries import list_jobs
 from trtfarm.jobs.watching import until_ended
 from trtfarm.planning import SubmissionRequest
 from trtfarm.submissions.submission import Submission
-from trtfarm.workers import WorkerState, list_workers, set_state, why_waiting
+from trtfarm.waiting import why_waiting
+from trtfarm.workers import WorkerState, list_workers, set_state
 from trtfarm_worker.builder.events import LogLine, Progress
 from trtfarm_worker.inline import announce, see_through
 from trtfarm_worker.presence import WORKER
@@ -115,7 +116,7 @@ def test_a_worker_pauses_goes_on_and_leaves(lenet: LeNetFarm, home: Path, tmp_pa
         set_state(database, worker.id, WorkerState.PAUSED)
         submission_id = submitted(lenet, lenet.plain())
         job = lenet.only_job()
-        assert why_waiting(job.capability, list_workers(database)) == (
+        assert why_waiting(job.need, list_workers(database)) == (
             f"needs tensorrt-rtx-1.7.1.116; {worker.id} offers it but is paused"
         )
         assert set_state(database, worker.id, WorkerState.READY).ready

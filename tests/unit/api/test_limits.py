@@ -78,9 +78,10 @@ def test_figures_of_what_is_answered_and_of_what_waits(
             farm.jobs.submit(session, kind="build", key=f"sha256:{number:064}", request=needs)
     client.get("/v1/engines/nothing")
     text = client.get("/metrics").text
-    assert 'trtfarm_jobs_queued{capability="cpu"} 1.0' in text
-    assert 'trtfarm_jobs_queued{capability="tensorrt-8.5.3.1/sm_90"} 2.0' in text
-    assert 'trtfarm_worker_slots{capability="cpu"} 0.0' in text
+    kind = 'gpu_memory_gib="0",labels=""'
+    assert f'trtfarm_jobs_queued{{capability="cpu",{kind}}} 1.0' in text
+    assert f'trtfarm_jobs_queued{{capability="tensorrt-8.5.3.1/sm_90",{kind}}} 2.0' in text
+    assert f'trtfarm_worker_slots{{capability="cpu",{kind}}} 0.0' in text
     assert "trtfarm_submissions_active 0.0" in text
     assert 'trtfarm_http_requests_total{method="GET",route="/v1/engines/{engine}",status="404"}' in text
     items = client.get("/v1/demand").json()["items"]

@@ -13,6 +13,7 @@ import pytest
 
 from tests.posers import H200, PosedGpus, posed_gpus
 from trtfarm.errors import StorageError, ToolchainError
+from trtfarm.routing import Opening
 from trtfarm_worker.gpus.gpu import Gpu
 from trtfarm_worker.gpus.keeper import GpuKeeper, keeper_of_host
 from trtfarm_worker.gpus.nvml import NoNvmlError, Nvml
@@ -73,16 +74,16 @@ def test_a_driver_that_does_not_work_is_told(monkeypatch: pytest.MonkeyPatch, tm
 
 def test_each_gpu_has_one_job_at_a_time(gpus: PosedGpus, keeper: GpuKeeper) -> None:
     places = Places(1, lambda: keeper)
-    taken = [places.take(ON_H200) for _ in range(3)]
+    taken = [places.take(Opening(ON_H200)) for _ in range(3)]
     assert [place.gpu.gpu.uuid if place and place.gpu else None for place in taken] == [*gpus.uuids[:2], None]
     # Another process of this host, of whatever farm; its keeper knows nothing of this one's.
     assert keeper_of_host(NEEDED, {}).take(lambda gpu: gpu.name == "NVIDIA H200") is None
-    assert places.take("tensorrt-8.5.3.1/sm_80") is not None
-    assert places.take("tensorrt-8.5.3.1/sm_86") is None
+    assert places.take(Opening("tensorrt-8.5.3.1/sm_80")) is not None
+    assert places.take(Opening("tensorrt-8.5.3.1/sm_86")) is None
     first = taken[0]
     assert first is not None
     first.give_back()
-    again = places.take(ON_H200)
+    again = places.take(Opening(ON_H200))
     assert again is not None
     assert again.gpu is not None
     assert again.gpu.gpu.uuid == gpus.uuids[0]
@@ -90,13 +91,13 @@ def test_each_gpu_has_one_job_at_a_time(gpus: PosedGpus, keeper: GpuKeeper) -> N
 
 def test_gpus_and_cpus_do_not_take_each_others_places(keeper: GpuKeeper) -> None:
     places = Places(1, lambda: keeper)
-    one = places.take("cpu")
+    one = places.take(Opening("cpu"))
     assert one is not None
     assert one.gpu is None
-    assert places.take("tensorrt-rtx-1.7.1.116") is None
-    assert places.take(ON_H200) is not None
+    assert places.take(Opening("tensorrt-rtx-1.7.1.116")) is None
+    assert places.take(Opening(ON_H200)) is not None
     one.give_back()
-    assert places.take("tensorrt-rtx-1.7.1.116") is not None
+    assert places.take(Opening("tensorrt-rtx-1.7.1.116")) is not None
 
 
 def test_a_gpu_that_others_have_filled_is_passed_over_until_they_leave(gpus: PosedGpus, keeper: GpuKeeper) -> None:

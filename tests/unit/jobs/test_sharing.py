@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trtfarm.jobs.sharing import Queue, Share, Turn, turns
+from trtfarm.routing import Need
 
 _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -50,7 +51,7 @@ class Farm:
     def _queue(self, project: str) -> Queue:
         last = self.taken.get(project)
         return Queue(
-            capability="cpu",
+            need=Need("cpu"),
             project=project,
             priority=0,
             since=_BEGIN + timedelta(seconds=self.queued[project][0]),
@@ -142,10 +143,10 @@ def test_a_full_project_waits_while_others_go_on() -> None:
 def test_priority_goes_before_age_within_a_project_and_not_before_another_ones_turn() -> None:
     def queue(project: str, capability: str, **values: int) -> Queue:
         facts = {"running": 0, "running_in_all": 0, "priority": 0, **values}
-        return Queue(capability=capability, project=project, since=_BEGIN, last_turn=None, share=Share(), **facts)
+        return Queue(need=Need(capability), project=project, since=_BEGIN, last_turn=None, share=Share(), **facts)
 
     mine = [queue("a", "old"), queue("a", "urgent", priority=5)]
-    assert [turn.queue.capability for turn in turns(mine, 0)] == ["urgent", "old"]
+    assert [turn.queue.need.capability for turn in turns(mine, 0)] == ["urgent", "old"]
     busy = queue("b", "urgent", priority=100, running=1)
     assert [turn.queue.project for turn in turns([busy, *mine], 0)] == ["a", "a", "b"]
 

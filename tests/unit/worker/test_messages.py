@@ -40,7 +40,7 @@ def test_a_message_carries_a_jobs_id_and_nothing_else_of_it(settings: Settings, 
 @pytest.mark.parametrize("serializer", ["pickle", "yaml"])
 def test_a_message_that_could_run_code_is_not_even_read(settings: Settings, serializer: str) -> None:
     app: Any = make_app(settings)
-    queue, refused = app.amqp.queues[routing.queue_of(routing.CPU)], list[Any]()
+    queue, refused = app.amqp.queues[routing.queue_of(routing.Need(routing.CPU))], list[Any]()
 
     def decode(message: Any) -> None:
         with pytest.raises(ContentDisallowed):

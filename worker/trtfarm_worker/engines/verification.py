@@ -15,7 +15,8 @@ from trtfarm.jobs.job import Job
 from trtfarm.jobs.state import JobState
 from trtfarm.signing.statement import EngineStatement
 from trtfarm.submissions.engine_checks import KINDS, check_runs, next_of_check, usual_dataset
-from trtfarm.workers import Worker, list_workers, why_waiting
+from trtfarm.waiting import why_waiting
+from trtfarm.workers import Worker, list_workers
 from trtfarm_worker.engines.running import toolchain_for
 from trtfarm_worker.gpus.keeper import keeper_of_host
 from trtfarm_worker.inline import Listener
@@ -82,9 +83,9 @@ class EngineVerification:
 
 def _check_possible(job: Job, here: Offer, workers: Sequence[Worker]) -> None:
     """Raises ToolchainError where nobody would do a queued job, neither here nor elsewhere."""
-    reason = why_waiting(job.capability, workers)
+    reason = why_waiting(job.need, workers)
     troubles = here.troubles(job.capability)
-    if job.state is JobState.QUEUED and reason and (troubles or job.capability not in here.capabilities):
+    if job.state is JobState.QUEUED and reason and (troubles or not here.does(job.need)):
         raise ToolchainError(
             f"nobody can do {job.id} now",
             cause="; ".join([reason, *troubles]),

@@ -22,6 +22,11 @@ class Gpu:
     mig: bool = False
 
     @property
+    def size(self) -> tuple[str, int]:
+        """Its compute capability, and bytes of memory."""
+        return str(self.compute_capability), self.memory_bytes
+
+    @property
     def model(self) -> str:
         """What decides what a toolchain can do on it: GPUs that agree in this do not need to be tried each."""
         return f"{self.name}, driver {self.driver}"

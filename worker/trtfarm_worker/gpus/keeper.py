@@ -81,8 +81,11 @@ class GpuKeeper:
             ]
 
     def take(self, fit: Callable[[Gpu], bool]) -> HeldGpu | None:
-        """A GPU of those that fit that is well, has room, and is nobody's; None if there is none now."""
-        for gpu in self.gpus:
+        """A GPU of those that fit that is well, has room, and is nobody's; None if there is none now.
+
+        The smallest comes first, so that the large ones are left to jobs that need them.
+        """
+        for gpu in sorted(self.gpus, key=lambda gpu: gpu.memory_bytes):
             if fit(gpu) and (held := self._take(gpu)) is not None:
                 return held
         return None

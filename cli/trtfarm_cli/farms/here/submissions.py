@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from trtfarm.planning import SubmissionRequest
     from trtfarm.submissions.submission import Submission
     from trtfarm.targets import BuildTarget
+    from trtfarm.workers import Worker
     from trtfarm_worker.anticipation import Anticipation
     from trtfarm_worker.order import Order
     from trtfarm_worker.toolchains.toolchain import Toolchain
@@ -48,21 +49,16 @@ class SubmissionsHere:
         return asdict(self._farm.cancel_submission(submission_id))
 
     def dry_run(self, order: Order) -> list[Facts]:
-        from trtfarm import routing
         from trtfarm.submissions.explain import explain
-        from trtfarm.workers import why_waits
+        from trtfarm.workers import list_workers
+        from trtfarm_worker.own_place import OwnPlace
 
         toolchains = self._toolchains()
         request = self._request(order, toolchains, _ignore)
-        # What needs none of the toolchains here is not done by this process.
-        here = {routing.CPU, *(f"{toolchain.kind}-{toolchain.version}" for toolchain in toolchains)}
-
-        def waits(capability: str) -> str | None:
-            can = routing.toolchain_of(capability) in here
-            return None if can else why_waits(self._farm.database, capability)
-
+        here, workers = OwnPlace(self._farm.settings, toolchains).does, list_workers(self._farm.database, left=True)
         with self._farm.database.read() as session:
-            return [step.as_dict() for step in explain(session, request, self._farm.complete, waits=waits)]
+            found = explain(session, request, self._farm.complete, workers=workers, here=here)
+        return [step.as_dict() for step in found]
 
     def submit(self, order: Order, *, fresh: bool, detach: bool, key: str | None) -> Facts:
         from trtfarm.submissions.facts import facts_of
@@ -99,7 +95,21 @@ class SubmissionsHere:
 
         with view() as shown:
             hear = listener(shown, "reading")
-            return take(FarmStock(self._farm), order, toolchains, tell=output.say, listener=hear, expect=expect)
+            request = take(FarmStock(self._farm), order, toolchains, tell=output.say, listener=hear, expect=expect)
+        self._check_placed(request, toolchains)
+        return request
+
+    def _check_placed(self, request: SubmissionRequest, toolchains: Sequence[Toolchain]) -> None:
+        """Raises NoWorkerError where nobody, this process included, could do one of its jobs."""
+        from trtfarm.submissions.placement import check_placed
+        from trtfarm.workers import list_workers
+        from trtfarm_worker.own_place import OwnPlace
+
+        def workers() -> list[Worker]:
+            return list_workers(self._farm.database, left=True)
+
+        with self._farm.database.read() as session:
+            check_placed(session, request, workers, OwnPlace(self._farm.settings, toolchains).does)
 
     def _say_detached(self) -> None:
         output.say("left to the workers: trtfarm jobs list, or the same command without --detach, tells how it goes")

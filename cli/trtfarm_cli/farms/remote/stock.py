@@ -144,4 +144,6 @@ def worker_of(facts: Mapping[str, Any]) -> Worker:
         gpus=tuple(facts["gpus"]),
         started=datetime.fromisoformat(facts["started"]),
         lease_until=datetime.fromisoformat(facts["lease_until"]),
+        labels=tuple(facts["labels"]),
+        memory_bytes=facts["memory_bytes"],
     )
