@@ -32,6 +32,7 @@ class Stock(Flows):
         model: str | None = None,
         digest: str | None = None,
         label: str | None = None,
+        gpu: str | None = None,
         accuracy: AccuracyFilter = ANY_ACCURACY,
         since: datetime | None = None,
         until: datetime | None = None,
@@ -39,7 +40,7 @@ class Stock(Flows):
     ) -> Flow[list[EngineEntry]]:
         """Engines, newest first, all pages up to `limit`. Versions and precisions may be short, as in the CLI."""
         words = {"tensorrt": tensorrt, "target": target, "precision": precision, "calibrator": calibrator}
-        words |= {"model": model, "digest": digest, "label": label}
+        words |= {"model": model, "digest": digest, "label": label, "gpu": gpu}
         return self._listed(calls.engines, {**words, **vars(accuracy), "since": since, "until": until}, limit)
 
     @method

@@ -23,10 +23,10 @@ from trtfarm.origins import TableOrigin
 from trtfarm.submissions.listing import find_submissions
 
 ENGINES: dict[str, dict[str, Any]] = {
-    "eng_a1": {"tensorrt": "10.13.3.9"},
+    "eng_a1": {"tensorrt": "10.13.3.9", "gpu": "NVIDIA H200"},
     "eng_a2": {"tensorrt": "10.1.0.27", "compute_capability": "sm_86"},
     "eng_b1": {"tensorrt": "10.13.0.35", "precision": "fp32", "calibrator": None},
-    "eng_b2": {"tensorrt": "8.5.3.1", "calibrator": "minmax", "model_id": "mod_2"},
+    "eng_b2": {"tensorrt": "8.5.3.1", "calibrator": "minmax", "model_id": "mod_2", "gpu": "NVIDIA H100 NVL_2"},
 }
 
 
@@ -75,6 +75,10 @@ class CatalogContract:
             ({"model": digest_of_json(["100%_mine", "digest"])[:15]}, ["eng_b2"]),
             ({"model": digest_of_json(["100%_mine", "digest"])[7:15]}, ["eng_b2"]),
             ({"model": "mod_2"}, ["eng_b2"]),
+            ({"gpu": "nvidia h"}, ["eng_b2", "eng_a1"]),
+            ({"gpu": "H200", "precision": "int8"}, ["eng_a1"]),
+            ({"gpu": "h_00"}, []),
+            ({"gpu": "l_2"}, ["eng_b2"]),
         ],
     )
     def test_engines_are_found_newest_first(self, filled: Database, wanted: dict[str, Any], found: list[str]) -> None:

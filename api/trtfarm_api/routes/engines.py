@@ -77,15 +77,17 @@ def engines(
     model: Text = None,
     digest: Text = None,
     label: Text = None,
+    gpu: Text = None,
 ) -> Page[EngineEntry]:
     """Engines, newest first.
 
     A TensorRT version may be short: 10 finds 10.13.3.9. So may a precision: int8 finds int8+fp16. `target` is a compute
-    capability, `model` a name or the start of an id or digest, `digest` the start of the plan's. Accuracy is what the
-    list tells of an engine: its own newest measurement, else that of the model that it was built from.
+    capability, `model` a name or the start of an id or digest, `digest` the start of the plan's, `gpu` any part of
+    the name of the GPU that it was built on. Accuracy is what the list tells of an engine: its own newest measurement,
+    else that of the model that it was built from.
     """
     words = {"tensorrt": tensorrt, "precision": precision, "calibrator": calibrator, "model": model, "digest": digest}
-    words |= {"label": label}
+    words |= {"label": label, "gpu": gpu}
     wanted = Filter(compute_capability=target, accuracy=accuracy, **words)
     filters = {**words, "target": target, **vars(accuracy)}
     with farm.database.read() as session:

@@ -46,6 +46,9 @@ def list_(
     model: Model = None,
     calibrator: CalibratorName = None,
     label: Annotated[str | None, typer.Option(metavar="LABEL", help="A label that they have.")] = None,
+    gpu: Annotated[
+        str | None, typer.Option("--gpu", metavar="NAME", help="Only those built on such a GPU: H200, rtx 4090.")
+    ] = None,
     digest: Digest = None,
     newer_than: NewerThan = None,
     older_than: OlderThan = None,
@@ -60,7 +63,7 @@ def list_(
     `--tensorrt 10.13 --target sm_89` answers which there are for those.
     """
     words = {"tensorrt": tensorrt, "target": target, "precision": precision, "model": model, "calibrator": calibrator}
-    words |= {"label": label, "digest": digest}
+    words |= {"label": label, "gpu": gpu, "digest": digest}
     within = limited(
         newer_than=newer_than, older_than=older_than, min_top1=min_top1, min_cosine=min_cosine, max_drop=max_drop
     )

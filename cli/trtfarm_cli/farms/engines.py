@@ -28,7 +28,7 @@ class Pulled:
 
 
 class Engines(Protocol):
-    """Filters are `tensorrt`, `target`, `precision`, `calibrator`, `model`, `digest` and `label`.
+    """Filters are `tensorrt`, `target`, `precision`, `calibrator`, `model`, `digest`, `label` and `gpu`.
 
     They are None for what is not asked.
     """

@@ -41,7 +41,7 @@ def engine_alternatives(session: Session, wanted: Filter, project: str | None = 
         EngineRow.calibrator: _exactly(wanted.calibrator),
     }
     given = [(column, values) for column, values in meant.items() if values is not None]
-    rest = [*_starting(wanted.digest), *_labelled(session, wanted.label, project)]
+    rest = [*_starting(wanted.digest), *_built_on(wanted.gpu), *_labelled(session, wanted.label, project)]
     few, as_good = measured_engines(session, wanted.accuracy, alone=not given and not rest)
     rest += as_good
     if few is not None:
@@ -59,6 +59,11 @@ def engine_alternatives(session: Session, wanted: Filter, project: str | None = 
 
 def _starting(digest: str | None) -> Conditions:
     return [] if digest is None else [starts_so(EngineRow.blob, digest)]
+
+
+def _built_on(gpu: str | None) -> Conditions:
+    """No index answers this: where few engines fit, it reads all that the other filters leave."""
+    return [] if gpu is None else [EngineRow.gpu.icontains(gpu, autoescape=True)]
 
 
 def _labelled(session: Session, label: str | None, project: str | None) -> Conditions:

@@ -34,6 +34,8 @@ class Filter:
     digest: str | None = None
     #: A label of an engine.
     label: str | None = None
+    #: Any part of the model name of the GPU that an engine was built on, in capital letters or small ones.
+    gpu: str | None = None
     accuracy: AccuracyFilter = ANY_ACCURACY
 
     def __post_init__(self) -> None:

@@ -59,6 +59,7 @@ def filled(farm: Farm) -> Farm:
                 model_id="mod_2",
                 precision="int8+fp16",
                 compute_capability="sm_86",
+                gpu="NVIDIA RTX A6000",
                 created=day(9),
                 facts=FACTS,
             )
@@ -102,6 +103,7 @@ def ids(client: TestClient, path: str, **query: Any) -> list[str]:
         ("engines", {"tensorrt": "10.13", "target": "8.6"}, ["eng_6"]),
         ("engines", {"model": "resnet", "precision": "int8"}, ["eng_6"]),
         ("engines", {"calibrator": "minmax"}, []),
+        ("engines", {"gpu": "rtx a"}, ["eng_6"]),
         ("engines", {"max_drop": 0.01}, ["eng_5"]),
         ("engines", {"max_drop": 0.01, "min_top1": 0.5}, []),
         ("tables", {"min_cosine": 0.5}, []),
