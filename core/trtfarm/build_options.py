@@ -179,7 +179,9 @@ def _text(path: Path) -> str:
         with open_regular(path) as file:
             data = file.read(_LARGEST_FILE + 1)
             text = data.decode()
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read", cause=error.strerror, remedy="name a text file") from error
+    except UnicodeDecodeError as error:
         raise UsageError(f"{path} cannot be read", cause=str(error), remedy="name a text file") from error
     if len(data) > _LARGEST_FILE:
         raise UsageError(f"{path} has more than {_LARGEST_FILE:,} bytes", remedy="name a file of options or ranges")

@@ -29,5 +29,7 @@ def storage_error(error: OSError, path: Path) -> StorageError:
             f"no space left for {path}", cause=error.strerror, remedy="free some disk space and try again"
         )
     return StorageError(
-        f"{path} cannot be read or written", cause=str(error), remedy="check the disk and the permissions"
+        f"{path} cannot be read or written",
+        cause=error.strerror or str(error),
+        remedy="check the disk and the permissions",
     )

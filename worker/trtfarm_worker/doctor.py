@@ -109,7 +109,7 @@ def home_check(home: Path) -> Check:
         return Check(
             name="home",
             state=CheckState.FAIL,
-            detail=f"{home}: {error}",
+            detail=f"{home}: {error.strerror}",
             remedy="set TRTFARM_HOME to a folder of yours",
         )
     return Check(name="home", state=CheckState.OK, detail=str(home))

@@ -9,6 +9,7 @@ from trtfarm.blobs.objects import Objects
 from trtfarm.blobs.store import BlobStore
 from trtfarm.errors import UsageError
 
+_REMEDY = "name a folder as file:///folder, or a bucket as s3://bucket/folder, gs://… or az://…"
 _BUCKETS = frozenset({"s3", "s3a", "gs", "az", "adl", "azure", "abfs", "abfss"})
 
 
@@ -19,12 +20,17 @@ def store_at(location: str) -> BlobStore:
     """
     scheme, separator, _ = location.partition("://")
     if not separator:
-        return BlobStore(Objects.in_folder(Path(location)))
+        return _in_folder(location, location)
     if scheme == "file":
-        return BlobStore(Objects.in_folder(Path(unquote(urlsplit(location).path))))
+        url = urlsplit(location)
+        # file://srv/blobs has the host srv, and would be the folder /blobs.
+        return _in_folder(unquote(url.path) if url.netloc in {"", "localhost"} else "", location)
     if scheme in _BUCKETS:
         return BlobStore(Objects.at(location))
-    raise UsageError(
-        f"{scheme}:// is no place for blobs",
-        remedy="name a folder, or a bucket as s3://bucket/folder, gs://… or az://…",
-    )
+    raise UsageError(f"{scheme}:// is no place for blobs", remedy=_REMEDY)
+
+
+def _in_folder(path: str, location: str) -> BlobStore:
+    if not path.startswith("/"):  # each process would look for it in its own current folder
+        raise UsageError(f"{location} is no folder's whole path", remedy=_REMEDY)
+    return BlobStore(Objects.in_folder(Path(path)))

@@ -94,7 +94,9 @@ def _sqlite_engine(url: URL) -> Engine:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError(
-            f"the database's folder {folder} cannot be made", cause=str(error), remedy="check its permissions"
+            f"the database's folder {folder} cannot be made",
+            cause=error.strerror,
+            remedy="check its permissions, or set TRTFARM_HOME (or TRTFARM_DATABASE_URL) to a folder of yours",
         ) from error
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
     event.listen(engine, "connect", _configure_sqlite)

@@ -137,7 +137,9 @@ def _content(path: Path, *, private: bool = False) -> bytes:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise SignatureError(f"the key {path} cannot be read", cause=error.strerror) from error
+        raise SignatureError(
+            f"the key {path} cannot be read", cause=error.strerror, remedy="name the key's own file, readable for you"
+        ) from error
     if private and facts.st_mode & _OTHERS:
         raise SignatureError(
             f"the key {path} is not private",

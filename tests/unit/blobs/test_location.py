@@ -22,7 +22,7 @@ def test_a_percent_sign_in_a_url_is_decoded(tmp_path: Path) -> None:
     assert (tmp_path / "with space" / "sha256").is_dir()
 
 
-@pytest.mark.parametrize("location", ["ftp://host/folder", "s3://"])
+@pytest.mark.parametrize("location", ["ftp://host/folder", "s3://", "blobs", "s3:/bucket", "file://srv/blobs"])
 def test_other_places_are_refused(location: str) -> None:
     with pytest.raises(UsageError):
         store_at(location)
