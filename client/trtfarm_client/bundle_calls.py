@@ -22,5 +22,9 @@ def export(
     return f"/v1/bundles?{asked}"
 
 
-def import_(blob: str, *, labels: bool, dry_run: bool) -> Call[Facts]:
-    return post("/v1/bundles", {"blob": blob, "labels": labels, "dry_run": dry_run}, facts)
+def import_(blob: str, *, labels: bool) -> Call[Facts]:
+    return post("/v1/bundles", {"blob": blob, "labels": labels}, facts)
+
+
+def judge_head(blob: str) -> Call[Facts]:
+    return post("/v1/bundles", {"blob": blob, "head": True, "dry_run": True}, facts)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from trtfarm.scratch import temporary_folder
 from trtfarm_client import bundle_calls as calls
 from trtfarm_client import flows
+from trtfarm_client.call import Call, Work
 from trtfarm_client.downloads import ReceivingBundle
 from trtfarm_client.flows import Flow, Report, unreported
 from trtfarm_client.method import Awaiting, Flows, Waiting, method
@@ -50,11 +53,25 @@ class _Bundles(Flows):
     ) -> Flow[Facts]:
         """Has a bundle taken in whose farm the server trusts; what came of it, as `Imported.as_dict` tells it.
 
-        Uploads it unless the farm holds it; `report` hears of that, and `tell` of how many bytes were read there.
+        Uploads it unless the farm holds it; `report` hears of that, and `tell` of how many bytes were read there. For a
+        dry run it is read here, and only its beginning, with what it holds and who signed that, is uploaded.
         """
-        digests = yield from flows.uploading([path], self._patience(), report)
-        call = calls.import_(digests[path], labels=labels, dry_run=dry_run)
+        if dry_run:
+            call = yield from self._uploaded_head(path, report, tell)
+        else:
+            digests = yield from flows.uploading([path], self._patience(), report)
+            call = calls.import_(digests[path], labels=labels)
         return (yield from operating(call, self._patience(), tell))
+
+    def _uploaded_head(self, path: Path, report: Report, tell: Tell) -> Flow[Call[Facts]]:
+        from trtfarm.bundles.head import head_of  # noqa: PLC0415 - other methods do without
+
+        head = yield Work(function=partial(head_of, path, "the bundle", tell))
+        with temporary_folder() as folder:
+            part = folder / path.name
+            part.write_bytes(head)
+            digests = yield from flows.uploading([part], self._patience(), report)
+        return calls.judge_head(digests[part])
 
 
 class Bundles(Waiting, _Bundles):

@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict
 from sse_starlette import EventSourceResponse
 
 from trtfarm.bundles.exporting import export_of
-from trtfarm.bundles.importing import Tell, import_bundle
+from trtfarm.bundles.importing import Tell, import_bundle, judge_head
 from trtfarm.bundles.selection import Selection
+from trtfarm.errors import UsageError
 from trtfarm_api.access import FarmHere, Reader, Submitter
 from trtfarm_api.asking import Word
 from trtfarm_api.auditing import note
@@ -25,18 +26,24 @@ from trtfarm_api.streams import stream
 
 router = APIRouter(prefix="/v1/bundles", tags=["bundles"])
 TAR = "application/x-tar"
+#: What a bundle is called whose user named a file elsewhere.
+_NAME = "the bundle"
 
 Words = Annotated[list[Word], Query(max_length=1000)]
 
 
 class NewBundle(BaseModel):
-    """A bundle that was uploaded. With `labels`, engines get those that they have in it."""
+    """A bundle that was uploaded. With `labels`, engines get those that they have in it.
+
+    With `head`, for a dry run, only its beginning was: the manifest and the signature, without any file.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     blob: DigestText
     labels: bool = False
     dry_run: bool = False
+    head: bool = False
 
 
 @router.head("", include_in_schema=False)
@@ -70,12 +77,17 @@ def import_(farm: FarmHere, actor: Submitter, request: Request, new: NewBundle) 
     with a problem. Whoever hangs up ends it. The same bundle once more changes nothing.
     """
     check_blobs(farm, actor, [new.blob])
+    if new.head and not new.dry_run:
+        raise UsageError("of a bundle's beginning nothing can be taken in", remedy="upload all of it, or add dry_run")
 
     def work(tell: Tell) -> Mapping[str, Any]:
         with farm.scratch("bundle") as folder:
             path = farm.blobs.materialize(new.blob, folder / "farm.bundle")
-            asked = {"dry_run": new.dry_run, "labels": new.labels}
-            imported = import_bundle(farm, path, name="the bundle", **asked, project=actor.project, tell=tell)
+            if new.head:
+                imported = judge_head(farm, path, name=_NAME)
+            else:
+                asked = {"dry_run": new.dry_run, "labels": new.labels}
+                imported = import_bundle(farm, path, name=_NAME, **asked, project=actor.project, tell=tell)
         facts = imported.as_dict()
         counts = {name: str(len(ids)) for name, ids in facts["new"].items()}
         note(request, bundle=imported.origin.bundle, dry_run=str(new.dry_run), **counts)

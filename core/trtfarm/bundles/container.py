@@ -80,6 +80,10 @@ class Container:
     def end(self) -> None:
         """Nothing may follow."""
         self._expect(_END, "more follows than the manifest tells")
+        self.nothing_more()
+
+    def nothing_more(self) -> None:
+        """Whoever reads only the beginning of a bundle calls this behind it."""
         if self._held or any(self._chunks):
             raise self._damaged("more follows behind its end")
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from trtfarm.blob_intake import stored_model
+from trtfarm.blobs.store import Blob
+from trtfarm.bundles.container import Container
 from trtfarm.bundles.kinds import Record
+from trtfarm.bundles.manifest import Manifest
 from trtfarm.database.schema import TableRow
 from trtfarm.errors import BundleError
 from trtfarm.farm import Farm
@@ -19,6 +24,31 @@ if TYPE_CHECKING:
     from trtfarm.tables.table import CalibrationTable
 
 _AGAIN = "export it again on the farm that made it, and find out what happened to it there: trtfarm fsck"
+
+
+def files_of(
+    container: Container, manifest: Manifest, tables: dict[str, CalibrationTable], tell: Callable[[], None]
+) -> Iterator[tuple[Blob, Iterator[bytes]]]:
+    """Each file of a bundle with its bytes, to be read to their end before the next one.
+
+    Tables come into `tables` by the digests of their texts. `tell` is called as bytes are read. Raises as `read_table`.
+    """
+    texts = defaultdict(list)
+    for record in manifest.rows["tables"]:
+        texts[record["blob"]].append(record)
+    for blob in manifest.blobs:
+        content = _told(container.blob(blob), tell)
+        for record in texts.get(blob.digest, ()):
+            text = b"".join(content)
+            tables[blob.digest] = read_table(record, text, container.name)
+            content = iter([text])
+        yield blob, content
+
+
+def _told(content: Iterator[bytes], tell: Callable[[], None]) -> Iterator[bytes]:
+    for piece in content:
+        tell()
+        yield piece
 
 
 def read_table(record: Record, text: bytes, name: str) -> CalibrationTable:

@@ -6,8 +6,7 @@ leaves files that nothing names, which clean-up takes a day later.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from trtfarm.blobs.records import holding
 from trtfarm.blobs.store import Blob
 from trtfarm.bundles.adding import add
 from trtfarm.bundles.container import Container, size_of
-from trtfarm.bundles.content import check_model, read_table
+from trtfarm.bundles.content import check_model, files_of
 from trtfarm.bundles.files import pieces_of
 from trtfarm.bundles.manifest import Manifest
 from trtfarm.bundles.placing import Placed, Verdict, needed, place
@@ -102,14 +101,8 @@ def import_bundle(
     user calls it. Raises SignatureError unless a trusted key signed the bundle, and each engine in it; BundleError for
     what no farm would write; TableError, ModelError; StorageError. Nothing has come then.
     """
-    container, keyring = Container(pieces_of(path), name), Keyring.of(farm.settings)
-    data, signature = container.manifest(), container.signature()
-    statement = BundleStatement.of(data)
-    key = check(keyring, statement, seal_of(signature, name), name)
-    manifest = Manifest.decode(data, name)
-    _check_engines(keyring, manifest)
-    origin = Origin(bundle=statement.bundle, farm=key.id)
-    total = size_of(len(data), len(signature), manifest.blobs)
+    container = Container(pieces_of(path), name)
+    manifest, origin, total = _begun(farm, container)
     taking = _Taking(farm, manifest, container, lambda: tell(container.place, total))
     if dry_run:
         return Imported(origin=origin, placed=taking.placed(), stored=taking.read(keep=False), dry_run=True)
@@ -117,6 +110,30 @@ def import_bundle(
         stored = taking.read(keep=True)
         placed = taking.commit(origin, holder, labels=labels, project=project)
     return Imported(origin=origin, placed=placed, stored=stored, dry_run=False)
+
+
+def judge_head(farm: Farm, path: Path, *, name: str) -> Imported:
+    """What would come of a bundle of which the file has only what `head_of` gives. Raises as `import_bundle`."""
+    container = Container(pieces_of(path), name)
+    manifest, origin, _total = _begun(farm, container)
+    container.nothing_more()
+    with farm.database.read() as session:
+        placed = tuple(place(session, manifest, farm.complete))
+    wanted = needed(placed)
+    missing = tuple(blob for blob in manifest.blobs if blob.digest in wanted and not farm.blobs.has(blob))
+    return Imported(origin=origin, placed=placed, stored=missing, dry_run=True)
+
+
+def _begun(farm: Farm, container: Container) -> tuple[Manifest, Origin, int]:
+    """A bundle's manifest, which may be believed, where it came from, and how many bytes the bundle has."""
+    keyring = Keyring.of(farm.settings)
+    data, signature = container.manifest(), container.signature()
+    statement = BundleStatement.of(data)
+    key = check(keyring, statement, seal_of(signature, container.name), container.name)
+    manifest = Manifest.decode(data, container.name)
+    _check_engines(keyring, manifest)
+    total = size_of(len(data), len(signature), manifest.blobs)
+    return manifest, Origin(bundle=statement.bundle, farm=key.id), total
 
 
 def _check_engines(keyring: Keyring, manifest: Manifest) -> None:
@@ -146,16 +163,8 @@ class _Taking:
         """Reads to the bundle's end, with `keep` storing what is needed; returns the files that were not here."""
         blobs, placed = self._farm.blobs, self.placed()
         wanted, missing = needed(placed), []
-        texts = defaultdict(list)
-        for record in self._manifest.rows["tables"]:
-            texts[record["blob"]].append(record)
-        for blob in self._manifest.blobs:
-            content = self._told(self._container.blob(blob))
+        for blob, content in files_of(self._container, self._manifest, self._tables, self._tell):
             absent = blob.digest in wanted and not blobs.has(blob)
-            for record in texts.get(blob.digest, ()):
-                text = b"".join(content)
-                self._tables[blob.digest] = read_table(record, text, self._container.name)
-                content = iter([text])
             if absent:
                 missing.append(blob)
             if absent and keep:
@@ -196,11 +205,6 @@ class _Taking:
                 project=project,
             )
             return tuple(placed)
-
-    def _told(self, content: Iterator[bytes]) -> Iterator[bytes]:
-        for piece in content:
-            self._tell()
-            yield piece
 
     def _check_models(self, placed: Collection[Placed]) -> None:
         for each in placed:

@@ -14,6 +14,7 @@ from tests.unit.api.conftest import ClientOf
 from tests.unit.api.problems import problem
 from tests.unit.api.test_administration import audited, events
 from trtfarm.bundles.exporting import export_of
+from trtfarm.bundles.head import head_of
 from trtfarm.bundles.selection import Selection
 from trtfarm.database.schema import EngineRow
 from trtfarm.farm import Farm
@@ -71,6 +72,17 @@ def test_a_bundle_is_taken_in(served: TestClient, farm: Farm, giver: Stock, true
         ("POST /v1/bundles", 200, {"bundle": origin, "dry_run": "False", **counts}),
         ("POST /v1/bundles", 200, {"bundle": origin, "dry_run": "False"}),
     ]
+
+
+def test_a_dry_run_needs_the_beginning_alone(served: TestClient, farm: Farm, true: bytes, tmp_path: Path) -> None:
+    (tmp_path / "bundle").write_bytes(true)
+    head = head_of(tmp_path / "bundle", "it", lambda _done, _total: None)
+    assert true.startswith(head)
+    assert told(served, farm, head, dry_run=True, head=True)[-1] == told(served, farm, true, dry_run=True)[-1]
+    for more in (true, head + b"x", head[:-1]):
+        [*_, (kind, error)] = told(served, farm, more, dry_run=True, head=True)
+        assert (kind, error["code"]) == ("error", "bad_bundle")
+    problem(served.post("/v1/bundles", json={"blob": farm.blobs.put_bytes(head).digest, "head": True}), 400, "usage")
 
 
 @pytest.mark.parametrize(

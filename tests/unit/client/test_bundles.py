@@ -76,12 +76,15 @@ def test_what_is_no_bundle_any_more_leaves_no_file(client: Client, stock: Stock,
 def test_an_import_goes_on_where_its_upload_broke(
     way: BreakingWay, client_at: Callable[[int], Client], farm: Farm, giver: Stock, handed: Path
 ) -> None:
+    sent: list[int] = []
+    bundles = client_at(way.port).bundles
+    planned = bundles.import_from(handed, dry_run=True, report=lambda each: sent.append(each.total))
+    assert max(sent) < 100_000 < planned["bytes"] < handed.stat().st_size
     way.cuts = [700_000, 700_000]
     bundles = client_at(way.port).bundles
-    planned = bundles.import_from(handed, dry_run=True)
-    assert way.broken >= 2
     done: list[tuple[int, int]] = []
     assert bundles.import_from(handed, tell=lambda *counts: done.append(counts)) == {**planned, "dry_run": False}
+    assert way.broken >= 2
     assert done == sorted(done)
     assert submitted(farm, giver.request()).hit
     assert bundles.import_from(handed, labels=True)["new"] == {}
@@ -102,8 +105,9 @@ def test_the_awaited_client_does_the_same(port: int, token: str, farm: Farm, giv
 
 def test_what_the_server_refuses_is_raised_here(client: Client, stock: Stock, handed: Path, farm: Farm) -> None:
     handed.write_bytes(handed.read_bytes()[:-1])
-    with pytest.raises(BundleError, match="the bundle is damaged"):
-        client.bundles.import_from(handed)
+    for dry_run in (False, True):
+        with pytest.raises(BundleError, match="the bundle is damaged"):
+            client.bundles.import_from(handed, dry_run=dry_run)
     for path in (farm.settings.home / "keys" / "trusted").iterdir():
         path.unlink()
     with pytest.raises(SignatureError, match="not trusted here"):
