@@ -20,6 +20,7 @@ from trtfarm_api.limits import Limiting
 from trtfarm_api.metrics import Measuring, Requests
 from trtfarm_api.operations import Operations
 from trtfarm_api.routes import (
+    audit,
     blobs,
     bundles,
     datasets,
@@ -56,6 +57,7 @@ _ROUTERS = (
     workers.router,
     projects.router,
     tokens.router,
+    audit.router,
     keys.router,
     upkeep.router,
     bundles.router,

@@ -18,6 +18,7 @@ from typer.models import CommandInfo, TyperInfo
 
 from trtfarm_cli import exits, output
 from trtfarm_cli.commands import (
+    audit,
     bench,
     bundle,
     calibrate,
@@ -82,6 +83,7 @@ for command in (
     services,
     migrate,
     keeping,
+    audit,
 ):
     command.register(app)
 extract.register(tables.app)

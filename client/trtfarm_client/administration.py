@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 
+from trtfarm.audit import AuditEntry
 from trtfarm.projects import Project
 from trtfarm.retention.policy import Policy
 from trtfarm_client import administration_calls as calls
@@ -65,6 +67,21 @@ class _Administration(Flows):
     @method
     def revoke_token(self, token: str) -> Flow[TokenRecord]:
         return self._send(calls.revoke_token(token))
+
+    @method
+    def audit(
+        self,
+        *,
+        who: str | None = None,
+        what: str | None = None,
+        project: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+    ) -> Flow[list[AuditEntry]]:
+        """Changes that somebody was let in to ask for, newest first; `who` is a token's id or name, or `local`."""
+        words = {"who": who, "what": what, "project": project, "since": since, "until": until}
+        return self._listed(calls.audit, words, limit)
 
     @method
     def clean(

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import quote
 
+from trtfarm.audit import AuditEntry
 from trtfarm.projects import Project
 from trtfarm.retention.policy import Policy
 from trtfarm_client.call import Call, named
-from trtfarm_client.calls import facts, listed, post
-from trtfarm_client.pages import items_of
+from trtfarm_client.calls import facts, in_pages, listed, post
+from trtfarm_client.pages import Page, items_of
 from trtfarm_client.records import MadeToken, TokenRecord
 from trtfarm_client.values import value_of
 
@@ -47,6 +48,10 @@ def create_token(name: str, scopes: Collection[str], project: str, days: float |
 
 def revoke_token(text: str) -> Call[TokenRecord]:
     return post(named("tokens", "token", text) + "/revoke", None, partial(value_of, TokenRecord))
+
+
+def audit(filters: Mapping[str, Any], *, limit: int, cursor: str | None) -> Call[Page[AuditEntry]]:
+    return in_pages("/v1/audit", AuditEntry, filters, limit, cursor)
 
 
 def clean(policy: Policy, garbage_after: float, *, dry_run: bool) -> Call[Facts]:

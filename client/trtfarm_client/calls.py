@@ -46,7 +46,7 @@ def whoami() -> Call[Who]:
 
 
 def engines(filters: Mapping[str, Any], *, limit: int, cursor: str | None) -> Call[Page[EngineEntry]]:
-    return _list("/v1/engines", EngineEntry, filters, limit, cursor)
+    return in_pages("/v1/engines", EngineEntry, filters, limit, cursor)
 
 
 def engine(text: str) -> Call[Facts]:
@@ -80,7 +80,7 @@ def label_engine(text: str, label: str, *, given: bool) -> Call[None]:
 
 
 def tables(filters: Mapping[str, Any], *, limit: int, cursor: str | None) -> Call[Page[TableEntry]]:
-    return _list("/v1/tables", TableEntry, filters, limit, cursor)
+    return in_pages("/v1/tables", TableEntry, filters, limit, cursor)
 
 
 def table(text: str) -> Call[Facts]:
@@ -92,7 +92,7 @@ def add_table(model: str, blob: str) -> Call[Facts]:
 
 
 def models(filters: Mapping[str, Any], *, limit: int, cursor: str | None) -> Call[Page[ModelEntry]]:
-    return _list("/v1/models", ModelEntry, filters, limit, cursor)
+    return in_pages("/v1/models", ModelEntry, filters, limit, cursor)
 
 
 def model(text: str) -> Call[ModelRecord]:
@@ -105,7 +105,7 @@ def add_model(name: str, blob: str, weights: Mapping[str, str]) -> Call[ModelEnt
 
 
 def datasets(filters: Mapping[str, Any], *, limit: int, cursor: str | None) -> Call[Page[DataSetEntry]]:
-    return _list("/v1/datasets", DataSetEntry, filters, limit, cursor)
+    return in_pages("/v1/datasets", DataSetEntry, filters, limit, cursor)
 
 
 def dataset(text: str) -> Call[DataSetRecord]:
@@ -162,7 +162,7 @@ def dry_run(ask: Ask) -> Call[list[Facts]]:
 
 
 def jobs(filters: Mapping[str, Any], *, limit: int, cursor: str | None) -> Call[Page[Job]]:
-    return _list("/v1/jobs", Job, filters, limit, cursor)
+    return in_pages("/v1/jobs", Job, filters, limit, cursor)
 
 
 def job(text: str) -> Call[JobRecord]:
@@ -275,7 +275,9 @@ def listed(name: str) -> Callable[[Any], list[str]]:
     return read
 
 
-def _list(path: str, kind: type[Item], filters: Mapping[str, Any], limit: int, cursor: str | None) -> Call[Page[Item]]:
+def in_pages(
+    path: str, kind: type[Item], filters: Mapping[str, Any], limit: int, cursor: str | None
+) -> Call[Page[Item]]:
     parse = page_of(partial(value_of, kind))
     return Call(method="GET", path=path, parse=parse, params=_window(filters, limit, cursor))
 

@@ -110,6 +110,8 @@ class ApiContract:
                 "POST /v1/uploads",
                 f"POST /v1/uploads/{upload}/finish",
             ]
+        log = client.get("/v1/audit", params={"what": "/UPLOADS"}).json()
+        assert [entry["status"] for entry in log["items"]] == [201, 201]
 
     def test_a_token_opens_until_it_is_revoked(self, client: TestClient, bench: Bench) -> None:
         database = bench.farm.database

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
+
+from trtfarm_cli.farms.within import EVERYTHING, Within
 
 if TYPE_CHECKING:
     from trtfarm.jobs.sharing import Share
@@ -34,6 +36,12 @@ class Administration(Protocol):
 
     def set_share(self, project: str, share: Share) -> Facts:
         """How a project shares in the workers from now on."""
+
+    def audit(self, filters: Mapping[str, str | None], *, limit: int, within: Within = EVERYTHING) -> list[Facts]:
+        """Who changed what over HTTP, newest first. Filters are `who`, `what` and `project`.
+
+        They are None for what is not asked; accuracy is nothing to it and passed over.
+        """
 
     def clean(self, policy: Policy, *, grace_seconds: float, dry_run: bool, tell: Tell) -> Facts:
         """What went, as `Cleaned.as_dict` tells it."""

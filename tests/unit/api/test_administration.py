@@ -66,6 +66,7 @@ def audited(farm: Farm) -> list[tuple[str, int, dict[str, Any]]]:
     ("asked", "body"),
     [
         ("GET /v1/tokens", None),
+        ("GET /v1/audit", None),
         ("POST /v1/tokens", {"name": "ci"}),
         ("POST /v1/tokens/tok_1/revoke", None),
         ("POST /v1/engines/signatures", {"engines": ["eng_1"]}),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from trtfarm.farm import Farm
 from trtfarm_cli.farms.administration import Facts, Tell
+from trtfarm_cli.farms.within import EVERYTHING, Within
 
 if TYPE_CHECKING:
     from trtfarm.jobs.sharing import Share
@@ -52,6 +53,14 @@ class AdministrationHere:
         from trtfarm.projects import set_share
 
         return asdict(set_share(self._farm.database, project, share))
+
+    def audit(self, filters: Mapping[str, str | None], *, limit: int, within: Within = EVERYTHING) -> list[Facts]:
+        from trtfarm.audit import find_entries
+        from trtfarm_cli.farms.here.filters import window_of
+
+        with self._farm.database.read() as session:
+            found = find_entries(session, **filters, limit=limit, within=window_of(within))
+        return [asdict(entry) for entry in found]
 
     def clean(self, policy: Policy, *, grace_seconds: float, dry_run: bool, tell: Tell) -> Facts:
         from trtfarm.retention.cleaning import clean

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from trtfarm_cli.farms.administration import Facts, Tell
+from trtfarm_cli.farms.within import EVERYTHING, Within
 from trtfarm_client import Client
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ class RemoteAdministration:
 
     def set_share(self, project: str, share: Share) -> Facts:
         return asdict(self._farm.set_project(project, weight=share.weight, max_running=share.max_running))
+
+    def audit(self, filters: Mapping[str, str | None], *, limit: int, within: Within = EVERYTHING) -> list[Facts]:
+        found = self._farm.audit(**filters, since=within.since, until=within.until, limit=limit)
+        return [asdict(entry) for entry in found]
 
     def clean(self, policy: Policy, *, grace_seconds: float, dry_run: bool, tell: Tell) -> Facts:
         return self._farm.clean(policy, garbage_after=grace_seconds, dry_run=dry_run, tell=tell)

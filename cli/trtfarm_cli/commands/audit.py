@@ -1,0 +1,49 @@
+"""`trtfarm audit`: who changed what over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from trtfarm_cli import output
+from trtfarm_cli.limits import limited
+from trtfarm_cli.opening import open_any
+from trtfarm_cli.options import Json, NewerThan, OlderThan
+
+
+def register(app: typer.Typer) -> None:
+    @app.command()
+    def audit(
+        *,
+        who: Annotated[
+            str | None, typer.Option(metavar="TOKEN", help="Only by this token: its id or name; local for none.")
+        ] = None,
+        what: Annotated[
+            str | None,
+            typer.Option(metavar="TEXT", help="Only with this in the request or in the ids that it changed."),
+        ] = None,
+        project: Annotated[str | None, typer.Option(metavar="PROJECT", help="Only by tokens of this project.")] = None,
+        newer_than: NewerThan = None,
+        older_than: OlderThan = None,
+        limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many at most.")] = 100,
+        json: Json = False,
+    ) -> None:
+        """Lists who changed what over HTTP, newest first.
+
+        What is done on the farm's own host without the API is not in it.
+        """
+        within = limited(newer_than=newer_than, older_than=older_than)
+        with open_any() as farm:
+            found = farm.administration.audit(
+                {"who": who, "what": what, "project": project}, limit=limit, within=within
+            )
+        if json:
+            output.emit_json(found)
+            return
+        shown = [
+            {**entry, "who": entry["name"] or entry["who"], "changed": " ".join(map(str, entry["facts"].values()))}
+            for entry in found
+        ]
+        columns = dict.fromkeys(("who", "project", "action", "status", "changed"))
+        output.emit_table(shown, {"at": output.moment, **columns})
