@@ -11,9 +11,10 @@ from sqlalchemy import select
 from trtfarm.database.clock import from_now
 from trtfarm.database.session import Database
 from trtfarm.database.work import WorkerRow
-from trtfarm.errors import NotFoundError
+from trtfarm.errors import NotFoundError, NoWorkerError
+from trtfarm.requirements import Requirements
 from trtfarm.routing import Need
-from trtfarm.waiting import why_waiting, why_waits
+from trtfarm.waiting import check_possible, why_waiting, why_waits
 from trtfarm.workers import (
     Worker,
     WorkerState,
@@ -76,6 +77,53 @@ def test_what_nobody_does_is_explained(workers: list[Worker], reason: str) -> No
     assert why_waiting(Need("tensorrt-8.5.3.1/sm_90"), workers) == reason
 
 
+_PLACED = replace(_GPU, gpus=({**_H200, "memory_bytes": 81_559 << 20},), labels=("rack=a1",))
+_AWAY = replace(_PLACED, id="wrk_away", alive=False, labels=("rack=b1",))
+
+
+@pytest.mark.parametrize(
+    ("requires", "reason"),
+    [
+        (Requirements(labels=("rack=a1",), gpu_memory_gib=80), None),
+        (
+            Requirements(labels=("rack=b1",)),
+            (
+                "needs tensorrt-8.5.3.1 on sm_90 with rack=b1; no worker offers it; wrk_away of a did, and is gone "
+                "since 2026-01-01 00:00 UTC; wrk_gpu has no rack=b1 (its labels: rack=a1)"
+            ),
+        ),
+        (
+            Requirements(labels=("rack=a1",), gpu_memory_gib=81),
+            (
+                "needs tensorrt-8.5.3.1 on sm_90 with rack=a1 and a GPU with 81 GiB; no worker offers it; "
+                "wrk_gpu has no larger sm_90 than 80 GiB"
+            ),
+        ),
+    ],
+)
+def test_a_label_that_is_not_there_and_a_gpu_that_is_too_small_are_told_apart(
+    requires: Requirements, reason: str | None
+) -> None:
+    assert why_waiting(Need("tensorrt-8.5.3.1/sm_90", requires), [_CPU, _PLACED, _AWAY]) == reason
+
+
+@pytest.mark.parametrize(
+    ("requires", "remedy"),
+    [
+        (Requirements(labels=("rack=a1", "zone=b")), "--label rack=a1 --label zone=b"),
+        (Requirements(labels=("rack=b1",), gpu_memory_gib=200), "larger GPU"),
+    ],
+)
+def test_what_nobody_could_do_is_refused_with_what_helps(requires: Requirements, remedy: str) -> None:
+    """Who is away may come back; of whom the job waits."""
+    check_possible([Need("tensorrt-8.5.3.1/sm_90", Requirements(labels=("rack=b1",)))], [_PLACED, _AWAY])
+    with pytest.raises(NoWorkerError) as refused:
+        check_possible([Need("tensorrt-8.5.3.1/sm_90", requires)], [_CPU, _PLACED, _AWAY])
+    assert remedy in str(refused.value.remedy)
+    with pytest.raises(NoWorkerError, match=r"8\.6\.1\.6 on sm_90"):
+        check_possible([Need("tensorrt-8.6.1.6/sm_90")], [_PLACED])
+
+
 def test_a_worker_that_is_silent_or_paused_takes_no_jobs(database: Database) -> None:
     _add(database, "wrk_1", 30)
     _add(database, "wrk_2", -1)
@@ -114,7 +162,7 @@ def test_what_a_worker_could_do_is_known_for_a_day_after_it_has_ended(database: 
     assert reason is not None
     assert "wrk_1 of far did, and is gone since 2" in reason
     with database.write() as session:
-        succeed(session, "far", ["cpu"])
+        succeed(session, "far", ["cpu"], ["rack=a1"])
         succeed(session, "elsewhere", ["cpu", "tensorrt-8.5.3.1/sm_90"])
     assert len(list_workers(database, left=True)) == 2
     with database.write() as session:

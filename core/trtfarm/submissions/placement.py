@@ -13,6 +13,7 @@ from trtfarm.database.schema import ModelRow
 from trtfarm.planning import Step, SubmissionRequest, plan
 from trtfarm.requirements import ANYWHERE, Requirements, whole_gib
 from trtfarm.routing import Need
+from trtfarm.submissions.resolve import row
 from trtfarm.waiting import check_possible, nobody
 from trtfarm.workers import Worker
 
@@ -54,7 +55,7 @@ def _memory(session: Session, request: SubmissionRequest, step: Step) -> int:
     """GiB."""
     if request.require_gpu_memory is not None:
         return whole_gib(request.require_gpu_memory)
-    model = session.get_one(ModelRow, request.model_id)
+    model = row(session, ModelRow, request.model_id)
     if step.target is None:
         return model.size // _GIB
     return model.size * _BYTES.get(request.precision_for(step.target), 1) // 4 // _GIB

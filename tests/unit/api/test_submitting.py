@@ -20,8 +20,9 @@ from trtfarm.blobs.location import store_at
 from trtfarm.build_options import options_of
 from trtfarm.calibrators import Calibrator
 from trtfarm.compute_capability import ComputeCapability
+from trtfarm.database.clock import from_now
 from trtfarm.database.migrate import prepare
-from trtfarm.database.schema import AuditRow
+from trtfarm.database.schema import AuditRow, WorkerRow
 from trtfarm.database.session import open_database
 from trtfarm.farm import Farm
 from trtfarm.intake import add_model
@@ -176,6 +177,11 @@ def test_the_same_under_a_key_is_made_once(client: TestClient, asked: dict[str, 
         ({"shapes": ["data=0"]}, 400, "usage"),
         ({"build_options": {"nothing": 1}}, 400, "usage"),
         ({"build_options": {"workspace_bytes": "x"}}, 400, "usage"),
+        ({"require_labels": ["rack"]}, 400, "usage"),
+        ({"require_labels": ["rack=a1", "rack=a2"]}, 400, "usage"),
+        ({"require_labels": ["rack=a1"]}, 409, "no_worker"),
+        ({"require_gpu_memory": 1 << 30}, 400, "usage"),
+        ({"require_gpu_memory": -1}, 422, "usage"),
         ({"typo": 1}, 422, "usage"),
     ],
 )
@@ -186,6 +192,33 @@ def test_what_does_not_fit_is_told_before_anything_is_made(
         assert problem(client.post(path, json={**asked, **more}), status, code)["remedy"]
     assert client.get("/v1/submissions").json()["items"] == []
     assert client.get("/v1/jobs").json()["items"] == []
+
+
+def test_a_plan_tells_who_could_do_it_and_jobs_go_nowhere_else(
+    client: TestClient, farm: Farm, asked: dict[str, Any]
+) -> None:
+    facts = {"host": "h", "pid": 1, "toolchains": [], "slots": 1, "lease_until": from_now(60), "state": "ready"}
+    facts["capabilities"] = ["cpu", "tensorrt-rtx-1.7.1.116"]
+    with farm.database.write() as session:
+        for name, labels in (("wrk_a", ["rack=a1", "zone=b"]), ("wrk_b", [])):
+            session.add(WorkerRow(id=name, labels=labels, **facts))
+    wish = {**asked, "require_labels": ["zone=b", "rack=a1"]}
+    steps = {step["step"]: step for step in client.post("/v1/submissions/plan", json=wish).json()["steps"]}
+    kind = {"labels": ["rack=a1", "zone=b"], "gpu_memory_gib": 0}
+    assert steps["calibrate"]["needs"] == {"capability": "cpu", **kind}
+    assert {tuple(step["workers"]) for step in steps.values()} == {("wrk_a",)}
+    assert {step["waits"] for step in steps.values()} == {None}
+    client.post("/v1/submissions", json=wish)
+    [job] = client.get("/v1/jobs").json()["items"]
+    assert job["requires"] == kind
+    demands = {(*one["labels"],): (one["queued"], one["slots"]) for one in client.get("/v1/demand").json()["items"]}
+    assert demands[("rack=a1", "zone=b")] == (1, 1)
+    problem_found = problem(
+        client.post("/v1/submissions", json={**asked, "require_labels": ["rack=a1", "zone=c"]}), 409, "no_worker"
+    )
+    assert problem_found["message"] == "no worker can take what needs cpu with rack=a1 and zone=c"
+    assert "wrk_a of h has no zone=c (its labels: rack=a1, zone=b)" in problem_found["cause"]
+    assert "trtfarm worker --label rack=a1 --label zone=c" in problem_found["remedy"]
 
 
 def test_a_toolchain_is_chosen_where_none_is_named(farm: Farm, asked: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,23 @@ def test_each_gpu_has_one_job_at_a_time(gpus: PosedGpus, keeper: GpuKeeper) -> N
     assert again is not None
     assert again.gpu is not None
     assert again.gpu.gpu.uuid == gpus.uuids[0]
+
+
+def test_the_smallest_gpu_that_is_large_enough_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """However the driver lists them; so that what needs a large one finds it free."""
+    posed = posed_gpus(monkeypatch, tmp_path, H200, {**H200, "total": 81_559 << 20})
+    places = Places(1, partial(keeper_of_host, NEEDED, {}))
+    large, small = posed.uuids
+    assert places.take(Opening(ON_H200, 142)) is None
+    first = places.take(Opening(ON_H200, 80))
+    assert first is not None
+    assert first.gpu is not None
+    assert (first.gpu.gpu.uuid, first.station(["rack=a1"]).memory(ON_H200)) == (small, 80)
+    assert places.take(Opening("tensorrt-8.5.3.1/sm_80")) is None
+    second = places.take(Opening(ON_H200))
+    assert second is not None
+    assert second.gpu is not None
+    assert (second.gpu.gpu.uuid, second.station([]).memory(ON_H200)) == (large, 141)
 
 
 def test_gpus_and_cpus_do_not_take_each_others_places(keeper: GpuKeeper) -> None:
