@@ -28,7 +28,7 @@ from trtfarm.database.schema import (
     VerificationRow,
 )
 from trtfarm.database.session import Database
-from trtfarm.errors import NotFoundError, UsageError
+from trtfarm.errors import ModelError, NotFoundError, UsageError
 from trtfarm.retention.checkup import Damage, Finding, check_up
 from trtfarm.retention.cleaning import clean
 from trtfarm.retention.policy import Kind, Policy
@@ -150,6 +150,26 @@ class RetentionContract:
         bench.do_all()
         _age(bench, SubmissionRow)  # it is over, but its engine is young
         assert clean(bench.farm, ALL_OF_IT).gone == []
+
+    def test_a_job_whose_table_is_gone_is_not_tried_again_and_the_same_submission_makes_it_anew(
+        self, bench: Bench
+    ) -> None:
+        request = bench.request(None, "sm_86", test_dataset_id=None)
+        failed = bench.submit(request)
+        for kind in ("calibrate", "quantize"):
+            bench.do(bench.queued_of(kind))
+        job = bench.queued_of("build")
+        bench.fail(job, ModelError("no such operator"))
+        [table] = bench.get(failed).result_ids("table_id")
+        _age(bench)
+        assert table in [one.id for one in clean(bench.farm, Policy(tables_unused_for=timedelta(days=30))).gone]
+        with pytest.raises(UsageError, match=f"{job.id} cannot be done again: {table}") as caught:
+            bench.farm.retry(job.id)
+        assert "trtfarm submit" in str(caught.value.remedy)
+        assert (bench.get(failed).state, bench.farm.jobs.get(job.id).state) == ("failed", "failed")
+        anew = bench.submit(request)
+        assert [done.kind for done in bench.do_all()] == ["calibrate", "quantize", "build"]
+        assert bench.get(anew).state == "done"
 
     def test_a_table_stays_for_one_that_was_re_stamped_from_it(self, bench: Bench, built: Submission) -> None:
         [table] = built.result_ids("table_id")

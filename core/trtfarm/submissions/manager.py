@@ -22,6 +22,7 @@ from trtfarm.planning import Step, SubmissionRequest, plan
 from trtfarm.requirements import Requirements
 from trtfarm.submissions.cancelling import was_cancelled
 from trtfarm.submissions.gates import gate_error
+from trtfarm.submissions.gone import check_all_there
 from trtfarm.submissions.placement import need_of
 from trtfarm.submissions.resolve import Work, resolve
 from trtfarm.submissions.results import ALSO, Completeness, find, whole
@@ -126,7 +127,7 @@ class SubmissionManager:
         """Queues an ended job again, and lets the submissions go on that lost a step with it; returns these.
 
         Those that were cancelled as a whole stay so. All are locked before the job, in the order of their ids. Raises
-        UsageError as `JobManager.retry`.
+        UsageError as `JobManager.retry`, and where clean-up took what the job was to be done with.
         """
         lost = select(StepRow.submission_id).where(StepRow.job_id == job_id, StepRow.state.in_(_LOST))
         reopened = []
@@ -135,7 +136,7 @@ class SubmissionManager:
             if row is not None and not was_cancelled(row):
                 _reopen(row, job_id, self._steps(session, submission_id).values())
                 reopened.append(submission_id)
-        self._jobs.requeue(session, job_id)
+        check_all_there(session, job_id, self._jobs.requeue(session, job_id).request)
         return reopened
 
     def waiting_for(self, job_id: str) -> list[str]:
