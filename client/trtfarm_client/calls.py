@@ -132,6 +132,10 @@ def submission_facts(text: str) -> Call[Facts]:
     return Call(method="GET", path=named("submissions", "submission", text) + "/facts", parse=facts)
 
 
+def submission_details(text: str) -> Call[Facts]:
+    return Call(method="GET", path=named("submissions", "submission", text) + "/details", parse=facts)
+
+
 def submission_events(text: str) -> Call[None]:
     """Is answered by events."""
     return Call(method="GET", path=named("submissions", "submission", text) + "/events", parse=lambda _: None)

@@ -73,6 +73,11 @@ class Work(Flows):
         return self._send(calls.submission_facts(submission))
 
     @method
+    def submission_details(self, submission: str) -> Flow[Facts]:
+        """What was asked for, what became of each target, and which job did each step when."""
+        return self._send(calls.submission_details(submission))
+
+    @method
     def cancel_submission(self, submission: str) -> Flow[CancelledSubmission]:
         """Ends a submission, and its jobs as far as no other one waits for them."""
         return self._send(calls.cancel_submission(submission))

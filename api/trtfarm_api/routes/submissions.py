@@ -15,6 +15,7 @@ from trtfarm.digests import digest_of_json
 from trtfarm.farm import Farm
 from trtfarm.jobs.state import SubmissionState
 from trtfarm.planning import SubmissionRequest
+from trtfarm.submissions.details import submission_details
 from trtfarm.submissions.explain import explain
 from trtfarm.submissions.facts import facts_of
 from trtfarm.submissions.listing import SubmissionEntry, find_submissions
@@ -89,6 +90,14 @@ def facts(farm: FarmHere, actor: Reader, submission: Name) -> dict[str, Any]:
     with farm.database.read() as session:
         found = farm.submissions.get(find_one(session, SubmissionRow, submission, actor.sees).id)
         return facts_of(session, found, actor.sees)
+
+
+@router.get("/{submission}/details")
+def details(farm: FarmHere, actor: Reader, submission: Name) -> dict[str, Any]:
+    """What was asked for, what became of each target, and which job did each step when."""
+    with farm.database.read() as session:
+        found = farm.submissions.get(find_one(session, SubmissionRow, submission, actor.sees).id)
+        return submission_details(session, found, actor.sees)
 
 
 @router.get("/{submission}/events", response_class=EventSourceResponse)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +13,8 @@ from trtfarm_cli import output
 from trtfarm_cli.limits import limited
 from trtfarm_cli.opening import open_any
 from trtfarm_cli.options import Json, LostAtMost, MinCosine, MinTop1, Model, NewerThan, OlderThan
+
+SubmissionId = Annotated[str, typer.Argument(metavar="SUBMISSION", help="Id of the submission, or its start.")]
 
 app = typer.Typer(help="Submissions: what was asked for, and taking it back.", no_args_is_help=True)
 
@@ -48,11 +51,46 @@ def list_(
 
 
 @app.command()
-def cancel(
-    submission: Annotated[str, typer.Argument(metavar="SUBMISSION", help="Id of the submission, or its start.")],
-    *,
-    json: Json = False,
-) -> None:
+def show(submission: SubmissionId, *, json: Json = False) -> None:
+    """Shows one submission: its targets with their engines, and which job did each step when."""
+    with open_any() as farm:
+        found = farm.submissions.details(submission)
+    if json:
+        output.emit_json(found)
+        return
+    model, seconds = found["model"], found["seconds"]
+    shown = {name: found[name] for name in ("id", "project", "created_by", "state", "hit", "precision", "table")}
+    shown |= {"model": f"{model['name']} ({model['id']})" if model else None}
+    shown |= {name: datetime.fromisoformat(found[name]) if found[name] else None for name in ("created", "finished")}
+    output.emit_fields(shown | {"seconds": None if seconds is None else f"{seconds:.1f}"})
+    output.emit()
+    columns = dict.fromkeys(("target", "state", "engine", "size", "error"))
+    output.emit_table([_target(target) for target in found["targets"]], columns)
+    output.emit()
+    columns = dict.fromkeys(("step", "state", "job", "attempt"))
+    steps = [{**step, "step": step["name"]} for step in found["steps"]]
+    output.emit_table(steps, {**columns, "started": _moment, "seconds": "{:.1f}".format})
+
+
+def _target(target: Mapping[str, Any]) -> dict[str, Any]:
+    """A target as a line: the engine that it has, or why it has none."""
+    engine, error, because = target["engine"], target["error"], target["because"]
+    gone = f"{target['engine_id']} (removed)" if target["engine_id"] else None
+    return {
+        "target": f"{target['compute_capability']} {target['toolchain']}-{target['tensorrt']}",
+        "state": target["state"],
+        "engine": engine["id"] if engine else gone,
+        "size": output.size(engine["size"]) if engine else None,
+        "error": error["message"].partition("\n")[0] if error else f"see {', '.join(because)}" if because else None,
+    }
+
+
+def _moment(time: str) -> str:
+    return output.moment(datetime.fromisoformat(time))
+
+
+@app.command()
+def cancel(submission: SubmissionId, *, json: Json = False) -> None:
     """Ends a submission with its jobs.
 
     What is queued for it is withdrawn, what runs is asked to stop.

@@ -19,6 +19,9 @@ class Submissions(Protocol):
     def find(self, filters: Mapping[str, str | None], *, limit: int, within: Within = EVERYTHING) -> list[Facts]:
         """Filters are `state`, `project` and `model`, None for what is not asked."""
 
+    def details(self, text: str) -> Facts:
+        """What was asked for, what became of each target, and which job did each step when."""
+
     def cancel(self, text: str) -> Facts:
         """`submission` and `state` as they are now; jobs in `withdrawn`, `stopping`, and `left` to others."""
 

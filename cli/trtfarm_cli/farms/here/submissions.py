@@ -43,6 +43,13 @@ class SubmissionsHere:
             found = find_submissions(session, **words, limit=limit, within=window_of(within))
         return [asdict(entry) for entry in found]
 
+    def details(self, text: str) -> Facts:
+        from trtfarm.submissions.details import submission_details
+
+        with self._farm.database.read() as session:
+            submission_id = find_one(session, SubmissionRow, text).id
+            return submission_details(session, self._farm.submissions.get(submission_id))
+
     def cancel(self, text: str) -> Facts:
         with self._farm.database.read() as session:
             submission_id = find_one(session, SubmissionRow, text).id

@@ -29,6 +29,9 @@ class RemoteSubmissions:
         words: dict[str, Any] = {**filters, **vars(within)}
         return [{**facts, **_times(facts)} for facts in self._client.submissions(**words, limit=limit)]
 
+    def details(self, text: str) -> Facts:
+        return self._client.submission_details(text)
+
     def cancel(self, text: str) -> Facts:
         gone = self._client.cancel_submission(text)
         jobs = {"withdrawn": gone.withdrawn, "stopping": gone.stopping, "left": gone.left}
