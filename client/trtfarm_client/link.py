@@ -30,6 +30,8 @@ _FIRST_ERROR = 400
 #: What a proxy in front of a server that is gone says.
 _OF_PROXIES = frozenset({502, 503, 504})
 _SHOWN = 200
+#: OpenSSL's word for a certificate that nobody known has signed, that has run out, or that is for another host.
+_UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +115,12 @@ class Link:
         try:
             yield
         except httpx2.TransportError as error:
+            if _UNTRUSTED in str(error):
+                raise ServerError(
+                    f"{self.url} shows a certificate that nobody vouches for",
+                    cause=str(error),
+                    remedy="name a PEM file with the certificate of who signed it in SSL_CERT_FILE",
+                ) from error
             raise UnreachableError(
                 f"{self.url} does not answer",
                 cause=str(error) or type(error).__name__,
