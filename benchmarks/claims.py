@@ -2,7 +2,7 @@
 
 The limits are the project's own: 20 ms at the 95th percentile with 100,000 queued jobs, while 1,000 workers renew their
 leases on PostgreSQL, and no growth beyond that of a logarithm. A claim is what a worker does: look for what it can do,
-then take the job whose turn it is.
+then take the job whose turn it is. The last line of each database is of as many jobs that each require a rack.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, insert, select, text, update
 
 from benchmarks.heartbeats import beating, employ
 from benchmarks.servers import postgresql
@@ -26,6 +26,8 @@ from trtfarm.jobs.job import Claim
 from trtfarm.jobs.manager import JobManager
 from trtfarm.jobs.queue import QUEUED
 from trtfarm.jobs.state import JobState
+from trtfarm.requirements import ANYWHERE, Requirements
+from trtfarm.routing import NOWHERE, Station
 
 _MOST = size("JOBS", 100_000)
 _SIZES = (_MOST // 100, _MOST // 10, _MOST)
@@ -38,6 +40,10 @@ _NEEDED = (*_OFFERED, "tensorrt-8.5.3.1/sm_80")
 _PRIORITIES = 5
 #: Half of all jobs are the first one's.
 _PROJECTS = 20
+#: A worker is in one of so many racks.
+_RACKS = 50
+#: So many jobs in a row, of all projects and priorities, require the same rack.
+_TOGETHER = _MOST // (2 * _RACKS)
 
 
 def run() -> None:
@@ -62,6 +68,10 @@ def _measure(name: str, url: str, *, workers: int) -> None:
         if employed:
             _fill(database, jobs)
             p95[-1] = _while_they_work(f"{name}, {jobs:7,} queued", manager, url, employed)
+    with database.write() as session:
+        session.execute(update(JobRow).where(QUEUED).values(state=JobState.CANCELLED))
+    _fill(database, _MOST, racks=_RACKS)
+    _claims(f"{name}, {_MOST:7,} queued for {_RACKS} racks", manager, Station(labels=frozenset({"rack=7", "zone=b"})))
     database.close()
     print(
         f"{name}: p95 of {p95[-1] * 1e3:.2f} ms (limit {_LIMIT_SECONDS * 1e3:.0f}), "
@@ -77,25 +87,25 @@ def _while_they_work(what: str, manager: JobManager, url: str, employed: list[Cl
     return p95
 
 
-def _claims(what: str, manager: JobManager) -> float:
+def _claims(what: str, manager: JobManager, station: Station = NOWHERE) -> float:
     """The 95th percentile of the seconds that claims take."""
-    seconds = [_claim(manager) for _ in range(_CLAIMS)]
+    seconds = [_claim(manager, station) for _ in range(_CLAIMS)]
     p95 = statistics.quantiles(seconds, n=20)[-1]
     print(f"{what}: median {statistics.median(seconds) * 1e3:.2f} ms, p95 {p95 * 1e3:.2f} ms", flush=True)
     return p95
 
 
-def _claim(manager: JobManager) -> float:
+def _claim(manager: JobManager, station: Station) -> float:
     begun = time.perf_counter()
-    capability = manager.waiting(_OFFERED)[0].capability
-    claim = manager.claim_next("worker", capability, _OFFERED)
+    capability = manager.waiting(_OFFERED, station)[0].capability
+    claim = manager.claim_next("worker", capability, _OFFERED, station)
     seconds = time.perf_counter() - begun
     if claim is None:
         raise RuntimeError(f"nothing was left that needs {capability}")
     return seconds
 
 
-def _fill(database: Database, jobs: int) -> None:
+def _fill(database: Database, jobs: int, *, racks: int = 0) -> None:
     """Adds jobs until so many are queued, each on its own, as they would come in."""
     with database.read() as session:
         every, queued = session.execute(select(func.count(), func.count().filter(QUEUED)).select_from(JobRow)).one()
@@ -106,6 +116,7 @@ def _fill(database: Database, jobs: int) -> None:
             "kind": "build",
             "key": digest_of_json(number),
             "capability": _NEEDED[number % len(_NEEDED)],
+            "requires": Requirements(labels=(f"rack={number // _TOGETHER % racks}",)) if racks else ANYWHERE,
             "request": {"number": number},
             "state": JobState.QUEUED,
             "attempt": 0,
