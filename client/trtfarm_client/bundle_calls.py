@@ -14,10 +14,17 @@ Facts = dict[str, Any]
 
 
 def export(
-    engines: Sequence[str], tables: Sequence[str], *, model: str | None, label: str | None, with_models: bool
+    engines: Sequence[str],
+    tables: Sequence[str],
+    *,
+    model: str | None,
+    label: str | None,
+    with_models: bool,
+    with_recordings: bool,
 ) -> str:
     """The path of a download."""
-    words = compact({"model": model, "label": label, "with_models": "true" if with_models else None})
+    along = {"with_models": with_models, "with_recordings": with_recordings}
+    words = compact({"model": model, "label": label}) | {name: "true" for name, wanted in along.items() if wanted}
     asked = urlencode({"engine": list(engines), "table": list(tables), **words}, doseq=True)
     return f"/v1/bundles?{asked}"
 

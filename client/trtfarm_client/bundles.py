@@ -32,13 +32,15 @@ class _Bundles(Flows):
         model: str | None = None,
         label: str | None = None,
         with_models: bool = False,
+        with_recordings: bool = False,
         report: Report = unreported,
     ) -> Flow[str]:
         """Writes engines and tables by id, those that have a label, or all that a model has, signed by their farm.
 
         Returns the digest of the bundle's manifest. `destination` appears whole or not at all.
         """
-        path = calls.export(engines, tables, model=model, label=label, with_models=with_models)
+        along = {"with_models": with_models, "with_recordings": with_recordings}
+        path = calls.export(engines, tables, model=model, label=label, **along)
         return flows.downloading(path, destination, self._patience(), report, kind=ReceivingBundle)
 
     @method

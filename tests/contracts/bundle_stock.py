@@ -8,8 +8,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from tests.conftest import REPOSITORY
 from trtfarm import actions
@@ -23,7 +26,15 @@ from trtfarm.bundles.selection import Selection
 from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.catalog.labels import label_engine
 from trtfarm.catalog.visibility import grant
-from trtfarm.database.schema import DatasetRow, EngineRow, ModelRow, QuantizationRow, TableRow, VerificationRow
+from trtfarm.database.schema import (
+    DatasetRow,
+    EngineRow,
+    ModelRow,
+    QuantizationRow,
+    RecordingRow,
+    TableRow,
+    VerificationRow,
+)
 from trtfarm.database.session import Database, open_database, sqlite_url
 from trtfarm.datasets.dataset import digest_of_data
 from trtfarm.farm import Farm
@@ -239,6 +250,23 @@ class Stock:
                 dataset_id=self.test,
                 simulated=True,
                 metrics=METRICS,
+            ),
+        )
+
+    def record(self, samples: int = 50) -> str:
+        """What FP32 computes of the test data, as a worker records it; the id of its row."""
+        content = BytesIO()
+        np.save(content, np.full((samples, 10), 0.1, np.float32))
+        blob = self.farm.blobs.put_bytes(content.getvalue())
+        model, data = self.row(ModelRow, self.model), self.row(DatasetRow, self.test)
+        return self._add(
+            [blob],
+            RecordingRow(
+                id=new_id("rec"),
+                key=actions.record(model=model.digest, dataset=data.digest).key,
+                model_id=self.model,
+                dataset_id=self.test,
+                outputs={"prob": _array(blob, samples, 10)},
             ),
         )
 

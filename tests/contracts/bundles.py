@@ -13,8 +13,11 @@ import pytest
 from sqlalchemy import delete, func, select
 
 from tests.contracts.bundle_stock import LENET, SCALES, Stock, bundle, farm_at, farm_in, submitted, taken, trusts
+from trtfarm import actions
+from trtfarm.bundles.container import Container
 from trtfarm.bundles.exporting import export_of
 from trtfarm.bundles.importing import import_bundle
+from trtfarm.bundles.manifest import Manifest
 from trtfarm.bundles.selection import Selection
 from trtfarm.catalog.details import engine_details, table_details
 from trtfarm.catalog.filters import Filter
@@ -47,6 +50,7 @@ from trtfarm.models.model import Model
 from trtfarm.retention.checkup import Damage, check_up
 from trtfarm.retention.cleaning import clean
 from trtfarm.retention.policy import Policy
+from trtfarm.submissions.results import find
 
 ALL = Selection(model="lenet")
 KINDS = {"models", "datasets", "tables", "quantizations", "engines", "verifications"}
@@ -227,6 +231,30 @@ class BundleContract:
         assert new["there"] == {"models": [other]}
         [engine] = self._engines(taker)
         assert engine.model_id == other
+
+    def test_what_fp32_computes_comes_when_it_is_asked_for(self, stock: Stock, taker: Farm) -> None:
+        """By which engines are measured there without the model. Bundles without it are those of older releases."""
+        recorded = stock.record()
+        plain, more = bundle(stock.farm, ALL), bundle(stock.farm, Selection(model="lenet", with_recordings=True))
+        versions = [Manifest.decode(Container(iter([data]), "it").manifest(), "it").version for data in (plain, more)]
+        assert (versions, b'"recordings"' in plain) == ([1, 2], False)
+        assert "recordings" not in taken(taker, plain).as_dict()["new"]
+        came = taken(taker, more).as_dict()
+        assert (came["new"], came["files"]) == ({"recordings": [recorded]}, 1)
+        model, data = stock.row(ModelRow, stock.model), stock.row(DatasetRow, stock.test)
+        with taker.database.read() as session:
+            wanted = actions.record(model=model.digest, dataset=data.digest)
+            assert find(session, wanted, taker.complete) == {"recording_id": recorded}
+        again = taken(taker, more).as_dict()
+        assert (again["new"], again["files"], check_up(taker, repair=False).findings) == ({}, 0, ())
+        assert bundle(taker, Selection(model="lenet", with_recordings=True)).count(b'"recordings":[{') == 1
+
+    def test_what_fp32_computed_here_stays(self, stock: Stock, taker: Farm) -> None:
+        """Another processor adds up otherwise; which of the two engines are held to does not matter."""
+        stock.record()
+        ours = Stock(taker).record(samples=40)
+        came = taken(taker, bundle(stock.farm, Selection(model="lenet", with_recordings=True))).as_dict()
+        assert (came["there"]["recordings"], came["conflicts"], came["files"]) == ([ours], [], 0)
 
     def test_lost_files_come_back(self, stock: Stock, taker: Farm) -> None:
         data = bundle(stock.farm, ALL)

@@ -38,12 +38,14 @@ MEMORY_BYTES = 96 << 20
 @pytest.fixture(scope="module")
 def giver(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stock]:
     with farm_at(tmp_path_factory.mktemp("giver"), migrated) as farm:
-        yield Stock(farm)
+        stock = Stock(farm)
+        stock.record()
+        yield stock
 
 
 @pytest.fixture(scope="module")
 def true(giver: Stock) -> bytes:
-    return bundle(giver.farm, Selection(model="lenet"))
+    return bundle(giver.farm, Selection(model="lenet", with_recordings=True))
 
 
 @given(data=st.data())

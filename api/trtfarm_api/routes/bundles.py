@@ -58,12 +58,14 @@ def export(
     model: Text = None,
     label: Text = None,
     with_models: bool = False,
+    with_recordings: bool = False,
 ) -> Response:
     """A bundle of engines and tables, of those that have a label, or of all that a model has, signed by this farm.
 
     Its ETag is the digest of its manifest, which has those of everything else; one range of bytes can be asked for.
     """
-    selection = Selection(engines=tuple(engine), tables=tuple(table), model=model, label=label, with_models=with_models)
+    along = {"with_models": with_models, "with_recordings": with_recordings}
+    selection = Selection(engines=tuple(engine), tables=tuple(table), model=model, label=label, **along)
     found = export_of(farm, selection, actor.sees)
     content = partial(found.chunks, farm.blobs)
     return given(request, content, tag=found.manifest.digest, size=found.size, name="farm.bundle", media_type=TAR)

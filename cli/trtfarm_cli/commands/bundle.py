@@ -19,7 +19,12 @@ app = typer.Typer(help="Bundles: tables and engines from one farm to another.", 
 BundleFile = Annotated[Path, typer.Argument(metavar="FILE", help="A bundle, from `bundle export`.")]
 #: Kinds of rows that are told one by one, and those of which only how many there are.
 _TOLD = {"engines": "engine", "tables": "table", "models": "model"}
-_COUNTED = {"datasets": "data set", "quantizations": "rewritten model", "verifications": "verification"}
+_COUNTED = {
+    "datasets": "data set",
+    "quantizations": "rewritten model",
+    "verifications": "verification",
+    "recordings": "recording",
+}
 
 
 @app.command()
@@ -35,6 +40,9 @@ def export(
     label: Annotated[str | None, typer.Option(metavar="LABEL", help="All engines with this label.")] = None,
     model: Model = None,
     with_models: Annotated[bool, typer.Option("--with-models", help="The models themselves, too.")] = False,
+    with_recordings: Annotated[
+        bool, typer.Option("--with-recordings", help="What FP32 computes of the data that engines were measured on.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Writes tables and engines to a signed file for another farm.
@@ -45,7 +53,12 @@ def export(
     from trtfarm.bundles.selection import Selection
 
     wanted = Selection(
-        engines=tuple(engine or ()), tables=tuple(table or ()), model=model, label=label, with_models=with_models
+        engines=tuple(engine or ()),
+        tables=tuple(table or ()),
+        model=model,
+        label=label,
+        with_models=with_models,
+        with_recordings=with_recordings,
     )
     writable(destination)
     with open_any() as farm, view() as shown:

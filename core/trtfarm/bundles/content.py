@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from io import BytesIO
+from math import prod
 from typing import TYPE_CHECKING
 
 from trtfarm.blob_intake import stored_model
@@ -12,7 +14,9 @@ from trtfarm.bundles.container import Container
 from trtfarm.bundles.kinds import Record
 from trtfarm.bundles.manifest import Manifest
 from trtfarm.database.schema import TableRow
-from trtfarm.errors import BundleError
+from trtfarm.datasets.files import Reader
+from trtfarm.datasets.npy import read_header
+from trtfarm.errors import BundleError, DataError
 from trtfarm.farm import Farm
 from trtfarm.intake import model_columns
 from trtfarm.submissions.reuse import algorithm_of
@@ -69,6 +73,24 @@ def check_model(farm: Farm, record: Record, name: str) -> None:
     found = model_columns(stored_model(farm, record["blob"], record["weights_blob"]))
     if differing := [column for column, value in found.items() if record[column] != value]:
         raise _other("model", record, name, f"its {', '.join(differing)} would be others")
+
+
+def check_recording(farm: Farm, record: Record, name: str) -> None:
+    """Reads the beginnings of arrays that were stored. Raises BundleError for others than the row tells."""
+    for array in record["outputs"].values():
+        start = next(farm.blobs.stream(array["blob"]), b"")
+        try:
+            header = read_header(Reader(array["blob"], BytesIO(start)))
+        except DataError as error:
+            raise _other("recording", record, name, error.message) from error
+        told = array["dtype"], array["shape"]
+        size = len(header.raw) + header.dtype.itemsize * prod(header.shape)
+        if (str(header.dtype), [*header.shape]) != told or size != farm.blobs.size(array["blob"]):
+            raise _other("recording", record, name, f"{array['blob']} is another array")
+
+
+#: Kind -> what reads the files of its rows when they are stored. Tables are read on their way.
+CHECKS = {"models": check_model, "recordings": check_recording}
 
 
 def _other(word: str, record: Record, name: str, cause: str) -> BundleError:

@@ -8,7 +8,7 @@ from typing import Any
 
 from trtfarm.bundles.container import Container, size_of
 from trtfarm.bundles.files import pieces_of
-from trtfarm.bundles.manifest import VERSION, Manifest
+from trtfarm.bundles.manifest import Manifest
 from trtfarm.bundles.statement import BundleStatement, check, seal_of
 from trtfarm.signing.keyring import Keyring
 
@@ -35,7 +35,7 @@ def described(
     if whole:
         _read_on(container, manifest, lambda: tell(container.place, total))
     signer = {"signed_by": seal.key, "trusted": trusted is not None, "own": trusted is not None and trusted.own}
-    return {"bundle": statement.bundle, "version": VERSION, **signer, "size": total, **contents(manifest)}
+    return {"bundle": statement.bundle, "version": manifest.version, **signer, "size": total, **contents(manifest)}
 
 
 def whole_manifest(chunks: Iterator[bytes], name: str) -> Manifest:
@@ -78,6 +78,6 @@ def contents(manifest: Manifest) -> dict[str, Any]:
             }
             for record in models.values()
         ],
-        **{name: len(manifest.rows[name]) for name in ("datasets", "quantizations", "verifications")},
+        **{name: len(manifest.rows[name]) for name in ("datasets", "quantizations", "verifications", "recordings")},
         "files": len(manifest.blobs),
     }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 
 from trtfarm.blobs.store import Blob, BlobStore
 from trtfarm.bundles import container
@@ -54,19 +55,13 @@ def export_of(farm: Farm, selection: Selection, project: str | None = None) -> E
 
 
 def _blobs(farm: Farm, rows: Chosen, *, with_models: bool) -> list[Blob]:
-    names = {kind.name: tuple(kind.files) for kind in KINDS}
-    if with_models:
-        names["models"] = ("blob", "weights_blob")
     found: dict[str, Blob] = {}
     for kind in KINDS:
+        carried = replace(kind, files=("blob", "weights_blob")) if with_models and kind.name == "models" else kind
         for row in rows[kind.name].values():
-            for digest in _named(row, names[kind.name]):
+            for digest in carried.files_named(partial(getattr, row)):
                 found[digest] = _blob(farm, digest, f"{kind.word} {row.id}")
     return list(found.values())
-
-
-def _named(row: object, columns: Sequence[str]) -> list[str]:
-    return [digest for column in columns if (digest := getattr(row, column)) is not None]
 
 
 def _blob(farm: Farm, digest: str, of: str) -> Blob:

@@ -168,6 +168,14 @@ ENGINE: Form = {
     "labels": listed(matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")),
     "created": is_time,
 }
+RECORDING: Form = {
+    "id": _ID,
+    "key": _DIGEST,
+    "model_id": _ID,
+    "dataset_id": _ID,
+    "outputs": both(mapped(_ARRAY), bool, lambda outputs: all(map(word(10_000), outputs))),
+    "created": is_time,
+}
 VERIFICATION: Form = {
     "id": _ID,
     "key": _DIGEST,

@@ -18,7 +18,7 @@ from trtfarm.blobs.records import holding
 from trtfarm.blobs.store import Blob
 from trtfarm.bundles.adding import add
 from trtfarm.bundles.container import Container, size_of
-from trtfarm.bundles.content import check_model, files_of
+from trtfarm.bundles.content import CHECKS, files_of
 from trtfarm.bundles.files import pieces_of
 from trtfarm.bundles.manifest import Manifest
 from trtfarm.bundles.placing import Placed, Verdict, needed, place
@@ -174,7 +174,7 @@ class _Taking:
         self._container.end()
         self._kept = wanted
         if keep:
-            self._check_models(placed)
+            self._check_contents(placed)
         return tuple(missing)
 
     def commit(self, origin: Origin, holder: str, *, labels: bool, project: str) -> tuple[Placed, ...]:
@@ -206,7 +206,7 @@ class _Taking:
             )
             return tuple(placed)
 
-    def _check_models(self, placed: Collection[Placed]) -> None:
+    def _check_contents(self, placed: Collection[Placed]) -> None:
         for each in placed:
-            if each.kind.name == "models" and each.files:
-                check_model(self._farm, each.record, self._container.name)
+            if each.files and (check_content := CHECKS.get(each.kind.name)):
+                check_content(self._farm, each.record, self._container.name)

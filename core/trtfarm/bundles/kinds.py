@@ -6,9 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from trtfarm.blobs.naming import arrays_blobs
 from trtfarm.bundles import forms
 from trtfarm.bundles.forms import Form
-from trtfarm.database.schema import DatasetRow, EngineRow, ModelRow, QuantizationRow, TableRow, VerificationRow
+from trtfarm.database.schema import (
+    DatasetRow,
+    EngineRow,
+    ModelRow,
+    QuantizationRow,
+    RecordingRow,
+    TableRow,
+    VerificationRow,
+)
 
 #: A row as plain JSON values: its columns, and others that name it.
 Record = Mapping[str, Any]
@@ -25,12 +34,20 @@ class Kind:
     unique: str
     #: Field -> the kind of the row that it names.
     names: Mapping[str, str] = field(default_factory=dict)
-    #: Fields with digests of files that a bundle always has.
+    #: Fields with digests of files that a bundle always has, and with arrays by name, whose `blob` is one.
     files: Sequence[str] = ()
+    arrays: Sequence[str] = ()
+    #: The version of the manifest from which on it can be there.
+    since: int = 1
     #: What a row is made of that a record has not, or has in another form.
     columns_of: Callable[[Record], Mapping[str, Any]] = lambda _record: {}
     #: What a record has that is no column of the row.
     besides: Sequence[str] = ()
+
+    def files_named(self, value: Callable[[str], Any]) -> list[str]:
+        """Digests of the files that a bundle always has of a row; `value` gives what a field holds."""
+        single = [value(name) for name in self.files if value(name) is not None]
+        return [*single, *(digest for name in self.arrays for digest in arrays_blobs(value(name)))]
 
     def values(self, record: Record) -> dict[str, Any]:
         """The columns of the row but for those that only the farm knows that takes it in."""
@@ -97,5 +114,15 @@ KINDS = (
             "engine_id": "engines",
             "dataset_id": "datasets",
         },
+    ),
+    Kind(
+        name="recordings",
+        word="recording",
+        rows=RecordingRow,
+        form=forms.RECORDING,
+        unique="key",
+        names={**_MODEL, "dataset_id": "datasets"},
+        arrays=("outputs",),
+        since=2,
     ),
 )

@@ -23,9 +23,9 @@ from trtfarm.errors import BundleError, UsageError
 from trtfarm.tables.reading import MAX_BYTES
 
 _FORMAT = "trtfarm bundle"
-#: Raised when bundles are written that this release could not read.
-VERSION = 1
-_FIELDS = {"format", "version", "release", "blobs", *(kind.name for kind in KINDS)}
+#: The newest that this release reads and writes. What other releases need not know is not in bundles that do without.
+_NEWEST = max(kind.since for kind in KINDS)
+_FIELDS = frozenset({"format", "version", "release", "blobs"})
 _AGAIN = "export it again, and see that both farms are of one release: trtfarm version"
 
 Rows = Mapping[str, Sequence[Record]]
@@ -51,7 +51,7 @@ class Manifest:
         try:
             _check_form(found)
             made = cls(
-                rows={kind.name: found[kind.name] for kind in KINDS},
+                rows={kind.name: found.get(kind.name, []) for kind in KINDS},
                 blobs=tuple(Blob(digest=blob["digest"], size=blob["size"]) for blob in found["blobs"]),
             )
             made.check()
@@ -62,8 +62,9 @@ class Manifest:
     @cached_property
     def data(self) -> bytes:
         """The bytes that stand for it. Raises UsageError for more than a bundle may tell."""
-        head = {"format": _FORMAT, "version": VERSION, "release": trtfarm.__version__}
-        data = canonical_json({**head, **self.rows, "blobs": [asdict(blob) for blob in self.blobs]})
+        head = {"format": _FORMAT, "version": self.version, "release": trtfarm.__version__}
+        rows = {kind.name: self.rows[kind.name] for kind in _kinds(self.version)}
+        data = canonical_json({**head, **rows, "blobs": [asdict(blob) for blob in self.blobs]})
         if len(data) > LARGEST_MANIFEST:
             raise UsageError(
                 "this is too much for one bundle",
@@ -71,6 +72,11 @@ class Manifest:
                 remedy="export it in several",
             )
         return data
+
+    @property
+    def version(self) -> int:
+        """The oldest that can tell of these rows."""
+        return max((kind.since for kind in KINDS if self.rows[kind.name]), default=1)
 
     @property
     def digest(self) -> str:
@@ -89,7 +95,7 @@ class Manifest:
         """Digests of the bundle's files that a row names."""
         if kind.name == "models":
             return [blob for blob in (record["blob"], record["weights_blob"]) if blob] if self.has_files(record) else []
-        return [record[name] for name in kind.files if record[name]]
+        return kind.files_named(record.__getitem__)
 
     def check(self) -> None:
         """Raises _UnfitError where the rows contradict each other or the files."""
@@ -118,9 +124,9 @@ def _parsed(data: bytes, name: str) -> dict[str, Any]:
         raise BundleError(f"{name} is damaged", cause="its manifest cannot be read", remedy=_AGAIN) from error
     if not isinstance(found, dict) or found.get("format") != _FORMAT:
         raise BundleError(f"{name} is no bundle", cause="its manifest is none", remedy=_AGAIN)
-    if found.get("version") != VERSION or isinstance(found["version"], bool):
+    if type(found.get("version")) is not int or not 1 <= found["version"] <= _NEWEST:
         raise BundleError(
-            f"{name} is of version {found.get('version')!r:.20}, and this release reads version {VERSION}",
+            f"{name} is of version {found.get('version')!r:.20}, and this release reads versions 1 to {_NEWEST}",
             cause=f"trtfarm {found.get('release')!r:.20} wrote it",
             remedy="upgrade the older of the two farms",
         )
@@ -130,7 +136,9 @@ def _parsed(data: bytes, name: str) -> dict[str, Any]:
 
 
 def _check_form(found: Mapping[str, Any]) -> None:
-    if set(found) != _FIELDS or not is_plain(found) or not word(40)(found["release"]):
+    kinds = _kinds(found["version"])
+    fields = {*_FIELDS, *(kind.name for kind in kinds)}
+    if set(found) != fields or not is_plain(found) or not word(40)(found["release"]):
         raise _UnfitError("the manifest has not the fields of one, or texts or numbers that cannot be stored")
     blobs = found["blobs"]
     if not isinstance(blobs, list) or not all(map(_is_blob, blobs)):
@@ -138,11 +146,18 @@ def _check_form(found: Mapping[str, Any]) -> None:
     digests = [blob["digest"] for blob in blobs]
     if digests != sorted(set(digests)):
         raise _UnfitError("its files are told twice, or out of order")
-    for kind in KINDS:
+    for kind in kinds:
         if not isinstance(found[kind.name], list):
             raise _UnfitError(f"{kind.name} is no list")
         for number, record in enumerate(found[kind.name], 1):
             _check_record(kind, number, record)
+    if found["version"] > 1 and not any(found[kind.name] for kind in kinds if kind.since == found["version"]):
+        raise _UnfitError(f"nothing in it is of version {found['version']}")
+
+
+def _kinds(version: int) -> list[Kind]:
+    """Those that a manifest of this version lists."""
+    return [kind for kind in KINDS if kind.since <= version]
 
 
 def _is_blob(value: Any) -> bool:
@@ -209,8 +224,19 @@ def _verification(record: Record, _files: Mapping[str, Blob]) -> Iterator[str]:
         yield "its metrics are another one's"
 
 
+def _recording(record: Record, _files: Mapping[str, Blob]) -> Iterator[str]:
+    if len({array["shape"][0] for array in record["outputs"].values()}) != 1:
+        yield "its outputs are of unlike numbers of samples"
+
+
 def _none(_record: Record, _files: Mapping[str, Blob]) -> Iterator[str]:
     yield from ()
 
 
-_CONTRADICTIONS = {"datasets": _dataset, "tables": _table, "engines": _engine, "verifications": _verification}
+_CONTRADICTIONS = {
+    "datasets": _dataset,
+    "tables": _table,
+    "engines": _engine,
+    "verifications": _verification,
+    "recordings": _recording,
+}

@@ -10,9 +10,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from trtfarm.blobs.naming import arrays_blobs
 from trtfarm.bundles.kinds import KINDS, Kind, Record
 from trtfarm.bundles.manifest import Manifest
-from trtfarm.database.schema import ModelRow, TableRow
+from trtfarm.database.schema import ModelRow, RecordingRow, TableRow
 from trtfarm.ids import new_id
 from trtfarm.submissions.results import Completeness
 
@@ -125,6 +126,10 @@ def _with_files(session: Session, manifest: Manifest, placed: Placed, complete: 
     if placed.kind.name == "models" and placed.verdict is Verdict.THERE and _is_whole(session, placed.here, complete):
         # The farm's own copy may be written otherwise, and is as good.
         files = []
+    if placed.kind.name == "recordings" and placed.verdict is Verdict.THERE:
+        # So is what another processor computed here of the same.
+        own = arrays_blobs(session.get_one(RecordingRow, placed.here).outputs)
+        files = [digest for digest in files if digest in own]
     return replace(placed, files=tuple(files), carried=carried)
 
 

@@ -15,7 +15,15 @@ from trtfarm.catalog.lookup import find_one
 from trtfarm.catalog.search import find_engines, find_tables
 from trtfarm.catalog.visibility import granted, visible
 from trtfarm.database.batches import batches
-from trtfarm.database.schema import DatasetRow, EngineRow, ModelRow, QuantizationRow, TableRow, VerificationRow
+from trtfarm.database.schema import (
+    DatasetRow,
+    EngineRow,
+    ModelRow,
+    QuantizationRow,
+    RecordingRow,
+    TableRow,
+    VerificationRow,
+)
 from trtfarm.errors import NotFoundError, UsageError
 
 #: Engines, and tables, that one export finds.
@@ -31,6 +39,7 @@ class Selection:
 
     With a model alone all its engines and tables; with a label, too, its engines that have it. `with_models` takes
     the models themselves along; without it, the other farm learns what they are called, and their inputs and outputs.
+    `with_recordings` takes along what they compute in FP32 of the data that the engines were measured on.
     """
 
     engines: tuple[str, ...] = ()
@@ -38,6 +47,7 @@ class Selection:
     model: str | None = None
     label: str | None = None
     with_models: bool = False
+    with_recordings: bool = False
 
 
 def chosen(session: Session, selection: Selection, project: str | None = None) -> Chosen:
@@ -70,6 +80,7 @@ def chosen(session: Session, selection: Selection, project: str | None = None) -
         "quantizations": quantizations,
         "engines": engines,
         "verifications": verifications,
+        "recordings": _recordings(session, verifications.values()) if selection.with_recordings else {},
     }
 
 
@@ -99,6 +110,13 @@ def _check_given(session: Session, models: Iterable[str], project: str) -> None:
         raise NotFoundError(
             f"the model itself of {', '.join(strangers)} was not handed in", remedy="export without the models"
         )
+
+
+def _recordings(session: Session, verifications: Iterable[VerificationRow]) -> dict[str, RecordingRow]:
+    """By which the same engines can be measured again, without the model."""
+    measured = {(row.model_id, row.dataset_id) for row in verifications}
+    found = _rows(session, RecordingRow, RecordingRow.dataset_id, [dataset for _, dataset in measured])
+    return {row.id: row for row in found.values() if (row.model_id, row.dataset_id) in measured}
 
 
 def _few(ids: list[str]) -> list[str]:

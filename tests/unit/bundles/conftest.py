@@ -34,6 +34,13 @@ def true(giver: Stock) -> bytes:
 
 
 @pytest.fixture(scope="session")
+def recorded(giver: Stock) -> bytes:
+    """With what FP32 computes of the test data."""
+    giver.record()
+    return bundle(giver.farm, Selection(model="lenet", with_recordings=True))
+
+
+@pytest.fixture(scope="session")
 def wary(new_farm: NewFarm, giver: Stock) -> Farm:
     """One that trusts the giver, for bundles that it has to refuse: nothing is ever in it."""
     farm = new_farm()

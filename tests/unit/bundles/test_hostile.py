@@ -32,6 +32,35 @@ def refused(wary: Farm, data: bytes, kind: type[TrtfarmError] = BundleError, cau
     return error
 
 
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        (set_to("recordings", outputs={}), "its outputs"),
+        (set_to("recordings", outputs=[]), "its outputs"),
+        (set_to("recordings", dataset_id="dat_2"), "which is not there"),
+        (within("recordings", "outputs", other={"blob": DIGEST, "dtype": "float32", "shape": [50]}), "is missing"),
+        (lambda forged: _of_array(forged, shape=[49, 10]), "is another array"),
+        (lambda forged: _of_array(forged, shape=[50, 11]), "is another array"),
+        (lambda forged: _of_array(forged, dtype="float16"), "is another array"),
+        (lambda forged: _of_array(forged, dtype=5), "its outputs"),
+        (lambda forged: forged.manifest.update(version=1), "the fields of one"),
+        (lambda forged: forged.manifest.update(version=3), "version 3"),
+        (lambda forged: forged.manifest.update(version=True), "version True"),
+        (lambda forged: forged.manifest.update(recordings=[]), "nothing in it is of version 2"),
+    ],
+)
+def test_recordings_that_no_farm_would_make(
+    giver: Stock, wary: Farm, recorded: bytes, change: Change, cause: str
+) -> None:
+    forged = Forged.of(giver.farm, recorded)
+    change(forged)
+    refused(wary, forged.bytes(), cause=cause)
+
+
+def _of_array(forged: Forged, **values: Any) -> None:
+    forged.row("recordings")["outputs"]["prob"].update(values)
+
+
 def test_the_true_one_comes(giver: Stock, taker: Farm, true: bytes) -> None:
     forged = Forged.of(giver.farm, true)
     forged.seal()
@@ -110,11 +139,11 @@ def test_rows_that_no_farm_has(giver: Stock, wary: Farm, true: bytes, change: Ch
     refused(wary, forged.bytes(), cause=cause)
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None, True, 1.5])
+@pytest.mark.parametrize("version", [0, 3, "1", None, True, 1.5])
 def test_another_version_is_told(giver: Stock, wary: Farm, true: bytes, version: Any) -> None:
     forged = Forged.of(giver.farm, true)
     forged.manifest["version"] = version
-    error = refused(wary, forged.bytes(), cause="this release reads version 1")
+    error = refused(wary, forged.bytes(), cause="this release reads versions 1 to 2")
     assert "upgrade" in (error.remedy or "")
 
 
