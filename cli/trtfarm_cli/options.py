@@ -58,7 +58,9 @@ KeepOps = Annotated[
     list[str] | None,
     typer.Option("--keep-fp32-op", metavar="TYPE", help="Operator type to leave in FP32 beside FP16; repeatable."),
 ]
-ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="The FP32 model, ONNX.", show_default=False)]
+ModelFile = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="The FP32 model, ONNX.", show_default=False, readable=False)
+]
 EngineFile = Annotated[
     str,
     typer.Argument(metavar="ENGINE", help="Id of an engine, its start, or a pulled file with its .sig beside it."),

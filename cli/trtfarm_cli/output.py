@@ -73,7 +73,7 @@ def emit_json_line(value: Any) -> None:
 
 def emit_fields(fields: Mapping[str, Any]) -> None:
     """Names and values on stdout, the parts of long values below one another; what is not set is left out."""
-    shown = {name.replace("_", " "): value for name, value in fields.items() if value not in (None, "", {}, [])}
+    shown = {name.replace("_", " "): value for name, value in fields.items() if _is_set(value)}
     width = max(map(len, shown), default=0)
     for name, value in shown.items():
         first, *others = _field_lines(value)
@@ -161,7 +161,7 @@ def _cell(value: Any, form: Callable[[Any], str] | None) -> str:
 def _field_lines(value: Any) -> list[str]:
     """A value's parts, on one line where they are short; names in them begin no line of their own."""
     if isinstance(value, Mapping):
-        parts = [f"{name}: {_field(part)}" for name, part in value.items() if part is not None]
+        parts = [f"{name}: {_field(part)}" for name, part in value.items() if _is_set(part)]
         if len(line := ", ".join(parts)) <= _ONE_LINE:
             parts = [line]
     elif isinstance(value, list | tuple) and any(isinstance(part, Mapping) for part in value):
@@ -171,13 +171,17 @@ def _field_lines(value: Any) -> list[str]:
     return [part.replace("\n", "\\n") for part in parts]
 
 
+def _is_set(value: Any) -> bool:
+    return value not in (None, "", {}, [])
+
+
 def _field(value: Any) -> str:
     if isinstance(value, datetime):
         return moment(value)
     if isinstance(value, bool):
         return yes_or_no(value)
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_field(part)}" for name, part in value.items() if part is not None)
+        return ", ".join(f"{name} {_field(part)}" for name, part in value.items() if _is_set(part))
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_field, value))}]"
     return str(value)

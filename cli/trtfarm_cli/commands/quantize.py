@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from trtfarm_worker.builder.request import BuilderAnswer
     from trtfarm_worker.search import Aim
 
-_TOLD = ("quantized", "left", "missing_scales", "search")
+_TOLD = ("external", "quantized", "left", "missing_scales", "search")
 
 
 def register(app: typer.Typer) -> None:
@@ -80,6 +80,8 @@ def quantize(
         output.emit_json({"path": str(destination), **told, **measured})
         return
     quantized = output.counted(len(result["quantized"]), "node")
+    for name in result["external"]:
+        output.say(f"its weights are beside it, in {name}")
     output.emit(f"{destination}: {quantized} quantised, {len(result['left'])} left in float")
     for left in result["left"]:
         output.emit(f"  {left['node']} ({left['op_type']}): {left['reason']}")

@@ -45,8 +45,22 @@ def check_counts(arrays: Mapping[str, Array], labels: Array | None) -> None:
         )
 
 
+def check_batch_axes(inputs: Sequence[TensorType]) -> None:
+    """Raises DataError for a model that has the samples of one input on the first axis, of another on a later one."""
+    first = {tensor.dims[0]: tensor for tensor in inputs if tensor.dims and isinstance(tensor.dims[0], str)}
+    for tensor in inputs:
+        for axis, dim in enumerate(tensor.dims or ()):
+            if dim in first and tensor.dims and tensor.dims[0] != dim:
+                raise DataError(
+                    f"no data can be handed in for the model's input {tensor}",
+                    cause=f"its samples ({dim}, as of {first[dim].name}) are on axis {axis}, and data has them first",
+                    remedy="export the model with the samples first, and a Transpose inside",
+                )
+
+
 def check_symbols(inputs: Sequence[TensorType], arrays: Mapping[str, Array]) -> None:
-    """Raises DataError when a symbol that several dimensions share has several sizes."""
+    """Raises DataError when a symbol that several dimensions share has several sizes, or the batch's is a later one."""
+    check_batch_axes(inputs)
     sizes: dict[str, tuple[int, str]] = {}
     for tensor in inputs:
         for index, dim in enumerate(tensor.dims or ()):

@@ -13,7 +13,7 @@ from trtfarm.datasets import npy
 from trtfarm.datasets.dataset import Array, DataSet
 from trtfarm.datasets.filenames import LABELS_FILE, file_name_of
 from trtfarm.datasets.files import DataFile
-from trtfarm.datasets.fit import check_counts, check_shape, check_symbols
+from trtfarm.datasets.fit import check_batch_axes, check_counts, check_shape, check_symbols
 from trtfarm.datasets.images import DecodeImages, decode_request, images_of
 from trtfarm.datasets.kinds import SourceKind
 from trtfarm.datasets.openers import OPENERS
@@ -46,6 +46,7 @@ def prepare(
     it while the data set is in use. Raises DataError for data that does not fit the inputs, DiskFullError,
     StorageError, and what `decode_images` raises; then nothing is left in `into`.
     """
+    check_batch_axes(inputs)
     with new_files(into) as create:
         preparation = _Preparation(into, create, decode_images, copy=copy)
         arrays = {tensor.name: preparation.input(source.inputs[tensor.name], tensor) for tensor in inputs}

@@ -12,7 +12,7 @@ from trtfarm_cli import output
 @pytest.mark.parametrize(
     ("value", "lines"),
     [
-        ({"samples": 500, "before": True, "cutoff": None}, ["facts  samples: 500, before: yes"]),
+        ({"samples": 500, "before": True, "cutoff": None, "options": {}}, ["facts  samples: 500, before: yes"]),
         (
             {"x": {"min": [1, 3], "max": [8, 3]}, "input_ids": {"min": [1], "max": None}},
             ["facts  x: min [1, 3], max [8, 3], input_ids: min [1]"],

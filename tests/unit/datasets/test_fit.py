@@ -48,6 +48,16 @@ def test_shared_dimensions_must_agree(tmp_path: Path) -> None:
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def test_the_samples_of_all_inputs_are_on_the_first_axis(tmp_path: Path) -> None:
+    """Or else the fixed 5 would be taken for the batch, and each sample of x be run with parts of several of y."""
+    model = model_with(tmp_path, x=("float32", ("N", 8)), y=("float32", (5, "N", 4)))
+    for shape in ((20, 5, 4), (5, 20, 4)):
+        npy(tmp_path / "d" / "x.npy", array(20, 8))
+        npy(tmp_path / "d" / "y.npy", np.ones(shape, np.float32))
+        with pytest.raises(DataError, match=r"samples \(N, as of x\) are on axis 1"):
+            prepare(locate(["d"], model, working_folder=tmp_path), model.summary.inputs, tmp_path / "out")
+
+
 def test_batches(tmp_path: Path) -> None:
     data = prepared(npy(tmp_path / "x.npy", array(10, 4)))
     assert check_batches(data, [tensor()], 5) == ()
