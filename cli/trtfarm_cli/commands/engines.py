@@ -27,6 +27,8 @@ from trtfarm_cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from trtfarm_cli.farms.any_farm import AnyFarm
 
 app = typer.Typer(help="Engines: which there are, and getting them out.", no_args_is_help=True)
@@ -170,11 +172,7 @@ def sign(
     """
     with open_any() as farm:
         signed = farm.administration.sign_engines(engines)
-    if json:
-        output.emit_json({"signed": signed})
-    else:
-        for engine_id in signed:
-            output.emit(f"{engine_id} signed")
+    _tell_each(signed, "signed", json=json)
 
 
 @app.command()
@@ -191,11 +189,7 @@ def rm(
     """
     with open_any() as farm:
         removed = farm.engines.remove(engines)
-    if json:
-        output.emit_json({"removed": removed})
-    else:
-        for engine_id in removed:
-            output.emit(f"{engine_id} removed")
+    _tell_each(removed, "removed", json=json)
 
 
 @app.command()
@@ -231,6 +225,14 @@ def unlabel(engine: EngineId, label: LabelName, *, json: Json = False) -> None:
     with open_any() as farm:
         farm.engines.label(engine, label, given=False)
         _tell_kept(farm, engine, json=json)
+
+
+def _tell_each(engines: Sequence[str], done: str, *, json: bool) -> None:
+    if json:
+        output.emit_json({done: engines})
+        return
+    for engine_id in engines:
+        output.emit(f"{engine_id} {done}")
 
 
 def _tell_kept(farm: AnyFarm, engine: str, *, json: bool) -> None:

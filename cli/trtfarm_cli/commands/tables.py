@@ -28,7 +28,6 @@ from trtfarm_cli.options import (
 )
 
 if TYPE_CHECKING:
-    from trtfarm.tables.differences import TableDiff
     from trtfarm.tables.problems import Problem
     from trtfarm.tables.table import CalibrationTable
 
@@ -37,7 +36,6 @@ app = typer.Typer(help="Calibration tables, in the farm and in files.", no_args_
 TableId = Annotated[str, typer.Argument(metavar="TABLE", help="Id of a table in the farm, or the start of it.")]
 TableOrFile = Annotated[str, typer.Argument(metavar="TABLE", help="A file, or the id of a table in the farm.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="File to write.")]
-_WIDEST = 20
 
 
 @app.command("list")
@@ -101,12 +99,13 @@ def diff(left: TableOrFile, right: TableOrFile, *, json: Json = False) -> None:
     Exit code 1 when any scale differs.
     """
     from trtfarm.tables.differences import diff as differences
+    from trtfarm_cli.table_differences import show_differences
 
     found = differences(_table(left), _table(right))
     if json:
         output.emit_json(found.as_dict())
     else:
-        _show_differences(found)
+        show_differences(found)
     if not found.same_scales:
         raise typer.Exit(exits.FAILED)
 
@@ -218,20 +217,6 @@ def restamp(
     stamped = _table(table).restamp(TensorRTVersion.parse(tensorrt))
     write_new(destination, stamped.render())
     _say_written(destination, stamped, json=json)
-
-
-def _show_differences(found: TableDiff) -> None:
-    if found.headers:
-        output.emit(f"header: {found.headers[0]} -> {found.headers[1]}")
-    largest = f", by up to {found.max_relative:.3%}" if found.changed else ""
-    output.emit(f"equal scales: {found.equal}, changed: {len(found.changed)}{largest}")
-    for name in found.only_left:
-        output.emit(f"only in the first: {name}")
-    for name in found.only_right:
-        output.emit(f"only in the second: {name}")
-    if worst := found.worst(_WIDEST):
-        rows = [{"tensor": c.tensor, "first": c.left, "second": c.right, "ratio": f"{c.ratio:.6g}"} for c in worst]
-        output.emit_table(rows, dict.fromkeys(("tensor", "first", "second", "ratio")))
 
 
 def _table(name: str) -> CalibrationTable:
