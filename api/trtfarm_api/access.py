@@ -85,7 +85,9 @@ def _actor(request: Request, credentials: HTTPAuthorizationCredentials | None) -
         if not service_of(request).public and not any_token(session):
             _check_not_a_web_page(request)
             return Actor()
-    raise AccessError("a token is needed here", remedy="trtfarm login, or TRTFARM_TOKEN; in a request, Authorization: Bearer TOKEN")
+    raise AccessError(
+        "a token is needed here", remedy="trtfarm login, or TRTFARM_TOKEN; in a request, Authorization: Bearer TOKEN"
+    )
 
 
 def _check_not_a_web_page(request: Request) -> None:
