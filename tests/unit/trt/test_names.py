@@ -15,8 +15,10 @@ _USED = {
     "profiling_verbosity int8_calibrator set_quantization_flag default_device_type DLA_core avg_timing_iterations",
     "IConstantLayer": "weights",
     "ICudaEngine": "create_execution_context create_engine_inspector num_io_tensors get_tensor_name get_tensor_mode "
-    "get_tensor_dtype get_tensor_shape get_tensor_format get_tensor_profile_shape is_shape_inference_io",
-    "IExecutionContext": "set_input_shape get_tensor_shape set_tensor_address execute_async_v3 profiler",
+    "get_tensor_dtype get_tensor_shape get_tensor_format get_tensor_profile_shape is_shape_inference_io "
+    "num_optimization_profiles",
+    "IExecutionContext": "set_input_shape get_tensor_shape set_tensor_address execute_async_v3 profiler "
+    "set_optimization_profile_async",
     "IHostMemory": "nbytes",
     "ILayer": "name type num_inputs get_input num_outputs get_output precision precision_is_set",
     "INetworkDefinition": "num_inputs get_input num_outputs get_output num_layers get_layer",

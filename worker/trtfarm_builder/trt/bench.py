@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trtfarm_builder.channel import Channel
-from trtfarm_builder.failures import BadRequestError
 from trtfarm_builder.trt import gpu
 from trtfarm_builder.trt.device import device_for
 from trtfarm_builder.trt.engine import Arrays, Engine, Run, open_engine, set_up
 from trtfarm_builder.trt.engine_layers import int8_time_share
 from trtfarm_builder.trt.inspection import layers_of
 from trtfarm_builder.trt.layer_times import layer_times
+from trtfarm_builder.trt.profile_choice import candidates, profile_for_batch
 from trtfarm_builder.trt.samples import EngineSamples, random_feeds
 
 _WARM_UP = 50
@@ -24,29 +24,28 @@ _MS = 1e3
 
 def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     """`args`: engine (path), batch_sizes (default: the profile's usual one), iterations (200), warm_up (50),
-    cuda_graph (False), inputs {name: array spec} (else random numbers), layers (False), and compute_capability where
-    the GPU must be of one.
+    cuda_graph (False), inputs {name: array spec} (else random numbers), layers (False), profile (default: for each
+    batch size the first that takes it), and compute_capability where the GPU must be of one.
 
-    Returns results [{batch_size, iterations, median_ms, p95_ms, mean_ms, min_ms, throughput}], with throughput in
-    samples per second of back-to-back runs, cuda_graph, device; with `layers` also layers [{name, dtype, ms}] of the
+    Returns results [{batch_size, profile, iterations, median_ms, p95_ms, mean_ms, min_ms, throughput}], with throughput
+    in samples per second of back-to-back runs, cuda_graph, device; with `layers` also layers [{name, dtype, ms}] of the
     first batch size and int8_time_share. Copies from and to the host are not counted.
     """
     device = device_for(args.get("compute_capability"))
     engine = open_engine(Path(args["engine"]), channel)
     samples = EngineSamples(engine, args["inputs"]) if args.get("inputs") else None
-    sizes = args.get("batch_sizes") or [engine.inputs[0].usual[0]]
-    low, high = engine.batches
-    unfit = [size for size in sizes if not low <= size <= high]
-    if unfit:
-        raise BadRequestError(
-            "the engine takes no batch of {}".format(unfit[0]), remedy="use sizes from {} to {}".format(low, high)
-        )
+    profiles, wanted = engine.profiles, args.get("profile")
+    shapes = samples.shapes if samples is not None else None
+    sizes = args.get("batch_sizes") or [engine.in_profile(candidates(profiles, wanted)[0]).inputs[0].usual[0]]
+    chosen = {size: profile_for_batch(profiles, size, samples=shapes, wanted=wanted) for size in sizes}
     results: List[Dict[str, Any]] = []
     for done, size in enumerate(sizes, start=1):
-        results.append(_timed(engine, _feeds(engine, samples, size), args, size))
+        engine = engine.in_profile(chosen[size])
+        results.append({"profile": engine.profile, **_timed(engine, _feeds(engine, samples, size), args, size)})
         channel.progress("bench", done, len(sizes), "batch sizes")
     answer = {"results": results, "cuda_graph": bool(args.get("cuda_graph")), "device": device}
     if args.get("layers"):
+        engine = engine.in_profile(chosen[sizes[0]])
         answer.update(_by_layer(engine, _feeds(engine, samples, sizes[0])))
     return answer
 

@@ -1,7 +1,7 @@
 """An engine, loaded and run through TensorRT's named tensors (8.5 and newer)."""
 
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
@@ -22,6 +22,7 @@ from trtfarm_builder.trt.binding import trt
 from trtfarm_builder.trt.datatypes import numpy_dtype
 from trtfarm_builder.trt.logger import TrtLogger
 from trtfarm_builder.trt.memory import memory_error
+from trtfarm_builder.trt.profile_choice import Ranges, Shape, profile_for_samples
 from trtfarm_builder.trt.workshop import made
 
 _LOG = "engine.log"
@@ -30,7 +31,6 @@ _LAYOUT = "LINEAR"
 #: What TensorRT says of engines that were made for something else.
 _FOREIGN = ("version", "compute", "different device", "platform", "capability")
 
-Shape = Tuple[int, ...]
 Arrays = Dict[str, NDArray[Any]]
 
 
@@ -49,12 +49,13 @@ class Port:
 
 @dataclass(frozen=True)
 class Engine:
-    """A loaded engine of one profile, and a context to run it in."""
+    """A loaded engine, and a context to run it in with one of its optimization profiles, counted from 0."""
 
     native: Any
     context: Any
     logger: TrtLogger
     ports: Dict[str, Port]
+    profile: int = 0
 
     @property
     def inputs(self) -> List[Port]:
@@ -63,6 +64,29 @@ class Engine:
     @property
     def outputs(self) -> List[Port]:
         return [port for port in self.ports.values() if not port.is_input]
+
+    @property
+    def profiles(self) -> List[Ranges]:
+        """The shapes of all inputs in each profile."""
+        count = self.native.num_optimization_profiles
+        return [{port.name: _profile_shapes(self.native, port.name, n) for port in self.inputs} for n in range(count)]
+
+    def in_profile(self, number: int) -> "Engine":
+        """The same, whose context takes the shapes of another profile from now on."""
+        if number == self.profile:
+            return self
+        with gpu.stream() as stream:
+            if not self.context.set_optimization_profile_async(number, int(stream)):
+                raise StepError("TensorRT does not take profile {}".format(number), cause=self.logger.last_errors())
+            gpu.synchronize(stream)
+        ports = {name: _port(self.native, name, number) for name in self.ports}
+        return replace(self, ports=ports, profile=number)
+
+    def for_samples(
+        self, samples: Mapping[str, Shape], *, wanted: Optional[int] = None, size: Optional[int] = None
+    ) -> "Engine":
+        """In the profile that takes samples of these shapes, as `profile_for_samples` finds it."""
+        return self.in_profile(profile_for_samples(self.profiles, samples, wanted=wanted, size=size))
 
     @property
     def batches(self) -> Tuple[int, int]:
@@ -93,7 +117,7 @@ def engine_of(native: Any, logger: TrtLogger) -> Engine:
             "the engine does not fit on the GPU", cause=logger.last_errors(), remedy="see nvidia-smi for who holds it"
         )
     names = [native.get_tensor_name(index) for index in range(native.num_io_tensors)]
-    return Engine(native=native, context=context, logger=logger, ports={name: _port(native, name) for name in names})
+    return Engine(native=native, context=context, logger=logger, ports={name: _port(native, name, 0) for name in names})
 
 
 def _not_loaded(path: Path, reason: str) -> StepError:
@@ -105,14 +129,19 @@ def _not_loaded(path: Path, reason: str) -> StepError:
     return BadRequestError(message, cause=reason, remedy="the file is damaged: get it again, or build it again")
 
 
-def _port(native: Any, name: str) -> Port:
+def _profile_shapes(native: Any, name: str, profile: int) -> Tuple[Shape, Shape, Shape]:
+    low, usual, high = (tuple(shape) for shape in native.get_tensor_profile_shape(name, profile))
+    return low, usual, high
+
+
+def _port(native: Any, name: str, profile: int) -> Port:
     is_input = native.get_tensor_mode(name) == trt.TensorIOMode.INPUT
     if native.is_shape_inference_io(name):
         raise BadModelError("the values of tensor {!r} decide shapes; such engines are not run here".format(name))
     layout = native.get_tensor_format(name).name
     if layout != _LAYOUT:
         raise BadModelError("tensor {!r} is laid out as {}; such engines are not run here".format(name, layout))
-    low, usual, high = (tuple(s) for s in native.get_tensor_profile_shape(name, 0)) if is_input else ((), (), ())
+    low, usual, high = _profile_shapes(native, name, profile) if is_input else ((), (), ())
     return Port(
         name=name,
         is_input=is_input,
@@ -173,7 +202,7 @@ def set_up(engine: Engine, shapes: Mapping[str, Shape]) -> Iterator[Run]:
 def _refused_shape(port: Port, shape: Shape) -> BadDataError:
     return BadDataError(
         "input {!r} cannot be of shape {}".format(port.name, list(shape)),
-        cause="the engine takes from {} to {}".format(list(port.low), list(port.high)),
+        cause="this profile takes from {} to {}".format(list(port.low), list(port.high)),
         remedy="use a batch size within, or build the engine for these shapes",
     )
 

@@ -21,12 +21,14 @@ Reference = Callable[[int, int], Arrays]
 def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     """`args`: candidate (path of an engine), inputs {name: array spec}, batch_size, and as reference either reference
     (path of an engine, FP32 say) or reference_outputs {output: array spec}; labels and output as for `evaluate`.
-    Outputs that were not recorded are not compared.
+    Outputs that were not recorded are not compared. profile is the candidate's, by default the first that takes them.
 
-    Returns as `evaluate`, with simulated False, and device. Raises BadModelError, BadDataError, BadRequestError.
+    Returns as `evaluate`, with simulated False, device and profile. Raises BadModelError, BadDataError,
+    BadRequestError.
     """
     candidate = open_engine(Path(args["candidate"]), channel)
     samples = EngineSamples(candidate, args["inputs"])
+    candidate = candidate.for_samples(samples.shapes, wanted=args.get("profile"))
     labels = _open_labels(args.get("labels"), samples.count)
     compared = [port for port in candidate.outputs if port.name in args.get("reference_outputs", candidate.ports)]
     floating = [port.name for port in compared if np.issubdtype(port.dtype, np.floating)]
@@ -51,6 +53,7 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
         "skipped_outputs": [port.name for port in candidate.outputs if port not in compared],
         "classification": None if labels is None else comparison.classification(),
         "device": current_device(),
+        "profile": candidate.profile,
     }
 
 
@@ -66,7 +69,7 @@ def _reference(
             cause="{} against {}".format(sorted(engine.ports), sorted(candidate.ports)),
             remedy="compare engines of the same model",
         )
-    runner = stack.enter_context(Runner(engine))
+    runner = stack.enter_context(Runner(engine.for_samples(samples.shapes)))
     return lambda start, stop: runner.run(samples.read(start, stop))
 
 

@@ -17,15 +17,16 @@ _OUTPUTS = "outputs.npz"
 
 
 def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
-    """`args`: engine (path), inputs {name: array spec}, batch_size (default: the engine's largest), and
-    compute_capability where the GPU must be of one.
+    """`args`: engine (path), inputs {name: array spec}, batch_size (default: the profile's largest), profile (default:
+    the first that takes them), and compute_capability where the GPU must be of one.
 
-    Returns outputs (file: an array for each output, all samples), samples, device and shapes {output: shape}. Outputs
-    that are not counted by samples are those of the last batch. All outputs are held in memory.
+    Returns outputs (file: an array for each output, all samples), samples, device, profile and shapes {output: shape}.
+    Outputs that are not counted by samples are those of the last batch. All outputs are held in memory.
     """
     device = device_for(args.get("compute_capability"))
     engine = open_engine(Path(args["engine"]), channel)
     samples = EngineSamples(engine, args["inputs"])
+    engine = engine.for_samples(samples.shapes, wanted=args.get("profile"), size=args.get("batch_size"))
     size = min(args.get("batch_size") or engine.batches[1], engine.batches[1])
     found: Dict[str, List[NDArray[Any]]] = {port.name: [] for port in engine.outputs}
     with Runner(engine) as runner:
@@ -40,6 +41,7 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
         "outputs": _OUTPUTS,
         "samples": samples.count,
         "device": device,
+        "profile": engine.profile,
         "shapes": {name: list(array.shape) for name, array in outputs.items()},
     }
 

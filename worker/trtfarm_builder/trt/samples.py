@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from trtfarm_builder.arrays import open_array
 from trtfarm_builder.failures import BadDataError
 from trtfarm_builder.trt.calibration_data import Feed, read_as
-from trtfarm_builder.trt.engine import Arrays, Engine, Port, Shape
+from trtfarm_builder.trt.engine import Arrays, Engine, Port
+from trtfarm_builder.trt.profile_choice import Shape
 
 _SEED = 0
 
@@ -31,6 +32,8 @@ class EngineSamples:
         if len(counts) > 1 or counts == {0}:
             raise BadDataError("the inputs have {} samples".format(" and ".join(map(str, sorted(counts)))))
         self.count = min(counts)
+        #: Of one sample of each input.
+        self.shapes: Dict[str, Shape] = {name: tuple(feed.array.shape[1:]) for name, feed in self._feeds.items()}
 
     def read(self, start: int, stop: int) -> Arrays:
         found = {}
