@@ -41,10 +41,13 @@ def check_placed(
     workers: Callable[[], Collection[Worker]],
     here: Callable[[Need], bool] = nobody,
 ) -> None:
-    """Raises NoWorkerError for a request with a step that nobody could do for its requirements.
+    """Raises NoWorkerError for a request with a step that nobody could do for what it says that it requires.
 
-    `workers` are those that are known, who are away among them; `here` says what this process would do itself.
+    What was derived refuses nothing: its jobs wait, and are told why. `workers` are those that are known, who are away
+    among them; `here` says what this process would do itself.
     """
+    if not request.require_labels and request.require_gpu_memory is None:
+        return
     needs = [need_of(session, request, step) for step in plan(request) if step.kind is not ActionKind.CHOOSE]
     particular = [need for need in dict.fromkeys(needs) if need.requires != ANYWHERE and not here(need)]
     if particular:

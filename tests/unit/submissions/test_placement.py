@@ -123,7 +123,7 @@ def test_what_this_process_does_itself_needs_no_worker(
     settings = Settings.from_environment({"TRTFARM_HOME": str(tmp_path), "TRTFARM_WORKER_LABELS": "rack=a1"})
     here, request = (
         OwnPlace(settings, [native]).does,
-        partial(bench.request, bench.model(), targets=(gpu_target("sm_90"),)),
+        partial(bench.request, of_size(bench, 200 * GIB), targets=(gpu_target("sm_90"),)),
     )
     with bench.farm.database.read() as session:
         check_placed(session, request(require_labels=("rack=a1",), require_gpu_memory=80 * GIB), list, here)
@@ -133,3 +133,6 @@ def test_what_this_process_does_itself_needs_no_worker(
         with pytest.raises(NoWorkerError):
             check_placed(session, request(require_labels=("rack=a1",)), list)
         check_placed(session, request(), list)  # nothing is required: as toolchains are chosen
+        large = request(calibrate_on=gpu_target("sm_90"))
+        assert need_of(session, large, plan(large)[0]).requires.gpu_memory_gib == 200
+        check_placed(session, large, list)  # it waits, and is told why
