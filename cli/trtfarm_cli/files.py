@@ -10,6 +10,8 @@ from trtfarm.errors import NotFoundError, UsageError
 
 _MODE = 0o644
 _CHUNK_BYTES = 1 << 22
+#: Bytes of a model's name in that of a file: with what comes before and after, file systems take 255.
+_LONGEST_NAME = 180
 
 
 def read_table(path: Path) -> bytes:
@@ -43,6 +45,29 @@ def writable(path: Path, *, unlike: Sequence[Path] = ()) -> Path:
     if not os.access(path.parent, os.W_OK):
         raise UsageError(f"the folder {path.parent} cannot be written", remedy="name a file elsewhere")
     return path
+
+
+def folder_for(path: Path) -> Path:
+    """The path of a folder that is there or can be made; told before long work is done for it. Raises UsageError."""
+    if not path.exists():
+        return writable(path)
+    if not path.is_dir():
+        raise UsageError(f"{path} is no folder", remedy="name one; files in it get names of their own")
+    if not os.access(path, os.W_OK):
+        raise UsageError(f"the folder {path} cannot be written", remedy="name another one")
+    return path
+
+
+def placed(destination: Path | None, name: str) -> Path:
+    """Where a file goes: to `destination`; under its own name where that is a folder, or nothing was named."""
+    return destination / name if destination and destination.is_dir() else destination or Path(name)
+
+
+def engine_file_name(model: object, precision: object, compute_capability: object) -> str:
+    """A name of our own making: what a server says is never a path, and a model's name may be too long for one."""
+    short = str(model).encode()[:_LONGEST_NAME].decode(errors="ignore")
+    words = (short, precision, compute_capability)
+    return "-".join(str(word).replace("/", "_").replace("\0", "") for word in words) + ".engine"
 
 
 def write_new(path: Path, data: bytes) -> None:

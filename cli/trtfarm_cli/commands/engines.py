@@ -111,7 +111,7 @@ def pull(
     *,
     destination: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="File to write; <model>-<precision>-<target>.engine here unless given."),
+        typer.Option("--output", "-o", help="File or folder; <model>-<precision>-<target>.engine here unless given."),
     ] = None,
     verify: Annotated[
         bool, typer.Option("--verify/--no-verify", help="Refuse an engine that no trusted key signed.")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from trtfarm.calibrators import Calibrator
 from trtfarm.errors import UsageError
+from trtfarm.file_errors import storage_errors
 from trtfarm.routing import MOST_URGENT
 from trtfarm_cli import output
+from trtfarm_cli.files import folder_for
 from trtfarm_cli.opening import open_any
 from trtfarm_cli.options import (
     AfterFusion,
@@ -108,6 +111,9 @@ def submit(
     ] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Leave it to the workers and return at once.")] = False,
     idempotency_key: IdempotencyKey = None,
+    destination: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Write the engines there, with signatures.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Calibrates, builds and verifies a model's INT8 engines.
@@ -127,6 +133,8 @@ def submit(
 
     if idempotency_key is not None:
         _check_key(idempotency_key, dry_run=dry_run)
+    if destination is not None:
+        _check_folder(destination, waits=not (dry_run or detach))
     order = Order(
         model=model,
         data=data or (),
@@ -163,7 +171,11 @@ def submit(
         if dry_run:
             _explain(farm, order, json=json)
         else:
-            _submit(farm, order, fresh=fresh, detach=detach, key=idempotency_key, json=json)
+            facts = _submit(farm, order, fresh=fresh, detach=detach, key=idempotency_key, quiet=json)
+            if destination is not None:
+                _write_engines(farm, facts, destination, quiet=json)
+            if json:
+                output.emit_json(facts)
 
 
 def _check_key(key: str, *, dry_run: bool) -> None:
@@ -174,7 +186,24 @@ def _check_key(key: str, *, dry_run: bool) -> None:
     check_key(key)
 
 
-def _submit(farm: AnyFarm, order: Order, *, fresh: bool, detach: bool, key: str | None, json: bool) -> None:
+def _check_folder(folder: Path, *, waits: bool) -> None:
+    if not waits:
+        raise UsageError("--output writes engines that are there", remedy="leave --dry-run and --detach out")
+    folder_for(folder)
+
+
+def _write_engines(farm: AnyFarm, facts: dict[str, Any], folder: Path, *, quiet: bool) -> None:
+    """Writes a submission's engines to files, and where they are into its facts."""
+    with storage_errors(folder):
+        folder.mkdir(exist_ok=True)
+    for engine in facts["engines"]:
+        engine["path"] = str(farm.engines.pull(engine["id"], folder, verify=True).path)
+        if not quiet:
+            output.emit(f"written   {engine['path']}")
+
+
+def _submit(farm: AnyFarm, order: Order, *, fresh: bool, detach: bool, key: str | None, quiet: bool) -> dict[str, Any]:
+    """Its facts, told where it is not `quiet`. Raises SubmissionFailedError."""
     from trtfarm_cli import summary
     from trtfarm_cli.failures import SubmissionFailedError
 
@@ -182,14 +211,13 @@ def _submit(farm: AnyFarm, order: Order, *, fresh: bool, detach: bool, key: str 
     facts = farm.submissions.submit(order, fresh=fresh, detach=detach, key=key)
     facts |= {"seconds": round(time.monotonic() - begun, 3), "kept_in": farm.kept_in}
     error = summary.failure(facts)
-    if not json:
+    if not quiet:
         write = output.say if error else output.emit
         for line in summary.lines(facts):
             write(line)
     if error:
         raise SubmissionFailedError(error, facts)
-    if json:
-        output.emit_json(facts)
+    return facts
 
 
 def _explain(farm: AnyFarm, order: Order, *, json: bool) -> None:

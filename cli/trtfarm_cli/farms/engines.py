@@ -40,7 +40,7 @@ class Engines(Protocol):
     def details(self, text: str) -> Facts: ...
 
     def pull(self, text: str, destination: Path | None, *, verify: bool) -> Pulled:
-        """Writes an engine and its signature; under a name of its own where there is no destination.
+        """Writes an engine and its signature; under a name of its own where the destination is a folder, or none.
 
         Raises SignatureError where `verify` is wanted and no trusted key signed it.
         """

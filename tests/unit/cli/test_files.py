@@ -9,7 +9,7 @@ import pytest
 
 from trtfarm.errors import NotFoundError, TableError, UsageError
 from trtfarm.tables.reading import MAX_BYTES
-from trtfarm_cli.files import copy_once, read_table, writable
+from trtfarm_cli.files import copy_once, engine_file_name, folder_for, placed, read_table, writable
 
 
 def test_what_is_read_is_not_replaced(tmp_path: Path) -> None:
@@ -27,6 +27,25 @@ def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "gone" / "x"):
         with pytest.raises(UsageError):
             writable(path)
+
+
+def test_a_folder_is_there_or_can_be_made(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "new"):
+        assert folder_for(path) == path
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "file").write_bytes(b"")
+    for path in (tmp_path / "file", tmp_path / "gone" / "x"):
+        with pytest.raises(UsageError):
+            folder_for(path)
+
+
+def test_a_file_gets_its_own_name_in_a_folder(tmp_path: Path) -> None:
+    name = engine_file_name("../lenet", "int8+fp16", "sm_89")
+    assert name == ".._lenet-int8+fp16-sm_89.engine"
+    assert placed(tmp_path, name) == tmp_path / name
+    assert placed(None, name) == Path(name)
+    assert placed(tmp_path / "x.plan", name) == tmp_path / "x.plan"
+    assert len(f".{engine_file_name('名' * 200, 'int8+fp16', 'sm_121')}.sig-01234567".encode()) < 256
 
 
 def test_weights_of_another_model_stay(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from trtfarm_cli.farms.any_farm import Facts
 from trtfarm_cli.farms.engines import Pulled
 from trtfarm_cli.farms.here.filters import filter_of, window_of
 from trtfarm_cli.farms.within import EVERYTHING, Within
-from trtfarm_cli.files import writable
+from trtfarm_cli.files import engine_file_name, placed, writable
 from trtfarm_cli.progress import View
 
 if TYPE_CHECKING:
@@ -49,8 +49,10 @@ class EnginesHere:
 
         with self._farm.database.read() as session:
             found = find_one(session, EngineRow, text)
-            name = f"{row(session, ModelRow, found.model_id).name}-{found.precision}-{found.compute_capability}.engine"
-        path = writable(destination or Path(name))
+            name = engine_file_name(
+                row(session, ModelRow, found.model_id).name, found.precision, found.compute_capability
+            )
+        path = writable(placed(destination, name))
         if verify:
             check_row(Keyring.of(self._farm.settings), found)
         self._farm.blobs.materialize(found.blob, path, lasting=True)

@@ -12,7 +12,7 @@ from trtfarm.settings import Settings
 from trtfarm_cli.farms.any_farm import Facts
 from trtfarm_cli.farms.engines import Pulled
 from trtfarm_cli.farms.within import EVERYTHING, Within
-from trtfarm_cli.files import writable
+from trtfarm_cli.files import engine_file_name, placed, writable
 from trtfarm_cli.progress import View, view
 from trtfarm_client import Client, Transferred
 
@@ -39,7 +39,8 @@ class RemoteEngines:
     def pull(self, text: str, destination: Path | None, *, verify: bool) -> Pulled:
         details = self._client.engine(text)
         engine = str(details["id"])
-        path = writable(destination or Path(_file_name(details)))
+        name = engine_file_name(details["model"], details["precision"], details["compute_capability"])
+        path = writable(placed(destination, name))
         with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder, view() as shown:
 
             def report(received: Transferred) -> None:
@@ -95,9 +96,3 @@ class RemoteEngines:
             raise SignatureError(
                 error.message.replace(str(copy), engine), cause=error.cause, remedy=error.remedy
             ) from error
-
-
-def _file_name(details: Mapping[str, Any]) -> str:
-    """A name of our own making: what a server says is never a path."""
-    words = (details["model"], details["precision"], details["compute_capability"])
-    return "-".join(str(word).replace("/", "_").replace("\0", "") for word in words) + ".engine"
