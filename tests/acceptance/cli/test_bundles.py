@@ -77,10 +77,12 @@ def test_what_one_farm_built_another_one_finds(stocked: Stocked, builder: Progra
     assert builder.rows()["engines"] == 2
 
 
-def test_what_was_made_on_a_gpu_travels_with_what_it_tells(gpu_farm: GpuFarm, tmp_path: Path, migrated: Path) -> None:
-    """A table as TensorRT wrote it, and an engine that was measured where it was built."""
+def test_what_was_made_on_a_gpu_travels_with_what_it_tells(
+    gpu_farm: GpuFarm, tmp_path: Path, migrated: Path, golden: Path
+) -> None:
+    """A table as TensorRT wrote it, and an engine that was measured where it was built, and can be again elsewhere."""
     facts, path = gpu_farm.submit(), tmp_path / "gpu.bundle"
-    gpu_farm.program.ok("bundle", "export", "--model", "lenet", "-o", path)
+    gpu_farm.program.ok("bundle", "export", "--model", "lenet", "--with-recordings", "-o", path)
     gpu_farm.program.ok("keys", "export", "-o", tmp_path / "gpu.pem")
     other = _new(tmp_path / "other", migrated)
     other.ok("keys", "trust", tmp_path / "gpu.pem")
@@ -93,6 +95,13 @@ def test_what_was_made_on_a_gpu_travels_with_what_it_tells(gpu_farm: GpuFarm, tm
     assert shown["metrics"]["simulated"] is False
     assert other.json("tables", "show", table)["origin"] == "native"
     assert other.json("tables", "list")[0]["digest"] == facts["table"]["digest"]
+    other = replace(other, environment=gpu_farm.program.environment)
+    GpuFarm.made(other, gpu_farm.model, golden, tmp_path / "tensorrt")
+    test = gpu_farm.model.parent / "test"
+    data = ("--data", test / "data.npy", "--labels", test / "labels.npy")
+    assert other.json("verify", engine, *data, "--fresh")["metrics"] == before["metrics"]
+    assert {job["kind"] for job in other.json("jobs", "list")} == {"measure"}
+    assert [model["whole"] for model in other.json("bundle", "show", path)["models"]] == [False]
 
 
 def test_what_is_in_a_bundle_is_shown(stocked: Stocked, program: Program, bundle: Path, tmp_path: Path) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import anyio
+import anyio.from_thread
 import pytest
 
 from tests.contracts.rows import engine_row, model_row
@@ -129,3 +131,15 @@ def test_the_awaited_client_does_the_same(way: BreakingWay, token: str, stored: 
     assert farm.blobs.verify(up)
     assert down == stored.digest == digest_of_file(file.with_name("engine.plan"))
     assert way.broken >= 1
+
+
+def test_an_awaited_download_that_is_cancelled_leaves_no_file(client: Client, stored: Blob, tmp_path: Path) -> None:
+    async def cancelled() -> bool:
+        async with AsyncClient(client.link) as awaited:
+            with anyio.CancelScope() as scope:
+                stop = partial(anyio.from_thread.run_sync, scope.cancel)
+                await awaited.download_engine("eng_1", tmp_path / "engine.plan", report=lambda _: stop())
+            return scope.cancelled_caught
+
+    assert anyio.run(cancelled)
+    assert list(tmp_path.glob("*engine*")) == []
