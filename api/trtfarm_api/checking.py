@@ -29,6 +29,8 @@ class Check:
 
     engine: EngineRow
     dataset_id: str
+    #: Number of an optimization profile; None for the first that takes the data.
+    profile: int | None
     fresh: bool
     project: str
     sees: str | None
@@ -57,7 +59,9 @@ async def check_stream(farm: Farm, request: Request, check: Check) -> AsyncItera
 
 
 def _next(farm: Farm, request: Request, check: Check, fresh: set[ActionKind]) -> Job | VerificationRow:
-    found = next_of_check(farm, check.engine, check.dataset_id, fresh=fresh, project=check.project)
+    found = next_of_check(
+        farm, check.engine, check.dataset_id, profile=check.profile, fresh=fresh, project=check.project
+    )
     if isinstance(found, Job):
         service_of(request).announce(farm, [found.id])
     return found

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 def named_engine(settings: Settings, text: str, folder: Path) -> NamedEngine:
     """Puts the engine into `folder`. Raises as `fetch_engine` does."""
     from trtfarm_worker.engines.named import fetch_engine
+    from trtfarm_worker.engines.profiles import more_profiles
 
     if profile_in_use(settings.home) is None or Path(text).is_file() or "/" in text:
         return fetch_engine(settings, text, folder)
     with open_any() as farm:
         pulled = farm.engines.pull(text, folder / "pulled.engine", verify=True)
-    return replace(fetch_engine(settings, str(pulled.path), folder), name=pulled.engine)
+        more = more_profiles(farm.engines.details(pulled.engine)["options"])
+    return replace(fetch_engine(settings, str(pulled.path), folder), name=pulled.engine, more_profiles=more)

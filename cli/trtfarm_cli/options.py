@@ -29,6 +29,12 @@ CalibratorName = Annotated[
     typer.Option("--calibrator", case_sensitive=False, help="Only those of this calibrator."),
 ]
 Digest = Annotated[str | None, typer.Option("--digest", metavar="DIGEST", help="Start of its own digest.")]
+ProfileNumber = Annotated[
+    int | None,
+    typer.Option(
+        "--profile", metavar="N", min=0, help="Optimization profile, from 0 on; the first that fits unless given."
+    ),
+]
 NewerThan = Annotated[
     str | None, typer.Option("--newer-than", metavar="TIME", help="Made within this time, such as 7d.")
 ]

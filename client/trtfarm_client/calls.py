@@ -61,8 +61,10 @@ def remove_engine(text: str) -> Call[None]:
     return Call(method="DELETE", path=named("engines", "engine", text), parse=lambda _: None, repeatable=False)
 
 
-def verify_engine(text: str, dataset: str | None, *, fresh: bool) -> Call[Facts]:
-    return post(named("engines", "engine", text) + "/verification", {"dataset": dataset, "fresh": fresh}, facts)
+def verify_engine(text: str, dataset: str | None, *, profile: int | None, fresh: bool) -> Call[Facts]:
+    # An older server knows of no profile, and need not hear of one that nobody named.
+    body = compact({"dataset": dataset, "fresh": fresh, "profile": profile})
+    return post(named("engines", "engine", text) + "/verification", body, facts)
 
 
 def remove_engines(texts: Sequence[str]) -> Call[list[str]]:

@@ -64,13 +64,20 @@ class Stock(Flows):
 
     @method
     def verify_engine(
-        self, engine: str, *, dataset: str | None = None, fresh: bool = False, hear: Hear = unheard
+        self,
+        engine: str,
+        *,
+        dataset: str | None = None,
+        profile: int | None = None,
+        fresh: bool = False,
+        hear: Hear = unheard,
     ) -> Flow[Facts]:
         """`verification`, `dataset` and `metrics` of an engine that a worker measured against FP32.
 
-        Without data, those that its model was verified with last. `hear` gets `job` events, and `waiting` ones.
+        Without data, those that its model was verified with last; in the optimization profile of that number, from 0
+        on, or the first that takes the data. `hear` gets `job` events, and `waiting` ones.
         """
-        return joining(calls.verify_engine(engine, dataset, fresh=fresh), self._patience(), hear)
+        return joining(calls.verify_engine(engine, dataset, profile=profile, fresh=fresh), self._patience(), hear)
 
     @method
     def remove_engines(self, engines: Sequence[str]) -> Flow[list[str]]:

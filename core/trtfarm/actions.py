@@ -169,10 +169,16 @@ def record(*, model: str, dataset: str) -> Action:
     return Action(ActionKind.RECORD, {"model": model, "dataset": dataset, "engine": "onnxruntime"})
 
 
-def measure(*, model: str, dataset: str, engine: str, tensorrt: str, compute_capability: str) -> Action:
-    """`engine` is the digest of the plan; `tensorrt` and `compute_capability` say what runs it."""
+def measure(
+    *, model: str, dataset: str, engine: str, tensorrt: str, compute_capability: str, profile: int | None = None
+) -> Action:
+    """`engine` is the digest of the plan; `tensorrt` and `compute_capability` say what runs it.
+
+    `profile` is the number of an optimization profile, None for the first that takes the data.
+    """
     ran = {"engine": engine, "tensorrt": tensorrt, "compute_capability": compute_capability}
-    return Action(ActionKind.MEASURE, {"model": model, "dataset": dataset, **ran})
+    said = {} if profile is None else {"profile": profile}
+    return Action(ActionKind.MEASURE, {"model": model, "dataset": dataset, **ran, **said})
 
 
 def choose(*, verifications: Sequence[str]) -> Action:

@@ -89,8 +89,22 @@ CASES: dict[ActionKind, tuple[Callable[..., Action], dict[str, Any], dict[str, A
     ActionKind.CHOOSE: (actions.choose, {"verifications": [DIGEST, OTHER]}, {"verifications": [OTHER, DIGEST]}),
     ActionKind.MEASURE: (
         actions.measure,
-        {"model": DIGEST, "dataset": DIGEST, "engine": DIGEST, "tensorrt": "8.5.3.1", "compute_capability": "sm_90"},
-        {"model": OTHER, "dataset": OTHER, "engine": OTHER, "tensorrt": "8.5.2.2", "compute_capability": "sm_89"},
+        {
+            "model": DIGEST,
+            "dataset": DIGEST,
+            "engine": DIGEST,
+            "tensorrt": "8.5.3.1",
+            "compute_capability": "sm_90",
+            "profile": None,
+        },
+        {
+            "model": OTHER,
+            "dataset": OTHER,
+            "engine": OTHER,
+            "tensorrt": "8.5.2.2",
+            "compute_capability": "sm_89",
+            "profile": 0,
+        },
     ),
     ActionKind.BUILD: (
         actions.build,

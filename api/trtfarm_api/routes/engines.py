@@ -53,6 +53,9 @@ class Verifying(BaseModel):
 
     dataset: Word | None = None
     fresh: Annotated[bool, Field(description="Measure again, whatever is stored.")] = False
+    profile: Annotated[
+        int | None, Field(ge=0, lt=1 << 31, description="Optimization profile, from 0 on; else the first that fits.")
+    ] = None
 
 
 class Signed(BaseModel):
@@ -163,7 +166,14 @@ def verify(farm: FarmHere, actor: Submitter, engine: Name, request: Request, ask
         dataset_id = named or usual_dataset(session, row, actor.sees)
     check_runs(farm, row)
     note(request, engine=row.id, dataset=dataset_id)
-    check = Check(engine=row, dataset_id=dataset_id, fresh=asked.fresh, project=actor.project, sees=actor.sees)
+    check = Check(
+        engine=row,
+        dataset_id=dataset_id,
+        profile=asked.profile,
+        fresh=asked.fresh,
+        project=actor.project,
+        sees=actor.sees,
+    )
     return stream(check_stream(farm, request, check))
 
 

@@ -10,7 +10,7 @@ import typer
 from trtfarm.errors import UsageError
 from trtfarm_cli import output
 from trtfarm_cli.engine_files import named_engine
-from trtfarm_cli.options import EngineFile, Json, OptionalInputs
+from trtfarm_cli.options import EngineFile, Json, OptionalInputs, ProfileNumber
 from trtfarm_cli.progress import listener, view
 
 
@@ -32,6 +32,7 @@ def bench(
     cuda_graph: Annotated[bool, typer.Option("--cuda-graph", help="Launch a recorded CUDA graph.")] = False,
     layers: Annotated[bool, typer.Option("--layers", help="Also the time of each layer, one by one.")] = False,
     inputs: OptionalInputs = None,
+    profile: ProfileNumber = None,
     json: Json = False,
 ) -> None:
     """Measures an engine on this host's GPU.
@@ -41,7 +42,8 @@ def bench(
     """
     from trtfarm.scratch import temporary_folder
     from trtfarm.settings import Settings
-    from trtfarm_worker.engines.inputs import batch_sizes, read_inputs
+    from trtfarm_worker.engines.inputs import read_inputs
+    from trtfarm_worker.engines.profiles import EngineProfiles
     from trtfarm_worker.engines.running import engine_step, toolchain_for
     from trtfarm_worker.toolchains.registry import ToolchainRegistry
 
@@ -49,12 +51,15 @@ def bench(
     with temporary_folder() as folder, view() as shown:
         hear = listener(shown, "bench")
         found = named_engine(settings, engine, folder)
-        sizes = batch_sizes(found.statement, sizes)
+        profiles = EngineProfiles.of(found.statement.profiles, found.more_profiles, profile)
+        sizes = profiles.batch_sizes(sizes)
         toolchain = toolchain_for(ToolchainRegistry(settings.home).toolchains(), found.statement, found.name)
         args: dict[str, Any] = {"iterations": iterations, "warm_up": warm_up, "cuda_graph": cuda_graph}
-        args |= {"layers": layers, "batch_sizes": sizes}
+        args |= {"layers": layers, "batch_sizes": sizes, "profile": profile}
         if inputs:
-            data = read_inputs(settings, found.statement, inputs, folder, tell=output.say, listener=hear)
+            data = read_inputs(
+                settings, found.statement, inputs, folder, profiles=profiles, tell=output.say, listener=hear
+            )
             args["inputs"] = data.input_specs()
         with engine_step(settings, toolchain, found, "trt-bench", args, on_event=hear) as answer:
             result = answer.result
@@ -75,10 +80,12 @@ def _sizes(texts: list[str] | tuple[()]) -> list[int]:
 
 
 def _show(result: Mapping[str, Any]) -> None:
+    several = {row["profile"] for row in result["results"]} != {0}
     output.emit_table(
         result["results"],
         {
             "batch_size": None,
+            **({"profile": None} if several else {}),
             "median_ms": _milliseconds,
             "p95_ms": _milliseconds,
             "mean_ms": _milliseconds,

@@ -10,7 +10,7 @@ import typer
 from trtfarm_cli import output
 from trtfarm_cli.engine_files import named_engine
 from trtfarm_cli.files import copy_new, writable
-from trtfarm_cli.options import EngineFile, Inputs, Json
+from trtfarm_cli.options import EngineFile, Inputs, Json, ProfileNumber
 from trtfarm_cli.progress import listener, view
 
 
@@ -28,6 +28,7 @@ def run(
     batch_size: Annotated[
         int | None, typer.Option("--batch-size", min=1, help="Samples at once; the engine's largest unless given.")
     ] = None,
+    profile: ProfileNumber = None,
     json: Json = False,
 ) -> None:
     """Runs an engine on data, on this host's GPU.
@@ -38,6 +39,7 @@ def run(
     from trtfarm.scratch import temporary_folder
     from trtfarm.settings import Settings
     from trtfarm_worker.engines.inputs import read_inputs
+    from trtfarm_worker.engines.profiles import EngineProfiles
     from trtfarm_worker.engines.running import engine_step, toolchain_for
     from trtfarm_worker.toolchains.registry import ToolchainRegistry
 
@@ -46,14 +48,15 @@ def run(
     with temporary_folder() as folder, view() as shown:
         hear = listener(shown, "run")
         found = named_engine(settings, engine, folder)
+        profiles = EngineProfiles.of(found.statement.profiles, found.more_profiles, profile)
         toolchain = toolchain_for(ToolchainRegistry(settings.home).toolchains(), found.statement, found.name)
-        data = read_inputs(settings, found.statement, inputs, folder, tell=output.say, listener=hear)
-        args = {"inputs": data.input_specs(), "batch_size": batch_size}
+        data = read_inputs(settings, found.statement, inputs, folder, profiles=profiles, tell=output.say, listener=hear)
+        args = {"inputs": data.input_specs(), "batch_size": batch_size, "profile": profile}
         with engine_step(settings, toolchain, found, "trt-run", args, on_event=hear) as answer:
             copy_new(answer.file("outputs"), destination)
             result = answer.result
     if json:
-        facts = {name: result[name] for name in ("samples", "shapes", "device")}
+        facts = {name: result[name] for name in ("samples", "shapes", "profile", "device")}
         output.emit_json({"engine": found.name, "path": str(destination), **facts})
         return
     shapes = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in result["shapes"].items())

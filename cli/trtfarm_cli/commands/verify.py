@@ -9,7 +9,7 @@ import typer
 from trtfarm.errors import UsageError
 from trtfarm_cli import accuracy, output
 from trtfarm_cli.opening import open_any
-from trtfarm_cli.options import Json
+from trtfarm_cli.options import Json, ProfileNumber
 from trtfarm_cli.progress import view
 
 
@@ -27,6 +27,7 @@ def verify(
         typer.Option("--data", metavar="PATH", help="Data to verify with; what was used last unless given."),
     ] = None,
     labels: Annotated[str | None, typer.Option(help="Class of each sample, for Top-1 and Top-5.")] = None,
+    profile: ProfileNumber = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Measure again, whatever is stored.")] = False,
     json: Json = False,
 ) -> None:
@@ -40,7 +41,7 @@ def verify(
     if labels and not data:
         raise UsageError("--labels is given without --data", remedy="name the data that they are for")
     with open_any() as farm, view() as shown:
-        found = farm.engines.verify(engine, data or (), labels, fresh=fresh, shown=shown)
+        found = farm.engines.verify(engine, data or (), labels, profile=profile, fresh=fresh, shown=shown)
     if json:
         output.emit_json({name: found[name] for name in ("engine", "verification", "dataset", "metrics")})
         return

@@ -13,12 +13,12 @@ from trtfarm_cli.progress import View, listener
 if TYPE_CHECKING:
     from trtfarm.datasets.dataset import DataSet
     from trtfarm.settings import Settings
-    from trtfarm.signing.statement import EngineStatement
+    from trtfarm_worker.engines.profiles import EngineProfiles
 
 
 def data_for(
     settings: Settings,
-    statement: EngineStatement,
+    profiles: EngineProfiles,
     inputs: Sequence[Mapping[str, Any]],
     data: Sequence[str],
     labels: str | None,
@@ -39,4 +39,4 @@ def data_for(
     if labels:
         source = replace(source, labels=array_file(Path(labels)))
     hear = listener(shown, "data")
-    return read_data(settings, source, types, statement, folder, labels=True, tell=output.say, listener=hear)
+    return read_data(settings, source, types, profiles, folder, labels=True, tell=output.say, listener=hear)

@@ -45,10 +45,13 @@ class Engines(Protocol):
         Raises SignatureError where `verify` is wanted and no trusted key signed it.
         """
 
-    def verify(self, text: str, data: Sequence[str], labels: str | None, *, fresh: bool, shown: View) -> Facts:
+    def verify(
+        self, text: str, data: Sequence[str], labels: str | None, *, profile: int | None, fresh: bool, shown: View
+    ) -> Facts:
         """`engine`, `precision`, `compute_capability`, `verification`, `dataset` and `metrics`.
 
-        Without data, those that its model was verified with last. Measured here, or by a worker of a farm elsewhere.
+        Without data, those that its model was verified with last; without a profile's number, in the first that takes
+        them. Measured here, or by a worker of a farm elsewhere.
         """
 
     def remove(self, texts: Sequence[str]) -> Sequence[str]:

@@ -64,22 +64,28 @@ def check_runs(farm: Farm, engine: EngineRow) -> BuildTarget:
 
 
 def next_of_check(
-    farm: Farm, engine: EngineRow, dataset_id: str, *, fresh: Collection[ActionKind] = (), project: str = "default"
+    farm: Farm,
+    engine: EngineRow,
+    dataset_id: str,
+    *,
+    profile: int | None = None,
+    fresh: Collection[ActionKind] = (),
+    project: str = "default",
 ) -> Job | VerificationRow:
     """The job that has to end before the next one is asked for, live or quarantined; or what was measured.
 
-    Steps in `fresh` are done again, whatever is stored; but what came from another farm without its model cannot be
-    recorded again. Raises as `check_runs` does.
+    It is run in the optimization profile of that number, or in the first that takes the data. Steps in `fresh` are done
+    again, whatever is stored. Raises as `check_runs` does.
     """
     target = check_runs(farm, engine)
     with farm.database.write() as session:
         model, dataset = row(session, ModelRow, engine.model_id), row(session, DatasetRow, dataset_id)
-        whole = farm.complete(session, [blob for blob in (model.blob, model.weights_blob) if blob])
-        recorded = _found(farm, session, record_work(model, dataset), fresh if whole else (), project)
+        recorded = _found(farm, session, record_work(model, dataset), fresh, project)
         if isinstance(recorded, Job):
             return recorded
         recording = row(session, RecordingRow, recorded)
-        measured = _found(farm, session, measure_work(model, dataset, engine, recording, target), fresh, project)
+        work = measure_work(model, dataset, engine, recording, target, profile=profile)
+        measured = _found(farm, session, work, fresh, project)
         return measured if isinstance(measured, Job) else row(session, VerificationRow, measured)
 
 

@@ -224,17 +224,24 @@ def record_work(model: ModelRow, dataset: DatasetRow) -> Work:
 
 
 def measure_work(
-    model: ModelRow, dataset: DatasetRow, engine: EngineRow, recording: RecordingRow, target: BuildTarget
+    model: ModelRow,
+    dataset: DatasetRow,
+    engine: EngineRow,
+    recording: RecordingRow,
+    target: BuildTarget,
+    *,
+    profile: int | None = None,
 ) -> Work:
-    """`target` says what the engine was built for, and so what runs it."""
+    """`target` says what the engine was built for, and so what runs it; `profile` the one that it is run in."""
     ran = {"tensorrt": target.tensorrt, "compute_capability": target.compute_capability}
     return Work(
-        action=actions.measure(model=model.digest, dataset=dataset.digest, engine=engine.blob, **ran),
+        action=actions.measure(model=model.digest, dataset=dataset.digest, engine=engine.blob, **ran, profile=profile),
         request={
             "model_id": model.id,
             "dataset_id": dataset.id,
             "engine_id": engine.id,
             "recording_id": recording.id,
+            "profile": profile,
             **asdict(target),
         },
     )

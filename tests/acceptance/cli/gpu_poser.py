@@ -175,6 +175,7 @@ def evaluate(args: dict[str, Any]) -> dict[str, Any]:
         "skipped_outputs": [],
         "classification": {"output": "prob", **classes} if args["labels"] else None,
         "device": DEVICE,
+        "profile": args.get("profile") or 0,
     }
 
 
@@ -183,7 +184,13 @@ def run(args: dict[str, Any]) -> dict[str, Any]:
 
     samples = args["inputs"]["data"]["shape"][0]
     np.savez("outputs.npz", prob=np.zeros((samples, 10), np.float32))
-    return {"outputs": "outputs.npz", "samples": samples, "device": DEVICE, "shapes": {"prob": [samples, 10]}}
+    return {
+        "outputs": "outputs.npz",
+        "samples": samples,
+        "device": DEVICE,
+        "profile": args["profile"] or 0,
+        "shapes": {"prob": [samples, 10]},
+    }
 
 
 def bench(args: dict[str, Any]) -> dict[str, Any]:
@@ -192,6 +199,7 @@ def bench(args: dict[str, Any]) -> dict[str, Any]:
         "results": [
             {
                 "batch_size": size,
+                "profile": args["profile"] or 0,
                 "iterations": args["iterations"],
                 "median_ms": median[size],
                 "p95_ms": median[size] + 0.002,

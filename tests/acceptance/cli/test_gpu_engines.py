@@ -32,11 +32,19 @@ def test_outputs_of_the_farms_engine_and_of_a_pulled_one_are_written(
     assert np.load(folder / "by-id.npz")["prob"].shape == (100, 10)
     program.ok("engines", "pull", engine["id"], "-o", "lenet.engine")
     np.savez(folder / "digits.npz", data=np.load(digits / "data.npy")[:3])
-    ended = program.ok("run", "lenet.engine", "--inputs", "digits.npz", "-o", "by-file.npz", "--batch-size", "2")
+    ended = program.ok(
+        "run", "lenet.engine", "--inputs", "digits.npz", "-o", "by-file.npz", "--batch-size", "2", "--profile", "0"
+    )
     assert ended.out == "by-file.npz: prob 3x10 (3 samples, NVIDIA H200)\n"
     first, second = gpu_farm.asked("trt-run")
     assert first["compute_capability"] == second["compute_capability"] == "sm_90"
     assert (first["batch_size"], second["batch_size"]) == (None, 2)
+    assert (told["profile"], first["profile"], second["profile"]) == (0, None, 0)
+    error = program.fails(2, "bench", engine["id"], "--profile", "1")
+    assert (error["message"], error["remedy"]) == (
+        "the engine has no optimization profile 1",
+        "it has 1, counted from 0",
+    )
     assert not Path(first["engine"]).exists()
 
 

@@ -10,10 +10,13 @@ import pytest
 
 from tests.unit.signing.engines import engine_row
 from trtfarm.compute_capability import ComputeCapability
+from trtfarm.datasets.dataset import Array, DataSet
+from trtfarm.digests import digest_of_bytes
 from trtfarm.errors import DataError, ToolchainError, UsageError
 from trtfarm.settings import Settings
 from trtfarm.signing.statement import EngineStatement
-from trtfarm_worker.engines.inputs import batch_sizes, input_types, read_inputs
+from trtfarm_worker.engines.inputs import input_types, read_inputs
+from trtfarm_worker.engines.profiles import EngineProfiles, more_profiles
 from trtfarm_worker.engines.running import toolchain_for
 from trtfarm_worker.toolchains.toolchain import Capabilities, Toolchain, ToolchainKind
 
@@ -48,7 +51,8 @@ def test_whole_numbers_become_what_the_engine_takes_if_they_fit(tmp_path: Path) 
     def read(*tokens: int) -> Any:
         np.save(tmp_path / "tokens.npy", np.array([tokens], np.int64))
         arguments = [str(tmp_path / "tokens.npy")]
-        data = read_inputs(settings, engine, arguments, tmp_path, tell=print, listener=print)
+        known = EngineProfiles.of(profiles, ())
+        data = read_inputs(settings, engine, arguments, tmp_path, profiles=known, tell=print, listener=print)
         return np.load(data.inputs["tokens"].path)
 
     assert read(101, 7592).dtype == np.int32
@@ -59,13 +63,81 @@ def test_whole_numbers_become_what_the_engine_takes_if_they_fit(tmp_path: Path) 
         read(1, 2, 3)
 
 
-def test_batch_sizes_are_the_wanted_ones_or_those_of_the_profile() -> None:
-    assert batch_sizes(statement()) == [1, 8, 32]
-    assert batch_sizes(statement(), [2, 32]) == [2, 32]
-    fixed = {"data": {"min": [4, 4], "opt": [4, 4], "max": [4, 4]}}
-    assert batch_sizes(statement(profiles=fixed)) == [4]
-    with pytest.raises(UsageError, match="no batch of 33"):
-        batch_sizes(statement(), [1, 33])
+def ranges(low: list[int], usual: list[int], high: list[int]) -> dict[str, Any]:
+    return {"x": {"min": low, "opt": usual, "max": high}}
+
+
+#: Small batches of 4 values, and large ones of 4 to 16.
+FIRST, SECOND = ranges([1, 4], [8, 4], [32, 4]), ranges([64, 4], [64, 8], [128, 16])
+
+
+def data_of(size: int) -> DataSet:
+    array = Array(path=Path("x.npy"), digest=digest_of_bytes(b""), dtype="float32", shape=(3, size))
+    return DataSet(inputs={"x": array}, labels=None, preprocessing={}, source="x.npy")
+
+
+@pytest.mark.parametrize(
+    ("more", "wanted", "sizes", "taken"),
+    [
+        ((), None, [], [1, 8, 32]),
+        ((), None, [2, 32], [2, 32]),
+        ((SECOND,), None, [], [1, 8, 32]),
+        ((SECOND,), 1, [], [64, 128]),
+        ((SECOND,), None, [1, 100], [1, 100]),
+        # Whoever has a file alone leaves it to the engine.
+        (None, None, [33], [33]),
+        (None, 1, [33], [33]),
+        (None, 1, [], []),
+    ],
+)
+def test_batch_sizes_are_the_wanted_ones_or_those_of_the_profile(
+    more: Any, wanted: int | None, sizes: list[int], taken: list[int]
+) -> None:
+    assert EngineProfiles.of(FIRST, more, wanted).batch_sizes(sizes) == taken
+
+
+@pytest.mark.parametrize(
+    ("more", "wanted", "size", "told"),
+    [
+        ((), None, 33, "sizes from 1 to 32"),
+        ((SECOND,), None, 33, "from 1 to 32 or from 64 to 128"),
+        ((SECOND,), 0, 100, "from 1 to 32"),
+        (None, 0, 100, "from 1 to 32"),
+    ],
+)
+def test_a_batch_that_no_profile_takes(more: Any, wanted: int | None, size: int, told: str) -> None:
+    with pytest.raises(UsageError, match=f"no batch of {size}") as caught:
+        EngineProfiles.of(FIRST, more, wanted).batch_sizes([1, size])
+    assert told in str(caught.value.remedy)
+
+
+@pytest.mark.parametrize(
+    ("more", "wanted", "size", "taken"),
+    [
+        ((), None, 4, True),
+        ((), None, 5, False),
+        ((SECOND,), None, 5, True),
+        ((SECOND,), None, 17, False),
+        ((SECOND,), 0, 5, False),
+        ((SECOND,), 1, 5, True),
+        (None, None, 17, True),
+        (None, 0, 17, False),
+    ],
+)
+def test_data_are_for_any_profile_or_the_wanted_one(more: Any, wanted: int | None, size: int, *, taken: bool) -> None:
+    profiles = EngineProfiles.of(FIRST, more, wanted)
+    if taken:
+        profiles.check(data_of(size))
+        return
+    with pytest.raises(DataError, match=f"samples of {size}, and the engine is to take 4 to 4"):
+        profiles.check(data_of(size))
+
+
+def test_profiles_are_counted_from_0() -> None:
+    assert more_profiles({"more_profiles": [SECOND]}) == [SECOND]
+    with pytest.raises(UsageError, match="no optimization profile 2") as caught:
+        EngineProfiles.of(FIRST, more_profiles({"more_profiles": [SECOND]}), 2)
+    assert caught.value.remedy == "it has 2, counted from 0"
 
 
 def test_the_exact_version_that_works_is_taken() -> None:

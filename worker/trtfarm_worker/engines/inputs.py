@@ -8,19 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from trtfarm.datasets.dataset import DataSet
-from trtfarm.datasets.fit import check_profile
 from trtfarm.datasets.locate import named
 from trtfarm.datasets.prepare import prepare
 from trtfarm.datasets.preprocessing import Preprocessing
 from trtfarm.datasets.sources import Source
-from trtfarm.errors import UsageError
-from trtfarm.models.shapes import OptimizationProfile, ShapeRange
 from trtfarm.models.summary import TensorType
 from trtfarm.settings import Settings
 from trtfarm.signing.statement import EngineStatement
 from trtfarm_worker.builder.supervisor import Listener
 from trtfarm_worker.data_reader import Tell
 from trtfarm_worker.decoding import image_decoder
+from trtfarm_worker.engines.profiles import EngineProfiles
 
 
 def read_inputs(
@@ -29,6 +27,7 @@ def read_inputs(
     arguments: Sequence[str],
     folder: Path,
     *,
+    profiles: EngineProfiles,
     tell: Tell,
     listener: Listener,
 ) -> DataSet:
@@ -46,14 +45,14 @@ def read_inputs(
             for name, entry in found.inputs.items()
         },
     )
-    return read_data(settings, source, inputs, statement, folder, tell=tell, listener=listener)
+    return read_data(settings, source, inputs, profiles, folder, tell=tell, listener=listener)
 
 
 def read_data(
     settings: Settings,
     source: Source,
     inputs: Sequence[TensorType],
-    statement: EngineStatement,
+    profiles: EngineProfiles,
     folder: Path,
     *,
     labels: bool = False,
@@ -67,7 +66,7 @@ def read_data(
     into = Path(tempfile.mkdtemp(dir=folder))
     decode = image_decoder(settings, folder, listener)
     data = prepare(source, inputs, into, decode_images=decode, labels=labels, copy=False)
-    check_profile(data, profile_of_engine(statement))
+    profiles.check(data)
     for notice in data.notices:
         tell(notice)
     return data
@@ -84,28 +83,3 @@ def input_types(statement: EngineStatement) -> tuple[TensorType, ...]:
         for tensor in statement.io
         if tensor["mode"] == "input"
     )
-
-
-def profile_of_engine(statement: EngineStatement) -> OptimizationProfile:
-    """The shapes that the engine was built for."""
-    return OptimizationProfile(
-        inputs={
-            name: ShapeRange(minimum=tuple(shapes["min"]), optimum=tuple(shapes["opt"]), maximum=tuple(shapes["max"]))
-            for name, shapes in statement.profiles.items()
-        }
-    )
-
-
-def batch_sizes(statement: EngineStatement, wanted: Sequence[int] = ()) -> list[int]:
-    """The sizes that are wanted, else the least, best-tuned and largest of the engine's first input, each once.
-
-    Raises UsageError for one that the engine does not take.
-    """
-    shapes = next(iter(profile_of_engine(statement).inputs.values()))
-    least, largest = shapes.minimum[0], shapes.maximum[0]
-    unfit = next((size for size in wanted if not least <= size <= largest), None)
-    if unfit is not None:
-        raise UsageError(
-            f"the engine takes no batch of {unfit}", remedy=f"use sizes from {least} to {largest}, or build it for more"
-        )
-    return list(wanted) or sorted({least, shapes.optimum[0], largest})

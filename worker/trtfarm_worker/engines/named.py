@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,17 +11,22 @@ from trtfarm.settings import Settings
 from trtfarm.signing.keyring import Keyring
 from trtfarm.signing.signed_file import checked_copy
 from trtfarm.signing.statement import EngineStatement
+from trtfarm_worker.engines.profiles import Plain, more_profiles
 
 _PLAN = "engine.plan"
 
 
 @dataclass(frozen=True, kw_only=True)
 class NamedEngine:
-    """`path` is a copy whose bytes were compared with what a trusted key signed; `statement` is what that says."""
+    """`path` is a copy whose bytes were compared with what a trusted key signed; `statement` is what that says.
+
+    `more_profiles` are the optimization profiles after the statement's, None for a file, of which nobody tells them.
+    """
 
     name: str
     path: Path
     statement: EngineStatement
+    more_profiles: Sequence[Plain] | None = None
 
 
 def fetch_engine(settings: Settings, text: str, folder: Path) -> NamedEngine:
@@ -44,4 +50,6 @@ def _of_farm(settings: Settings, keyring: Keyring, text: str, copy: Path) -> Nam
             row = find_one(session, EngineRow, text)
         check_row(keyring, row)
         farm.blobs.materialize(row.blob, copy)
-    return NamedEngine(name=row.id, path=copy, statement=EngineStatement.of_row(row))
+    return NamedEngine(
+        name=row.id, path=copy, statement=EngineStatement.of_row(row), more_profiles=more_profiles(row.options)
+    )

@@ -34,7 +34,14 @@ class EngineVerification:
     """Records what FP32 computes and measures an engine against it, unless that is known already."""
 
     def __init__(
-        self, farm: Farm, engine: EngineRow, toolchains: Sequence[Toolchain], *, fresh: bool, listener: Listener
+        self,
+        farm: Farm,
+        engine: EngineRow,
+        toolchains: Sequence[Toolchain],
+        *,
+        profile: int | None,
+        fresh: bool,
+        listener: Listener,
     ) -> None:
         """Raises SignatureError and ToolchainError before anything is done."""
         check_runs(farm, engine)
@@ -42,6 +49,7 @@ class EngineVerification:
         self._farm = farm
         self._engine = engine
         self._toolchains = toolchains
+        self._profile = profile
         self._fresh = fresh
         self._listener = listener
 
@@ -52,8 +60,10 @@ class EngineVerification:
 
     def on(self, dataset_id: str) -> VerificationRow:
         """What was measured on a data set. Raises the error of the job that failed."""
-        fresh = set(KINDS) if self._fresh else set()
-        while isinstance(found := next_of_check(self._farm, self._engine, dataset_id, fresh=fresh), Job):
+        fresh, profile = set(KINDS) if self._fresh else set(), self._profile
+        while isinstance(
+            found := next_of_check(self._farm, self._engine, dataset_id, profile=profile, fresh=fresh), Job
+        ):
             ended = self._ended(found.id)
             if ended.state is not JobState.DONE:
                 raise error_from_dict(ended.error) if ended.error else TrtfarmError(f"{ended.id} was {ended.state}")

@@ -35,6 +35,8 @@ def prepare(task: Task) -> Invocation:
             "inputs": arrays(task, dataset),
             "labels": array(task, dataset.labels, "labels.npy") if dataset.labels else None,
             "batch_size": min(_BATCH_SIZE, dataset.samples),
+            # Jobs that were queued before engines had several say nothing of it.
+            "profile": request.get("profile"),
         },
     )
 

@@ -60,10 +60,12 @@ class EnginesHere:
         signature = write_signature(path, EngineStatement.of_row(found), seal) if seal else None
         return Pulled(engine=found.id, digest=found.blob, size=found.size, path=path, signature=signature)
 
-    def verify(self, text: str, data: Sequence[str], labels: str | None, *, fresh: bool, shown: View) -> Facts:
+    def verify(
+        self, text: str, data: Sequence[str], labels: str | None, *, profile: int | None, fresh: bool, shown: View
+    ) -> Facts:
         from trtfarm_cli.farms.here.verification import verified_here
 
-        return verified_here(self._farm, text, data, labels, fresh=fresh, shown=shown)
+        return verified_here(self._farm, text, data, labels, profile=profile, fresh=fresh, shown=shown)
 
     def remove(self, texts: Sequence[str]) -> Sequence[str]:
         from trtfarm.catalog.removal import remove_engines

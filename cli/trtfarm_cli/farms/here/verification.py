@@ -16,13 +16,22 @@ if TYPE_CHECKING:
 Facts = dict[str, Any]
 
 
-def verified_here(farm: Farm, text: str, data: Sequence[str], labels: str | None, *, fresh: bool, shown: View) -> Facts:
+def verified_here(
+    farm: Farm,
+    text: str,
+    data: Sequence[str],
+    labels: str | None,
+    *,
+    profile: int | None,
+    fresh: bool,
+    shown: View,
+) -> Facts:
     """Fulfils `Engines.verify` for the farm of this process."""
     from trtfarm.catalog.lookup import find_one
     from trtfarm.database.schema import EngineRow, ModelRow
     from trtfarm.intake import add_dataset
-    from trtfarm.signing.statement import EngineStatement
     from trtfarm.submissions.resolve import row
+    from trtfarm_worker.engines.profiles import EngineProfiles, more_profiles
     from trtfarm_worker.engines.verification import EngineVerification
     from trtfarm_worker.toolchains.registry import ToolchainRegistry
 
@@ -33,11 +42,11 @@ def verified_here(farm: Farm, text: str, data: Sequence[str], labels: str | None
         found = find_one(session, EngineRow, text)
         inputs = row(session, ModelRow, found.model_id).inputs
     toolchains = ToolchainRegistry(farm.settings.home).toolchains()
-    verification = EngineVerification(farm, found, toolchains, fresh=fresh, listener=hear)
+    verification = EngineVerification(farm, found, toolchains, profile=profile, fresh=fresh, listener=hear)
+    profiles = EngineProfiles.of(found.profiles, more_profiles(found.options), profile)
     if data:
         with farm.scratch("verify") as folder:
-            statement = EngineStatement.of_row(found)
-            read = data_for(farm.settings, statement, inputs, data, labels, folder=folder, shown=shown)
+            read = data_for(farm.settings, profiles, inputs, data, labels, folder=folder, shown=shown)
             dataset = add_dataset(farm, read)
     else:
         dataset = verification.usual_dataset()

@@ -58,10 +58,14 @@ class RemoteEngines:
             copy.replace(path)
         return Pulled(engine=engine, digest=digest, size=size, path=path, signature=kept)
 
-    def verify(self, text: str, data: Sequence[str], labels: str | None, *, fresh: bool, shown: View) -> Facts:
+    def verify(
+        self, text: str, data: Sequence[str], labels: str | None, *, profile: int | None, fresh: bool, shown: View
+    ) -> Facts:
         from trtfarm_cli.farms.remote.verification import verified_there
 
-        return verified_there(self._client, self._settings, text, data, labels, fresh=fresh, shown=shown)
+        return verified_there(
+            self._client, self._settings, text, data, labels, profile=profile, fresh=fresh, shown=shown
+        )
 
     def remove(self, texts: Sequence[str]) -> Sequence[str]:
         return self._client.remove_engines(texts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,22 +18,30 @@ Facts = dict[str, Any]
 
 
 def verified_there(
-    client: Client, settings: Settings, text: str, data: Sequence[str], labels: str | None, *, fresh: bool, shown: View
+    client: Client,
+    settings: Settings,
+    text: str,
+    data: Sequence[str],
+    labels: str | None,
+    *,
+    profile: int | None,
+    fresh: bool,
+    shown: View,
 ) -> Facts:
     """Fulfils `Engines.verify` for a farm behind HTTP, to which data go that it does not have."""
     from trtfarm.scratch import temporary_folder
-    from trtfarm.signing.statement import EngineStatement
     from trtfarm_cli.farms.remote.stock import RemoteStock
+    from trtfarm_worker.engines.profiles import EngineProfiles, more_profiles
 
     engine = client.engine(text)
+    profiles = EngineProfiles.of(engine["profiles"], more_profiles(engine["options"]), profile)
     dataset = None
     if data:
-        statement = EngineStatement.of_dict(json.loads(client.engine_signature(engine["id"]))["statement"])
         inputs = client.model(engine["model_digest"]).inputs
         with temporary_folder() as folder:
-            read = data_for(settings, statement, inputs, data, labels, folder=folder, shown=shown)
+            read = data_for(settings, profiles, inputs, data, labels, folder=folder, shown=shown)
             dataset = RemoteStock(client, settings, shown).add_dataset(read)
-    measured = client.verify_engine(engine["id"], dataset=dataset, fresh=fresh, hear=_hearing(shown))
+    measured = client.verify_engine(engine["id"], dataset=dataset, profile=profile, fresh=fresh, hear=_hearing(shown))
     told = {"engine": engine["id"], **{name: engine[name] for name in ("precision", "compute_capability")}}
     return {**told, **{name: measured[name] for name in ("verification", "dataset", "metrics")}}
 
