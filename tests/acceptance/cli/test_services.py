@@ -11,16 +11,19 @@ from tests.acceptance.cli.program import Program
 
 
 def test_up_runs_what_clients_leave_to_it_and_stops_all_it_started(builder: Program, digits: Path) -> None:
-    with builder.started("up") as service:
-        service.until("worker started")
-        job = builder.json("submit", digits / "lenet.onnx", "--target", "sm_89", "--detach")["steps"][0]["job"]
+    wanted = "submit", digits / "lenet.onnx", "--target", "sm_89", "--require-label"
+    with builder.started("up", "--label", "rack=a1") as service:
+        service.until("worker is up")
+        job = builder.json(*wanted, "rack=a1", "--detach")["steps"][0]["job"]
         builder.ok("jobs", "watch", job)
         # The same again waits for the workers instead of doing the rest itself.
-        facts = builder.json("submit", digits / "lenet.onnx", "--target", "sm_89")
+        facts = builder.json(*wanted, "rack=a1")
+        refused = builder.run(*wanted, "rack=b1")
         owners = {job["owner"].split("_")[0] for job in builder.json("jobs", "list")}
         ended = service.end(signal.SIGINT)
     assert facts["state"] == "done"
     assert owners == {"wrk"}
+    assert (refused.code, "trtfarm worker --label rack=b1" in refused.err) == (6, True)
     assert (ended.code, ended.out) == (0, "")
     assert builder.processes() == []
 
