@@ -75,12 +75,14 @@ def next_of_check(
     """The job that has to end before the next one is asked for, live or quarantined; or what was measured.
 
     It is run in the optimization profile of that number, or in the first that takes the data. Steps in `fresh` are done
-    again, whatever is stored. Raises as `check_runs` does.
+    again, whatever is stored; but what came from another farm without its model cannot be recorded again. Raises as
+    `check_runs` does.
     """
     target = check_runs(farm, engine)
     with farm.database.write() as session:
         model, dataset = row(session, ModelRow, engine.model_id), row(session, DatasetRow, dataset_id)
-        recorded = _found(farm, session, record_work(model, dataset), fresh, project)
+        whole = farm.complete(session, [blob for blob in (model.blob, model.weights_blob) if blob])
+        recorded = _found(farm, session, record_work(model, dataset), fresh if whole else (), project)
         if isinstance(recorded, Job):
             return recorded
         recording = row(session, RecordingRow, recorded)
