@@ -92,7 +92,14 @@ def list_(
 
 
 @app.command()
-def show(engine: EngineId, *, json: Json = False) -> None:
+def show(
+    engine: EngineId,
+    *,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="Its layers, too: what each computes in, and what it is made of.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """Shows one engine: inputs and outputs, layers, accuracy, origin."""
     with open_any() as farm:
         details = farm.engines.details(engine)
@@ -103,6 +110,11 @@ def show(engine: EngineId, *, json: Json = False) -> None:
     shown |= {"size": output.size(details["size"]), "created": datetime.fromisoformat(details["created"])}
     shown |= {"build_seconds": f"{details['build_seconds']:.1f}", "accuracy": accuracy.brief(details["metrics"])}
     output.emit_fields(shown)
+    if layers:
+        from trtfarm_cli.layers import emit_layers
+
+        output.emit()
+        emit_layers(details["layers"])
 
 
 @app.command()

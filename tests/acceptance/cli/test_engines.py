@@ -67,9 +67,11 @@ def test_an_engine_is_shown_by_the_start_of_its_id_or_digest(stocked: Stocked) -
     assert shown["id"] == engine["id"]
     assert {facts["name"] for facts in shown["io"]} == {"data", "prob"}
     assert 0 < shown["int8_layers"] < shown["layer_count"] == len(shown["layers"])
-    text = stocked.program.ok("engines", "show", engine["digest"][:20]).out
+    text = stocked.program.ok("engines", "show", engine["digest"][:20], "--layers").out
     assert engine["id"] in text
     assert "top-1" in text
+    assert text.split("\n\n")[1].splitlines()[0].split("  ")[0] == "layer"
+    assert len(text.split("\n\n")[1].splitlines()) == shown["layer_count"] + 1
 
 
 def test_an_engine_is_pulled_with_the_bytes_of_its_digest(stocked: Stocked, tmp_path: Path) -> None:
