@@ -30,6 +30,7 @@ from trtfarm_cli.commands import (
     keeping,
     keys,
     login,
+    marks,
     migrate,
     profile,
     projects,
@@ -87,6 +88,7 @@ for command in (
 ):
     command.register(app)
 extract.register(tables.app)
+marks.register(engines.app)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(engines.app, name="engines")
 app.add_typer(bundle.app, name="bundle")

@@ -13,7 +13,7 @@ from trtfarm.jobs.job import Event, Job
 from trtfarm.projects import Project
 from trtfarm.submissions.submission import check_key
 from trtfarm_client.ask import Ask
-from trtfarm_client.call import Call, Span, named
+from trtfarm_client.call import Call, named
 from trtfarm_client.link import compact
 from trtfarm_client.pages import Page, items_of, page_of
 from trtfarm_client.records import (
@@ -25,7 +25,6 @@ from trtfarm_client.records import (
     ModelRecord,
     Retried,
     SubmissionRecord,
-    Upload,
     Who,
 )
 from trtfarm_client.values import value_of
@@ -38,11 +37,11 @@ PAGE = 500
 
 
 def health() -> Call[Health]:
-    return _get("/v1/health", Health)
+    return get("/v1/health", Health)
 
 
 def whoami() -> Call[Who]:
-    return _get("/v1/whoami", Who)
+    return get("/v1/whoami", Who)
 
 
 def engines(filters: Mapping[str, Any], *, limit: int, cursor: str | None) -> Call[Page[EngineEntry]]:
@@ -98,7 +97,7 @@ def models(filters: Mapping[str, Any], *, limit: int, cursor: str | None) -> Cal
 
 
 def model(text: str) -> Call[ModelRecord]:
-    return _get(named("models", "model", text), ModelRecord)
+    return get(named("models", "model", text), ModelRecord)
 
 
 def add_model(name: str, blob: str, weights: Mapping[str, str]) -> Call[ModelEntry]:
@@ -111,7 +110,7 @@ def datasets(filters: Mapping[str, Any], *, limit: int, cursor: str | None) -> C
 
 
 def dataset(text: str) -> Call[DataSetRecord]:
-    return _get(named("datasets", "data set", text), DataSetRecord)
+    return get(named("datasets", "data set", text), DataSetRecord)
 
 
 def add_dataset(
@@ -127,7 +126,7 @@ def submissions(filters: Mapping[str, Any], *, limit: int, cursor: str | None) -
 
 
 def submission(text: str) -> Call[SubmissionRecord]:
-    return _get(named("submissions", "submission", text), SubmissionRecord)
+    return get(named("submissions", "submission", text), SubmissionRecord)
 
 
 def submission_facts(text: str) -> Call[Facts]:
@@ -172,7 +171,7 @@ def jobs(filters: Mapping[str, Any], *, limit: int, cursor: str | None) -> Call[
 
 
 def job(text: str) -> Call[JobRecord]:
-    return _get(named("jobs", "job", text), JobRecord)
+    return get(named("jobs", "job", text), JobRecord)
 
 
 def job_events(text: str, *, after: int) -> Call[list[Event]]:
@@ -215,48 +214,6 @@ def signing_keys() -> Call[list[KeyRecord]]:
     return Call(method="GET", path="/v1/keys", parse=items_of(partial(value_of, KeyRecord)))
 
 
-def blob_path(digest: str) -> str:
-    """Where the bytes of a digest are."""
-    return named("blobs", "digest", digest)
-
-
-def missing_blobs(digests: Sequence[str]) -> Call[list[str]]:
-    return post("/v1/blobs/missing", {"digests": list(digests)}, listed("missing"))
-
-
-def uploads(digest: str) -> Call[list[Upload]]:
-    parse = items_of(partial(value_of, Upload))
-    return Call(method="GET", path="/v1/uploads", parse=parse, params={"digest": digest})
-
-
-def upload(upload_id: str) -> Call[Upload]:
-    return _get(named("uploads", "upload", upload_id), Upload)
-
-
-def begin_upload(digest: str, size: int) -> Call[Upload]:
-    return post("/v1/uploads", {"digest": digest, "size": size}, partial(value_of, Upload))
-
-
-def send_span(upload_id: str, span: Span, size: int) -> Call[Upload]:
-    """Not repeatable as it is: after a break, the server knows where to go on."""
-    return Call(
-        method="PATCH",
-        path=named("uploads", "upload", upload_id),
-        parse=partial(value_of, Upload),
-        headers={
-            "Content-Range": f"bytes {span.start}-{span.stop - 1}/{size}",
-            "Content-Length": str(span.stop - span.start),
-            "Content-Type": "application/octet-stream",
-        },
-        span=span,
-        repeatable=False,
-    )
-
-
-def finish_upload(upload_id: str) -> Call[Facts]:
-    return Call(method="POST", path=named("uploads", "upload", upload_id) + "/finish", parse=facts, repeatable=False)
-
-
 def facts(data: Any) -> Facts:
     """A JSON object as it is."""
     if not isinstance(data, dict):
@@ -264,7 +221,7 @@ def facts(data: Any) -> Facts:
     return data
 
 
-def _get(path: str, kind: type[Item]) -> Call[Item]:
+def get(path: str, kind: type[Item]) -> Call[Item]:
     return Call(method="GET", path=path, parse=partial(value_of, kind))
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from trtfarm.digests import digest_of_file
 from trtfarm.errors import BusyError, ConflictError, NotFoundError, TrtfarmError
 from trtfarm.file_errors import storage_errors
-from trtfarm_client import calls
+from trtfarm_client import calls, file_calls
 from trtfarm_client.call import Call, Fetch, Pause, Span, Step, Work
 from trtfarm_client.downloads import Receiving, receiving
 from trtfarm_client.pages import Page
@@ -77,7 +77,7 @@ def uploading(paths: Sequence[Path], patience: Patience, report: Report) -> Flow
     wanted = list(dict.fromkeys(digests.values()))
     missing: set[str] = set()
     for start in range(0, len(wanted), _BATCH):
-        missing.update((yield from sending(calls.missing_blobs(wanted[start : start + _BATCH]), patience)))
+        missing.update((yield from sending(file_calls.missing_blobs(wanted[start : start + _BATCH]), patience)))
     for path, digest in digests.items():
         if digest in missing:
             missing.remove(digest)
@@ -114,16 +114,16 @@ def _upload(path: Path, digest: str, patience: Patience, report: Report) -> Flow
 
 def _begun(digest: str, size: int, patience: Patience) -> Flow[Upload]:
     """An unfinished upload of these bytes to go on with, or a new one."""
-    begun = yield from sending(calls.uploads(digest), patience)
+    begun = yield from sending(file_calls.uploads(digest), patience)
     fit = [upload for upload in begun if upload.size == size]
     if fit:
         return max(fit, key=lambda upload: upload.offset)
-    return (yield from sending(calls.begin_upload(digest, size), patience))
+    return (yield from sending(file_calls.begin_upload(digest, size), patience))
 
 
 def _where(upload: Upload, digest: str, size: int, patience: Patience) -> Flow[Upload]:
     try:
-        return (yield from sending(calls.upload(upload.id), patience))
+        return (yield from sending(file_calls.upload(upload.id), patience))
     except NotFoundError:
         return (yield from _begun(digest, size, patience))
 
@@ -136,20 +136,20 @@ def _next_span(path: Path, upload: Upload, report: Report) -> Call[Upload]:
         stop=min(upload.offset + _PIECE_BYTES, size),
         sent=lambda place: report(Transferred(path=path, done=place, total=size)),
     )
-    return calls.send_span(upload.id, span, size)
+    return file_calls.send_span(upload.id, span, size)
 
 
 def _finish(upload: Upload, patience: Patience) -> Flow[None]:
     """Has the bytes checked and stored; when the answer is lost, looks whether they are."""
     while True:
         try:
-            yield calls.finish_upload(upload.id)
+            yield file_calls.finish_upload(upload.id)
         except TrtfarmError as error:
             if isinstance(error, ConflictError):  # another client sent the same, or this one's lost request is at it
                 yield Pause(seconds=patience.pause_after_loss(error))
             elif not isinstance(error, NotFoundError):
                 yield Pause(seconds=patience.pause_after(error))
-            if not (yield from sending(calls.missing_blobs([upload.digest]), patience.another())):
+            if not (yield from sending(file_calls.missing_blobs([upload.digest]), patience.another())):
                 return
             if isinstance(error, NotFoundError):
                 raise

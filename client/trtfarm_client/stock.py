@@ -9,7 +9,7 @@ from typing import Any
 
 from trtfarm.accuracy import ANY_ACCURACY, AccuracyFilter
 from trtfarm.catalog.entries import DataSetEntry, EngineEntry, ModelEntry, TableEntry
-from trtfarm_client import calls, flows
+from trtfarm_client import calls, file_calls, flows
 from trtfarm_client.flows import Flow, Report, unreported
 from trtfarm_client.method import Flows, method
 from trtfarm_client.operations import Hear, joining, unheard
@@ -177,5 +177,5 @@ class Stock(Flows):
     @method
     def download_blob(self, digest: str, destination: Path, *, report: Report = unreported) -> Flow[None]:
         """Writes the bytes of a digest, verified; `destination` appears whole or not at all."""
-        path = calls.blob_path(digest)
+        path = file_calls.blob_path(digest)
         yield from flows.downloading(path, destination, self._patience(), report, digest=digest)

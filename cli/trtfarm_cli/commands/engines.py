@@ -29,11 +29,9 @@ from trtfarm_cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from trtfarm_cli.farms.any_farm import AnyFarm
 
 app = typer.Typer(help="Engines: which there are, and getting them out.", no_args_is_help=True)
 
-LabelName = Annotated[str, typer.Argument(metavar="LABEL", help="Letters, digits, dots, dashes, underscores.")]
 EngineId = Annotated[
     str, typer.Argument(metavar="ENGINE", help="Id of the engine, its digest, or the start of either.")
 ]
@@ -204,54 +202,9 @@ def rm(
     _tell_each(removed, "removed", json=json)
 
 
-@app.command()
-def pin(engine: EngineId, *, json: Json = False) -> None:
-    """Keeps an engine from every clean-up."""
-    with open_any() as farm:
-        farm.engines.pin(engine, pinned=True)
-        _tell_kept(farm, engine, json=json)
-
-
-@app.command()
-def unpin(engine: EngineId, *, json: Json = False) -> None:
-    """Lets clean-up take an engine again."""
-    with open_any() as farm:
-        farm.engines.pin(engine, pinned=False)
-        _tell_kept(farm, engine, json=json)
-
-
-@app.command()
-def label(engine: EngineId, label: LabelName, *, json: Json = False) -> None:
-    """Gives an engine a label, such as prod.
-
-    Engines are found by their labels (`engines list --label prod`), and no clean-up takes one that has any.
-    """
-    with open_any() as farm:
-        farm.engines.label(engine, label, given=True)
-        _tell_kept(farm, engine, json=json)
-
-
-@app.command()
-def unlabel(engine: EngineId, label: LabelName, *, json: Json = False) -> None:
-    """Takes a label away from an engine."""
-    with open_any() as farm:
-        farm.engines.label(engine, label, given=False)
-        _tell_kept(farm, engine, json=json)
-
-
 def _tell_each(engines: Sequence[str], done: str, *, json: bool) -> None:
     if json:
         output.emit_json({done: engines})
         return
     for engine_id in engines:
         output.emit(f"{engine_id} {done}")
-
-
-def _tell_kept(farm: AnyFarm, engine: str, *, json: bool) -> None:
-    details = farm.engines.details(engine)
-    facts = {name: details[name] for name in ("id", "pinned", "labels")}
-    if json:
-        output.emit_json(facts)
-        return
-    words = [*(["pinned"] if facts["pinned"] else []), *(f"labelled {label}" for label in facts["labels"])]
-    output.emit(f"{facts['id']}: {', '.join(words) or 'clean-up may take it'}")

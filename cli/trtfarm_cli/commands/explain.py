@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,7 @@ from trtfarm_cli.opening import open_any
 from trtfarm_cli.options import Json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    pass
 
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -43,6 +43,8 @@ def register(app: typer.Typer) -> None:
 
 
 def _explain_job(name: str, *, json: bool) -> None:
+    from trtfarm_cli.explanations import show_differences
+
     with open_any() as farm:
         told = farm.jobs.explain(name)
     found = told["nearest"]
@@ -58,14 +60,4 @@ def _explain_job(name: str, *, json: bool) -> None:
         output.emit(f"equal to {found['job_id']}, whose result was gone or not to be used again")
     else:
         output.emit(f"nearest: {found['job_id']}")
-        print_differences(found["differs"])
-
-
-def print_differences(differs: Mapping[str, Sequence[Any]], indent: str = "") -> None:
-    for field, (asked, stored) in differs.items():
-        output.emit(f"{indent}  {field}: {_shown(asked)} was asked for, {_shown(stored)} is stored")
-
-
-def _shown(value: Any) -> str:
-    text = str(value)
-    return output.short_digest(text) if text.startswith("sha256:") else text
+        show_differences(found["differs"])

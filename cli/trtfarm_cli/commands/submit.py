@@ -49,8 +49,6 @@ from trtfarm_cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from trtfarm_cli.farms.any_farm import AnyFarm
     from trtfarm_worker.order import Order
 
@@ -221,49 +219,11 @@ def _submit(farm: AnyFarm, order: Order, *, fresh: bool, detach: bool, key: str 
 
 
 def _explain(farm: AnyFarm, order: Order, *, json: bool) -> None:
+    from trtfarm_cli.explanations import show_step
+
     explanations = farm.submissions.dry_run(order)
     if json:
         output.emit_json(explanations)
         return
     for explanation in explanations:
-        _show_explanation(explanation)
-
-
-def _show_explanation(explanation: Mapping[str, Any]) -> None:
-    """One step, as `Explanation.as_dict` gives it."""
-    from trtfarm_cli.commands.explain import print_differences
-
-    step, nearest = explanation["step"], explanation["nearest"]
-    if explanation["spared"]:
-        output.emit(f"{step}: left out, what it is for is there")
-    elif explanation["hit"]:
-        output.emit(f"{step}: hit, {', '.join(map(str, (explanation['result'] or {}).values()))}")
-        if explanation["error"]:
-            output.emit(f"  which does not pass the gate: {explanation['error']['message']}")
-    elif explanation["skipped"]:
-        output.emit(f"{step}: left out, a step that it needs fails")
-    elif explanation["key"] is None:
-        output.emit(f"{step}: not known before the steps that it needs have run")
-    elif nearest is None:
-        output.emit(f"{step}: miss, nothing of the kind is stored")
-    elif not nearest["differs"]:
-        output.emit(f"{step}: miss, {nearest['job_id']} did the same but its result is incomplete")
-    else:
-        output.emit(f"{step}: miss; the nearest is of {nearest['job_id']}, where")
-        print_differences(nearest["differs"])
-    if needs := explanation["needs"]:
-        _show_place(needs, explanation["workers"])
-    if explanation["waits"]:
-        output.emit(f"  would wait: {explanation['waits']}")
-    if explanation["reuse"]:
-        output.emit(f"  from the table: {explanation['reuse']}")
-
-
-def _show_place(needs: Mapping[str, Any], workers: Sequence[str]) -> None:
-    """Where a step could run, if not on any worker that has the toolchain."""
-    from trtfarm.requirements import Requirements
-    from trtfarm.routing import Need
-
-    requires = Requirements(labels=tuple(needs["labels"]), gpu_memory_gib=needs["gpu_memory_gib"])
-    if requires != Requirements():
-        output.emit(f"  needs {Need(needs['capability'], requires)}: {', '.join(workers) or 'no worker that is ready'}")
+        show_step(explanation)
