@@ -1,9 +1,9 @@
 """A search of engines taken apart into searches that one index each answers in the order of the list.
 
 `10.13` means every build of it, and `int8` also `int8+fp16`: with `OR` and `LIKE` a database sorts all that fit before
-it gives the first. There are few versions and precisions, so they are looked up first. One of the filters then leads:
-each of its values is searched for by itself, and what these give is merged. The other filters pass or drop what the
-leading one's index gives, which holds their columns too, so that no row has to be read for that.
+it gives the first. There are few versions, which are looked up first, and precisions, which are known. One of the
+filters then leads: each of its values is searched for by itself, and what these give is merged. The other filters pass
+or drop what the leading one's index gives, which holds their columns too, so that no row has to be read for that.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from trtfarm.catalog.labels import labels_seen
 from trtfarm.catalog.leading import Column, of_row
 from trtfarm.catalog.measured import measured_engines
 from trtfarm.database.artifacts import EngineLabelRow, EngineRow, ModelRow
+from trtfarm.precisions import PRECISIONS
 
 #: More values than these are asked for at once, whatever it costs.
 _MOST = 32
@@ -37,7 +38,7 @@ def engine_alternatives(session: Session, wanted: Filter, project: str | None = 
         EngineRow.model_id: _models(session, wanted.model),
         EngineRow.tensorrt: _builds(session, wanted.tensorrt),
         EngineRow.compute_capability: _exactly(wanted.compute_capability),
-        EngineRow.precision: _meant(session, EngineRow.precision, wanted.precision, "+"),
+        EngineRow.precision: _kinds(wanted.precision),
         EngineRow.calibrator: _exactly(wanted.calibrator),
     }
     given = [(column, values) for column, values in meant.items() if values is not None]
@@ -80,20 +81,25 @@ def _labelled(session: Session, label: str | None, project: str | None) -> Condi
 
 
 def _builds(session: Session, version: str | None) -> list[str] | None:
-    """The builds that a version stands for; one in full is none but itself."""
-    in_full = version is not None and version.count(".") == _DOTS_IN_FULL
-    return _exactly(version) if in_full else _meant(session, EngineRow.tensorrt, version, ".")
+    """The stored versions that one stands for: itself where it is in full, else those of its line.
+
+    The dot keeps 10.1 from standing for 10.13.
+    """
+    if version is None or version.count(".") == _DOTS_IN_FULL:
+        return _exactly(version)
+    stored = _distinct(session, EngineRow.tensorrt)
+    return [build for build in stored if build == version or build.startswith(f"{version}.")]
+
+
+def _kinds(precision: str | None) -> list[str] | None:
+    """The precisions that one stands for, which there may be: itself, and those that have another for the rest."""
+    if precision is None:
+        return None
+    return [precision, *(other for other in PRECISIONS if other.startswith(f"{precision}+"))]
 
 
 def _exactly(word: str | None) -> list[str] | None:
     return None if word is None else [word]
-
-
-def _meant(session: Session, column: InstrumentedAttribute[str], word: str | None, separator: str) -> list[str] | None:
-    """The stored values that a short one stands for; the separator keeps 10.1 from standing for 10.13."""
-    if word is None:
-        return None
-    return [value for value in _distinct(session, column) if value == word or value.startswith(word + separator)]
 
 
 def _distinct(session: Session, column: InstrumentedAttribute[str]) -> list[str]:

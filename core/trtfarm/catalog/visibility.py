@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Integer, Select, String, bindparam, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from trtfarm.database.access import GrantRow
@@ -42,10 +42,7 @@ def visible_engines(session: Session, project: str | None) -> list[Condition]:
     if project is None:
         return []
     keys, grants = _steps(project, StepRow.key), _grants(project).where(*_OF_ENGINES)
-    # Who handed in so many times asked for as many engines, and to count the former is quicker.
-    more = (rows.offset(_FEW).limit(1).scalar_subquery() for rows in (_submissions(project), keys))
-    any_grant = grants.limit(1).scalar_subquery()
-    has_many, granted_any = session.execute(select(func.coalesce(*more).is_not(None), any_grant.is_not(None))).one()
+    has_many, granted_any = session.execute(_HAS, {"project": project, "few": _FEW}).one()
     if not has_many:
         made = select(_Made.id).join(StepRow, StepRow.key == _Made.key)
         made = made.join(SubmissionRow, SubmissionRow.id == StepRow.submission_id)
@@ -95,24 +92,36 @@ def give(database: Database, project: str, item: str) -> None:
         grant(session, project, [item])
 
 
-def _grants(project: str) -> Select[str]:
+def _grants(project: Any) -> Select[str]:
     return select(GrantRow.item).where(GrantRow.project == project)
 
 
-def _submissions(project: str) -> Select[str]:
+def _submissions(project: Any) -> Select[str]:
     return select(SubmissionRow.id).where(SubmissionRow.project == project)
 
 
-def _steps(project: str, column: Any) -> Select[Any]:
+def _steps(project: Any, column: Any) -> Select[Any]:
     """A column of the steps of a project's submissions."""
     steps = select(column).join(SubmissionRow, SubmissionRow.id == StepRow.submission_id)
     return steps.where(SubmissionRow.project == project, column.is_not(None))
+
+
+def _what_it_has() -> Select[bool, bool]:
+    """Whether a `project` asked for more than a `few` engines, and whether it was given any otherwise."""
+    project, few = bindparam("project", type_=String), bindparam("few", type_=Integer)
+    # Who handed in so many times asked for as many engines, and to count the former is quicker.
+    counted = (_submissions(project), _steps(project, StepRow.key))
+    more = func.coalesce(*(rows.offset(few).limit(1).scalar_subquery() for rows in counted))
+    given = _grants(project).where(*_OF_ENGINES).limit(1).scalar_subquery()
+    return select(more.is_not(None), given.is_not(None))
 
 
 def _made_or_granted(rows: Any) -> Callable[[str], Condition]:
     return lambda project: or_(rows.key.in_(_steps(project, StepRow.key)), rows.id.in_(_grants(project)))
 
 
+#: Made once: to make it takes longer than to ask it.
+_HAS = _what_it_has()
 _SEEN: Mapping[type[Base], Callable[[str], Condition]] = {
     ModelRow: lambda project: ModelRow.id.in_(_grants(project)),
     DatasetRow: lambda project: DatasetRow.id.in_(_grants(project)),
