@@ -83,6 +83,8 @@ ASKED = {
     "quantizer_options": {"exclude_nodes": ["/head/*"], "exclude_op_types": ["MatMul"]},
     "build_options": {"flags": ["FP16"], "dynamic_ranges": {"data": 1.0}, "io_formats": {"data": {"dtype": "fp16"}}},
     "priority": 3,
+    "require_labels": ["rack=a1", "zone=b"],
+    "require_gpu_memory": 1 << 30,
 }
 #: What the builder tells of an engine.
 FACTS = {"int8_layers": 1, "layers": [], "io": [], "seconds": 1.0}
