@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,8 @@ from trtfarm.errors import NotFoundError
 from trtfarm.farm import Farm
 from trtfarm.jobs.job import Claim
 from trtfarm.jobs.state import JobState
-from trtfarm.routing import Need
+from trtfarm.requirements import Requirements
+from trtfarm.routing import NOWHERE, Need, Station, fits
 from trtfarm.settings import Settings
 from trtfarm.waiting import why_waiting
 from trtfarm.workers import (
@@ -47,6 +48,8 @@ from trtfarm_worker.toolchains.toolchain import Toolchain, ToolchainKind
 
 _DAY = 24 * 3600.0
 _RTX = Toolchain(name="rtx", kind=ToolchainKind.TENSORRT_RTX, python=Path("/python"), version="1.7.1.116")
+#: The last one has all that the others have.
+_LABELS = ((), ("rack=a1",), ("zone=b",), ("rack=a1", "zone=b"))
 _numbers = count()
 _requests: dict[str, dict[str, Any]] = {
     "cpu": {},
@@ -59,6 +62,7 @@ class _Expected:
     """What the model holds a worker to be."""
 
     words: frozenset[str]
+    station: Station
     state: WorkerState = WorkerState.READY
     silent: bool = False
 
@@ -86,17 +90,17 @@ class _Machine(RuleBasedStateMachine):
         self.expected: dict[str, _Expected] = {}
         self.present: dict[str, Presence] = {}
 
-    @rule(target=workers, builds=st.booleans())
-    def arrive(self, builds: bool) -> Presence:  # noqa: FBT001 - drawn by name
-        """A worker with a TensorRT, or without."""
-        return self._begin(builds=builds)
+    @rule(target=workers, builds=st.booleans(), labels=st.sampled_from(_LABELS))
+    def arrive(self, builds: bool, labels: tuple[str, ...]) -> Presence:  # noqa: FBT001 - drawn by name
+        """A worker with a TensorRT, or without, somewhere."""
+        return self._begin(builds=builds, labels=labels)
 
-    def _begin(self, *, builds: bool) -> Presence:
-        offer = Offer(toolchains=[_RTX] if builds else [])
+    def _begin(self, *, builds: bool, labels: tuple[str, ...]) -> Presence:
+        offer = Offer(toolchains=[_RTX] if builds else [], labels=labels)
         worker = Presence(self.farm, WORKER, offer=lambda: offer)
         worker.__enter__()
         self.present[worker.owner] = worker
-        self.expected[worker.owner] = _Expected(frozenset(offer.capabilities))
+        self.expected[worker.owner] = _Expected(frozenset(offer.capabilities), offer.station)
         return worker
 
     @rule(worker=consumes(workers))
@@ -133,20 +137,21 @@ class _Machine(RuleBasedStateMachine):
             known.state = state
             assert (told.state, told.ready) == (known.state, known.ready)
 
-    @rule(word=st.sampled_from(sorted(_requests)))
-    def submit(self, word: str) -> None:
+    @rule(word=st.sampled_from(sorted(_requests)), labels=st.sampled_from(_LABELS))
+    def submit(self, word: str, labels: tuple[str, ...]) -> None:
         with self.database.write() as session:
-            key = digest_of_json(["worker machine", next(_numbers)])
-            self.farm.jobs.submit(session, kind="build", key=key, request=_requests[word])
+            key, requires = digest_of_json(["worker machine", next(_numbers)]), Requirements(labels=labels)
+            self.farm.jobs.submit(session, kind="build", key=key, request=_requests[word], requires=requires)
 
     @rule(target=claims, worker=workers)
     def take(self, worker: Presence) -> Any:
         """What a worker does that looks for work: only while it is to take any, and of what it offers."""
-        words = self.expected[worker.owner].words if worker.owner in self.expected else frozenset[str]()
-        may = state_of(self.database, worker.owner) is WorkerState.READY
-        queued = [word for word in sorted(words) if self.farm.jobs.waiting([word])]
-        claims = [self.farm.jobs.claim_next(worker.owner, word) for word in queued] if may else []
+        known = self.expected.get(worker.owner, _Expected(frozenset(), NOWHERE))
+        may, jobs = state_of(self.database, worker.owner) is WorkerState.READY, self.farm.jobs
+        queued = [word for word in sorted(known.words) if jobs.waiting([word], known.station)]
+        claims = [jobs.claim_next(worker.owner, word, (), known.station) for word in queued] if may else []
         assert all(claim is not None and claim.owner == worker.owner for claim in claims)
+        assert all(fits(claim.job.need, known.words, known.station) for claim in claims if claim)
         return claims[0] if claims else None
 
     @rule(claim=consumes(claims))
@@ -173,18 +178,20 @@ class _Machine(RuleBasedStateMachine):
     @invariant()
     def who_waits_is_told_why(self) -> None:
         workers = list_workers(self.database, left=True)
-        for word in ("cpu", f"tensorrt-rtx-{_RTX.version}"):
-            ready = any(word in one.words for one in self.expected.values() if one.ready)
-            assert (why_waiting(Need(word), workers) is None) == ready
+        for word, labels in product(("cpu", f"tensorrt-rtx-{_RTX.version}"), _LABELS):
+            need = Need(word, Requirements(labels=labels))
+            ready = any(fits(need, one.words, one.station) for one in self.expected.values() if one.ready)
+            assert (why_waiting(need, workers) is None) == ready
 
     def teardown(self) -> None:
         """However the workers ended, their jobs go on with one that arrives then."""
         for worker in self.present.values():
             worker.__exit__(None, None, None)
             self.farm.jobs.abandon(worker.owner, counts=False)
-        last = self._begin(builds=True)
-        for word in sorted(self.expected[last.owner].words):
-            while claim := self.farm.jobs.claim_next(last.owner, word):
+        last = self._begin(builds=True, labels=_LABELS[-1])
+        known = self.expected[last.owner]
+        for word in sorted(known.words):
+            while claim := self.farm.jobs.claim_next(last.owner, word, (), known.station):
                 with self.database.write() as session:
                     self.farm.jobs.finish(session, claim, {})
         last.__exit__(None, None, None)
