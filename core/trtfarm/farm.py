@@ -94,12 +94,12 @@ class Farm:
         """Moves on every submission that can be; returns the jobs that were queued."""
         return self._advance(self.submissions.movable())
 
-    def after_job(self, job_id: str) -> list[str]:
-        """Moves on the submissions that wait for a job whose end is committed; returns the jobs that were queued.
+    def after_job(self, *job_ids: str) -> list[str]:
+        """Moves on the submissions that wait for jobs whose end is committed; returns the jobs that were queued.
 
         Should the process die before this, the next `advance` does it.
         """
-        return self._advance(self.submissions.waiting_for(job_id))
+        return self._advance(self.submissions.waiting_for(*job_ids))
 
     def job(self, text: str, project: str | None = None) -> Job:
         """The job whose id is or starts with `text`. Raises NotFoundError, UsageError when several start so."""

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from tests.contracts.rows import model_row
-from trtfarm.database.schema import ModelRow
+from trtfarm.database.clock import from_now
+from trtfarm.database.schema import ModelRow, WorkerRow
 from trtfarm.database.session import Database
 from trtfarm.digests import digest_of_json
 from trtfarm.errors import (
@@ -151,6 +152,33 @@ class JobContract:
         while manager.claim_next("worker", CPU):
             pass
         assert manager.waiting(can) == [Opening("tensorrt-rtx-1.7.1.116")]
+
+    def test_several_are_claimed_in_their_order_and_no_more_than_are_left_for_each_worker(
+        self, database: Database, manager: JobManager
+    ) -> None:
+        jobs = [submitted(database, manager, str(number)).id for number in range(12)]
+        workers = [f"wrk_{number}" for number in range(3)]
+        facts = {"host": "h", "pid": 1, "toolchains": [], "slots": 1, "state": "ready", "lease_until": from_now(60)}
+        with database.write() as session:
+            session.add_all(WorkerRow(id=worker, **facts) for worker in workers)
+        claims = manager.claim_several(workers[0], CPU, most=8)
+        assert [claim.job.id for claim in claims] == jobs[:4]  # of 11 that were left, 3 for each
+        assert [claim.job.started is None for claim in claims] == [False, True, True, True]
+        assert len(manager.claim_several(workers[1], CPU, most=2)) == 2
+        assert len(manager.claim_several(workers[2], CPU)) == 1
+
+    def test_what_waited_for_another_job_of_a_dead_worker_was_not_tried(
+        self, database: Database, manager: JobManager, doomed: JobManager
+    ) -> None:
+        for name in "abc":
+            submitted(database, manager, name)
+        begun, waited, late = doomed.claim_several("worker", CPU, most=8)
+        doomed.begun(late)
+        doomed.expire()
+        left = {claim.job.id: manager.get(claim.job.id) for claim in (begun, waited, late)}
+        assert [job.max_attempts - job.attempt for job in left.values()] == [2, 3, 2]
+        # It may have been the one that killed the worker: next time it is claimed first, and counts.
+        assert [len(manager.claim_several("worker", CPU, most=8)) for _ in range(3)] == [1, 1, 1]
 
     def test_the_users_fault_fails_at_once(self, database: Database, manager: JobManager) -> None:
         job = manager.fail(claimed(database, manager), BAD_MODEL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from sqlalchemy import select
 from tests.contracts.rows import dataset_row, model_row
 from trtfarm.actions import ActionKind
 from trtfarm.blobs.objects import Objects
-from trtfarm.blobs.records import put_bytes_held
+from trtfarm.blobs.records import put_bytes_held, record
 from trtfarm.blobs.store import Blob, BlobStore
 from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.database.schema import (
@@ -38,7 +39,8 @@ from trtfarm.settings import Settings
 from trtfarm.submissions.results import RESULT_ID
 from trtfarm.submissions.submission import Submission
 from trtfarm.targets import BuildTarget
-from trtfarm_worker.steps.rows import put
+from trtfarm_worker.committing import Work
+from trtfarm_worker.steps.rows import keep_bytes, put
 from trtfarm_worker.steps.step import Task
 
 RULE = CalibrationRule.of(Calibrator.MINMAX, batch_size=50)
@@ -137,14 +139,29 @@ class Bench:
 
     def commit(self, claim: Claim, blobs: list[Blob], *, metrics: Mapping[str, Any] = TWO_PERCENT) -> list[str]:
         """Ends a claimed job with the rows of its result. Raises ClaimLostError."""
-        kind = ActionKind(claim.job.kind)
-        task = Task(farm=self.farm, job=claim.job, toolchains=(), inputs=self.folder, scratch=self.folder)
+        job, kind = claim.job, ActionKind(claim.job.kind)
+        task = Task(farm=self.farm, job=job, toolchains=(), inputs=self.folder, scratch=self.folder)
         with self.farm.database.write() as session:
             self.farm.jobs.hold(session, claim)
-            values = {**_values(kind, claim.job, blobs), **({"metrics": metrics} if kind in _MEASURED else {})}
-            stored = put(session, task, RESULT_ROWS[kind], blobs, **values)
+            values = {**_values(kind, job, blobs), **({"metrics": metrics} if kind in _MEASURED else {})}
+            record(session, blobs, holder=job.id)
+            stored = put(session, task, RESULT_ROWS[kind], **values)
             self.farm.jobs.finish(session, claim, {RESULT_ID[kind]: stored})
         return self.farm.after_job(claim.job.id)
+
+    def work(self, claim: Claim) -> Work:
+        """What a worker has in hand when the builder of a claimed job is done."""
+        job, kind = claim.job, ActionKind(claim.job.kind)
+        contents = [f"{name} {job.key}".encode() for name in _BLOBS[kind]]
+        task = Task(farm=self.farm, job=job, toolchains=(), inputs=self.folder, scratch=self.folder)
+        values = _values(kind, job, [keep_bytes(task, content) for content in contents])
+        return Work(
+            claim=claim,
+            commit=lambda session: {RESULT_ID[kind]: put(session, task, RESULT_ROWS[kind], **values)},
+            stored=task.stored,
+            lines=[("log", {"level": "info", "text": "done"})],
+            begun=time.monotonic(),
+        )
 
     def do_all(self, *, metrics: Mapping[str, Any] = TWO_PERCENT) -> list[Job]:
         """Does jobs until none is queued; returns them in order."""

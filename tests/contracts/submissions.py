@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from tests.contracts.submission_bench import TWO_PERCENT, Bench
-from trtfarm.database.schema import SubmissionRow
+from trtfarm.database.schema import EngineRow, HolderRow, SubmissionRow
 from trtfarm.database.session import Database
 from trtfarm.errors import (
     BuilderCrashError,
@@ -28,9 +30,12 @@ from trtfarm.jobs.queries import list_jobs
 from trtfarm.jobs.state import JobState
 from trtfarm.planning import SubmissionRequest
 from trtfarm.submissions.explain import Explanation, explain
+from trtfarm_worker.committing import commit_all
 
 BUILDS = ("build sm_86", "build sm_89")
 ALL = ("calibrate", "quantize", "verify", *BUILDS)
+#: Builds alone, of the model as it is.
+PLAIN: dict[str, Any] = {"precision": "fp32", "rule": None, "dataset_id": None, "test_dataset_id": None}
 #: Two builds, one of which failed.
 ONE_LOST = {"calibrate": "done", "quantize": "done", "build sm_86": "failed", "build sm_89": "done"}
 #: Choices of a random schedule: which of the things that could happen next does.
@@ -53,6 +58,36 @@ class SubmissionContract:
         assert [bench.job_of(each, "calibrate").priority for each in (usual, urgent)] == [0, 7]
         with pytest.raises(UsageError, match="no priority 101"):
             bench.request(priority=101)
+
+    def test_jobs_that_end_together_are_committed_together_but_for_those_that_are_somebody_elses(
+        self, bench: Bench
+    ) -> None:
+        whole = bench.submit(bench.request(None, "sm_86", "sm_89", **PLAIN))
+        part = bench.submit(bench.request(None, "sm_80", "sm_120", **PLAIN))
+        claims = [bench.farm.jobs.claim(job.id, "worker") for job in bench.queued()]
+        works = [bench.work(claim) for claim in claims if claim is not None]
+        lost = next(work.claim for work in works if work.claim.job.request["compute_capability"] == "sm_120")
+        bench.farm.jobs.release(lost)
+        commit_all(bench.farm, works, threading.Event())
+        assert (bench.get(whole).state, bench.get(part).state) == ("done", "active")
+        assert sorted(bench.states(part).values()) == ["active", "done"]
+        assert bench.farm.jobs.get(lost.job.id).state == "queued"
+        (again,) = bench.queued()
+        bench.do(again)
+        assert bench.get(part).state == "done"
+        assert bench.farm.advance() == []
+        with bench.farm.database.read() as session:
+            assert session.scalars(select(HolderRow.holder)).all() == []
+            assert session.scalar(select(func.count()).select_from(EngineRow)) == 4
+
+    def test_what_follows_from_a_job_is_done_after_its_commit(self, bench: Bench) -> None:
+        submission = bench.submit(bench.request())
+        claim = bench.farm.jobs.claim(bench.queued_of("calibrate").id, "worker")
+        assert claim is not None
+        commit_all(bench.farm, [bench.work(claim)], threading.Event())
+        assert bench.states(submission)["calibrate"] == "active"
+        assert len(bench.farm.after_job(claim.job.id)) == 1
+        assert bench.states(submission)["quantize"] == "active"
 
     def test_a_miss_runs_each_step_when_its_needs_are_done(self, bench: Bench) -> None:
         submission = bench.submit(bench.request())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -25,23 +27,26 @@ _BEAT_SECONDS = 2.0
 
 
 class Heartbeat:
-    """A thread beside a running job: renews its lease, writes its events, and ends its builder.
+    """A thread beside running jobs: renews the lease of the one that runs, writes its events, and ends its builder.
 
     The builder is ended when someone cancelled the job, and when the claim is lost, for then all it does is in vain.
     """
 
     def __init__(
-        self, database: Database, jobs: JobManager, claim: Claim, token: CancelToken, *, lease_seconds: float
+        self, database: Database, jobs: JobManager, *, lease_seconds: float, tick: Callable[[], None] = lambda: None
     ) -> None:
+        """`tick` is called every half second, in the thread."""
         self._database = database
         self._jobs = jobs
-        self._claim = claim
-        self._token = token
+        self._tick = tick
         self._beats_every = max(1, int(min(_BEAT_SECONDS, lease_seconds / _BEATS_PER_LEASE) / _FLUSH_SECONDS))
         self._lines: list[Line] = []
+        self._running: tuple[Claim, CancelToken] | None = None
         self._lock = threading.Lock()
+        #: Held while lines are on their way, so that those of one job never come in another order or under another's.
+        self._flushing = threading.Lock()
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"heartbeat {claim.job.id}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -52,10 +57,21 @@ class Heartbeat:
     ) -> None:
         self._ended.set()
         self._thread.join()
+
+    @contextmanager
+    def beside(self, claim: Claim, token: CancelToken) -> Iterator[None]:
+        """Looks after a job while the block lasts; one at a time."""
+        self._running = claim, token
         try:
-            self._flush()
-        except StorageError as failed:
-            _log.warning("the last log lines are lost", job=self._claim.job.id, error=failed.message)
+            yield
+        finally:
+            try:
+                self._flush()
+            except StorageError as failed:
+                _log.warning("the last log lines are lost", job=claim.job.id, error=failed.message)
+                self.take()
+            with self._flushing:
+                self._running = None
 
     def take(self) -> list[Line]:
         """The lines that are not in the database yet, for who writes them along with something else."""
@@ -80,26 +96,36 @@ class Heartbeat:
         while not self._ended.wait(_FLUSH_SECONDS):
             ticks += 1
             try:
+                self._tick()
                 self._flush()
-                if ticks % self._beats_every == 0 and self._jobs.beat(self._claim):
-                    self._token.cancel()
-            except ClaimLostError:
-                self._token.cancel()
-                return
+                if ticks % self._beats_every == 0:
+                    self._beat()
             except StorageError:
                 # A database that is away for a moment is no reason to drop hours of work: the lease decides.
                 continue
 
-    def _flush(self) -> None:
-        lines = self.take()
-        if not lines:
+    def _beat(self) -> None:
+        running = self._running
+        if running is None:
             return
+        claim, token = running
         try:
-            record(self._database, self._claim.job.id, self._claim.attempt, lines)
-        except StorageError:
-            with self._lock:
-                self._lines[:0] = lines
-            raise
+            if self._jobs.beat(claim):
+                token.cancel()
+        except ClaimLostError:
+            token.cancel()
+
+    def _flush(self) -> None:
+        with self._flushing:
+            if self._running is None or not (lines := self.take()):
+                return
+            claim, _ = self._running
+            try:
+                record(self._database, claim.job.id, claim.attempt, lines)
+            except StorageError:
+                with self._lock:
+                    self._lines[:0] = lines
+                raise
 
 
 def _line(event: Progress | LogLine) -> tuple[str, dict[str, Any]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import delete
@@ -28,14 +29,20 @@ def put_held(database: Database, blobs: BlobStore, path: Path, holder: str) -> B
     return _put_held(database, blobs, lambda: blobs.put_file(path), holder)
 
 
-def put_all_held(database: Database, blobs: BlobStore, paths: Sequence[Path], holder: str) -> list[Blob]:
-    """The same for several files, which are held in one go."""
-    stored = [blobs.put_file(path) for path in paths]
-    hold(database, holder, [blob.digest for blob in stored])
-    for path, blob in zip(paths, stored, strict=True):
-        if not blobs.has(blob):  # clean-up was faster; from now on it waits
-            blobs.put_file(path)
-    return stored
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """A blob that was stored, and how it is stored again should clean-up have been faster than `hold_stored`."""
+
+    blob: Blob
+    put: Callable[[], Blob]
+
+
+def hold_stored(database: Database, blobs: BlobStore, stored: Mapping[str, Sequence[Stored]]) -> None:
+    """Keeps clean-up away from what was stored for each holder, until `record` names it, all in one go."""
+    _hold(database, {holder: [one.blob.digest for one in found] for holder, found in stored.items()}, HOLD_SECONDS)
+    for one in (one for found in stored.values() for one in found):
+        if not blobs.has(one.blob):  # clean-up was faster; from now on it waits
+            one.put()
 
 
 def put_bytes_held(database: Database, blobs: BlobStore, data: bytes, holder: str) -> Blob:
@@ -65,7 +72,11 @@ def _put_held(database: Database, blobs: BlobStore, put: Callable[[], Blob], hol
 
 def hold(database: Database, holder: str, digests: Sequence[str], seconds: float = HOLD_SECONDS) -> None:
     """Keeps clean-up away from blobs, stored or not, for so many seconds or until `record`."""
-    rows = [{"digest": digest, "holder": holder} for digest in dict.fromkeys(digests)]
+    _hold(database, {holder: digests}, seconds)
+
+
+def _hold(database: Database, digests: Mapping[str, Sequence[str]], seconds: float) -> None:
+    rows = [{"digest": digest, "holder": holder} for holder, held in digests.items() for digest in dict.fromkeys(held)]
     if not rows:
         return
     with database.write() as session:
@@ -89,8 +100,15 @@ def holding(database: Database, digests: Sequence[str]) -> Iterator[str]:
 def record(session: Session, blobs: Sequence[Blob], *, holder: str | None = None) -> None:
     """Notes blobs that are safely stored, in the transaction whose rows name them, and lets go of `holder`'s."""
     # In one order everywhere: on PostgreSQL the second writer of a row waits for the first one's commit.
-    rows = [{"digest": blob.digest, "size": blob.size} for blob in sorted(blobs, key=lambda blob: blob.digest)]
+    sizes = {blob.digest: blob.size for blob in blobs}
+    rows = [{"digest": digest, "size": sizes[digest]} for digest in sorted(sizes)]
     if rows:
         session.execute(conflict_insert(session, BlobRow).on_conflict_do_nothing(index_elements=["digest"]), rows)
     if holder is not None:
         session.execute(delete(HolderRow).where(HolderRow.holder == holder))
+
+
+def record_stored(session: Session, stored: Mapping[str, Sequence[Stored]]) -> None:
+    """The same for what `hold_stored` holds."""
+    record(session, [one.blob for found in stored.values() for one in found])
+    session.execute(delete(HolderRow).where(HolderRow.holder.in_(stored)))

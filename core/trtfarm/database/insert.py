@@ -18,9 +18,14 @@ Row = TypeVar("Row", bound=Base)
 
 def conflict_insert(session: Session, row_type: type[Base]) -> sqlite.Insert | postgresql.Insert:
     """An INSERT that knows ON CONFLICT, in the session's dialect."""
+    return conflict_insert_in(session.get_bind().dialect.name, row_type)
+
+
+def conflict_insert_in(dialect: str, row_type: type[Base]) -> sqlite.Insert | postgresql.Insert:
+    """The same in a dialect, for a statement that is kept."""
     # The table, not the mapped class: nothing of the session's own is needed, which takes longer than the database.
     table = cast(Table, row_type.__table__)
-    if session.get_bind().dialect.name == "sqlite":
+    if dialect == "sqlite":
         return sqlite.insert(table)
     from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - a client on SQLite need not wait for it
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from sqlalchemy import Table, insert, select
@@ -35,9 +35,18 @@ def append(session: Session, job_id: str, attempt: int, lines: Sequence[Line]) -
 
 def add(session: Session, job_id: str, attempt: int, lines: Sequence[Line]) -> None:
     """The same for a job whose row the caller has locked."""
-    if lines:
-        rows = [{"job_id": job_id, "attempt": attempt, "kind": kind, "data": data} for kind, data in lines]
-        session.execute(insert(EVENTS), rows)
+    add_all(session, [(job_id, attempt, lines)])
+
+
+def add_all(session: Session, lines_of: Iterable[tuple[str, int, Sequence[Line]]]) -> None:
+    """The same for several, each with its id and attempt."""
+    rows = [
+        {"job_id": job_id, "attempt": attempt, "kind": kind, "data": data}
+        for job_id, attempt, lines in lines_of
+        for kind, data in lines
+    ]
+    if rows:
+        session.connection().execute(insert(EVENTS), rows)
 
 
 def record(database: Database, job_id: str, attempt: int, lines: Sequence[Line]) -> None:

@@ -38,6 +38,7 @@ class Job:
     created: datetime
     queued_at: datetime
     hinted_at: datetime | None
+    #: None until it is begun, also while it waits for the end of another one that its worker claimed together with it.
     started: datetime | None
     finished: datetime | None
     cancel_requested: bool
@@ -58,6 +59,15 @@ class Claim:
     job: Job
     owner: str
     attempt: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """What an attempt gave, and how many seconds ago it was begun."""
+
+    claim: Claim
+    result: dict[str, Any]
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

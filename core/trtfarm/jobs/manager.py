@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from trtfarm import routing
 from trtfarm.database.clock import from_now, now
-from trtfarm.database.insert import conflict_insert
 from trtfarm.database.session import Database
-from trtfarm.database.work import LIVE_JOBS, JobRow
-from trtfarm.errors import BuilderCancelledError, ClaimLostError, TrtfarmError, UsageError
-from trtfarm.ids import new_id
+from trtfarm.errors import BuilderCancelledError, TrtfarmError, UsageError
 from trtfarm.jobs import queue, rows
-from trtfarm.jobs.job import Claim, Job
+from trtfarm.jobs.claiming import Claims
+from trtfarm.jobs.job import Claim, Ended, Job
 from trtfarm.jobs.rows import JOBS
 from trtfarm.jobs.rules import after_failure
 from trtfarm.jobs.state import RETRYABLE, JobState
+from trtfarm.jobs.wishes import Wish, submit_all
 from trtfarm.requirements import ANYWHERE, Requirements
 from trtfarm.routing import NOWHERE, Need, Opening, Station
-from trtfarm.workers import known_workers
 
 
 class JobManager:
@@ -36,6 +33,7 @@ class JobManager:
     def __init__(self, database: Database, *, lease_seconds: float = 60.0, max_attempts: int = 3) -> None:
         self._database = database
         self._lease_seconds = lease_seconds
+        self._claims = Claims(lease_seconds)
         self._max_attempts = max_attempts
 
     def submit(
@@ -52,26 +50,20 @@ class JobManager:
         """The live job of this key, and whether it was made now. The caller commits, and publishes only after that.
 
         A second submission of a live key attaches to its job; it can raise the priority and change what is required
-        (`_agreed`), and withdraws a request to cancel. A quarantined job is returned as it is: running it again would
-        cost more workers.
+        (`wishes.agreed`), and withdraws a request to cancel. A quarantined job is returned as it is: running it again
+        would cost more workers.
         """
-        newest = select(JOBS).where(JOBS.c.key == key).order_by(JOBS.c.created.desc(), JOBS.c.id.desc()).limit(1)
-        last = rows.first(session, newest)
-        if last is not None and last.state is JobState.QUARANTINED:
-            return last, False
-        wish: dict[str, Any] = {"priority": priority, "project": project, "requires": requires}
-        while True:
-            made = self._insert(session, kind=kind, key=key, request=request, **wish)
-            if made is not None:
-                return made, True
-            joined = self._join(session, key, **wish)
-            if joined is not None:
-                return joined, False
+        wish = Wish(kind=kind, key=key, request=request, priority=priority, project=project, requires=requires)
+        return self.submit_all(session, [wish])[key]
+
+    def submit_all(self, session: Session, wishes: Iterable[Wish]) -> dict[str, tuple[Job, bool]]:
+        """The same for several, whose keys differ; by key."""
+        return submit_all(session, wishes, max_attempts=self._max_attempts)
 
     def claim(self, job_id: str, owner: str) -> Claim | None:
         """The right to run this very job, for a client that does its own; None if it is not queued (any more)."""
         with self._database.write() as session:
-            return self._claim(session, JOBS.c.id == job_id, owner)
+            return self._claims.one(session, JOBS.c.id == job_id, owner)
 
     def waiting(self, capabilities: Collection[str], station: Station = NOWHERE) -> list[Opening]:
         """What of its capabilities a free worker at a station finds work for, in the order of `sharing`.
@@ -94,16 +86,25 @@ class JobManager:
         `station`, whose GPU is the one that the job would have. Of workers that ask at the same time each gets another
         job, and none waits for another but for a project with a limit.
         """
+        claims = self.claim_several(owner, capability, offered, station)
+        return claims[0] if claims else None
+
+    def claim_several(
+        self,
+        owner: str,
+        capability: str,
+        offered: Collection[str] = (),
+        station: Station = NOWHERE,
+        *,
+        most: int = 1,
+    ) -> list[Claim]:
+        """The same, and up to `most` - 1 of the jobs that come next, for the owner to do after the first one.
+
+        They were never tried before, and count as tried only from their `begun` on. There are no more of them than
+        would be left for each worker: nothing waits behind another job while some worker has nothing to do.
+        """
         with self._database.write() as session:
-            for turn in queue.next_turns(session, [capability], {capability, *offered}, station):
-                project = turn.queue.project
-                if turn.queue.share.max_running is not None and not queue.has_room(session, project):
-                    continue
-                first = queue.head(turn.queue.need, project).with_for_update(skip_locked=True).scalar_subquery()
-                claim = self._claim(session, JOBS.c.id == first, owner, turn=turn.begins)
-                if claim is not None:
-                    return claim
-        return None
+            return self._claims.next(session, owner, capability, offered, station, most=most)
 
     def beat(self, claim: Claim) -> bool:
         """Renews the lease; True if someone asks for the job to be cancelled.
@@ -116,23 +117,34 @@ class JobManager:
             raise rows.claim_lost(claim)
         return bool(found.cancel_requested)
 
+    def begun(self, claim: Claim) -> None:
+        """Notes that a job of `claim_several` runs, so that its attempt counts."""
+        with self._database.write() as session:
+            session.execute(update(JOBS).where(*rows.held_by(claim), JOBS.c.started.is_(None)).values(started=now()))
+
     def hold(self, session: Session, claim: Claim) -> None:
         """Keeps the claim as it is until the transaction ends, so that a result is not written in vain.
 
         Raises ClaimLostError when the claim holds no more.
         """
-        rows.hold(session, claim)
+        if not self.hold_all(session, [claim]):
+            raise rows.claim_lost(claim)
+
+    def hold_all(self, session: Session, claims: Iterable[Claim]) -> list[Claim]:
+        """The same for several; those that hold no more are left out."""
+        return rows.hold_all(session, claims)
 
     def finish(self, session: Session, claim: Claim, result: dict[str, Any]) -> Job:
         """Ends the job with its result, in the transaction that also writes the rows of the result.
 
         Raises ClaimLostError when the claim holds no more; the caller's transaction must then roll back.
         """
-        try:
-            # As it was claimed: nothing else may have become of it, or the claim is lost.
-            return rows.move(session, claim.job, JobState.DONE, result=result, error=None)
-        except ClaimLostError:
-            raise rows.claim_lost(claim) from None
+        self.finish_all(session, [Ended(claim=claim, result=result)])
+        return rows.by_id(session, claim.job.id)
+
+    def finish_all(self, session: Session, ended: Sequence[Ended]) -> None:
+        """The same for several; ClaimLostError when any of the claims holds no more."""
+        rows.finish_all(session, ended)
 
     def fail(self, claim: Claim, error: TrtfarmError) -> Job:
         """Ends the attempt; the job fails, is cancelled, or is queued again (`rules.after_failure`)."""
@@ -196,7 +208,7 @@ class JobManager:
         """Takes jobs away from workers whose lease has run out; returns the jobs as they are now."""
         with self._database.write() as session:
             lost = rows.running(session, JOBS.c.lease_until < now())
-            return [rows.take_away(session, job) for job in lost]
+            return [rows.lose(session, job) for job in lost]
 
     def abandon(self, owner: str, *, counts: bool) -> list[Job]:
         """Takes its jobs away from a process known to be dead; returns the jobs as they are now.
@@ -205,7 +217,7 @@ class JobManager:
         """
         with self._database.write() as session:
             lost = rows.running(session, JOBS.c.owner == owner)
-            end = rows.take_away if counts else rows.give_back
+            end = rows.lose if counts else rows.give_back
             return [end(session, job) for job in lost]
 
     def needs(self) -> list[Need]:
@@ -241,70 +253,8 @@ class JobManager:
         with self._database.read() as session:
             return rows.by_id(session, job_id)
 
-    def _insert(self, session: Session, **values: Any) -> Job | None:
-        """The new job, or None if a live one has the key; waits for a writer that is about to commit one."""
-        statement = conflict_insert(session, JobRow).values(
-            id=new_id("job"),
-            capability=routing.needed(values["request"]),
-            state=JobState.QUEUED,
-            attempt=0,
-            max_attempts=self._max_attempts,
-            cancel_requested=False,
-            **values,
-        )
-        statement = statement.on_conflict_do_nothing(index_elements=["key"], index_where=LIVE_JOBS)
-        job = rows.first(session, statement.returning(JOBS))
-        if job is not None:
-            rows.note(session, job, {"to": job.state})
-        return job
-
-    def _join(self, session: Session, key: str, *, priority: int, project: str, requires: Requirements) -> Job | None:
-        """The live job of a key, wanted once more; None if it has just ended."""
-        job = rows.first(session, rows.live(key).with_for_update())
-        if job is None:
-            return None
-        wanted = {
-            "priority": max(priority, job.priority),
-            "cancel_requested": False,
-            "requires": _agreed(session, job, requires),
-            "project": self._soonest(session, job, max(priority, job.priority), project),
-        }
-        if all(getattr(job, name) == value for name, value in wanted.items()):
-            return job
-        return rows.change(session, job, "wanted again", **wanted)
-
-    def _soonest(self, session: Session, job: Job, priority: int, project: str) -> str:
-        """In whose queue a job waits that another project wants, too: where fewer jobs are before it."""
-        if project == job.project or job.state is not JobState.QUEUED:
-            return job.project
-        here, there = (queue.before(session, job, name, priority) for name in (job.project, project))
-        return project if there < here else job.project
-
-    def _claim(self, session: Session, which: ColumnElement[bool], owner: str, **values: Any) -> Claim | None:
-        statement = (
-            update(JOBS)
-            .where(which, JOBS.c.state == JobState.QUEUED)
-            .values(
-                state=JobState.RUNNING,
-                owner=owner,
-                attempt=JOBS.c.attempt + 1,
-                lease_until=from_now(self._lease_seconds),
-                started=now(),
-                **values,
-            )
-        )
-        job = rows.first(session, statement.returning(JOBS))
-        if job is None:
-            return None
-        rows.note(session, job, {"from": JobState.QUEUED, "to": job.state, "owner": owner})
-        return Claim(job=job, owner=owner, attempt=job.attempt)
-
-
-def _agreed(session: Session, job: Job, requires: Requirements) -> Requirements:
-    """What a job requires that somebody else wants, too: both agree in it, or it is what somebody can meet."""
-    agreed = job.requires.joined(requires)
-    if agreed == requires:
-        return agreed
-    ready = [worker for worker in known_workers(session) if worker.ready]
-    met = [wish for wish in (agreed, requires) if any(worker.does(Need(job.capability, wish)) for worker in ready)]
-    return next(iter(met), agreed)
+    def several(self, job_ids: Collection[str]) -> list[Job]:
+        """The jobs as they are now; ids that there are none of are left out."""
+        with self._database.read() as session:
+            found = session.execute(select(JOBS).where(JOBS.c.id.in_(job_ids)).order_by(*queue.order()))
+            return [Job(**row) for row in found.mappings()]

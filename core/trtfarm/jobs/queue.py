@@ -28,13 +28,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from trtfarm.database.clock import now
 from trtfarm.database.columns import Requires
-from trtfarm.database.work import QUEUED_JOBS, RUNNING_JOBS, ProjectRow
+from trtfarm.database.work import QUEUED_JOBS, RUNNING_JOBS, ProjectRow, WorkerRow
 from trtfarm.jobs.job import Job
 from trtfarm.jobs.rows import JOBS
 from trtfarm.jobs.sharing import Queue, Share, Turn, turns
 from trtfarm.requirements import MEMORY_DIGITS, marked, memory_word
 from trtfarm.routing import Need, Station
+from trtfarm.workers import WorkerState
 
 #: The very words of the indexes: with the state as a parameter no database could tell that it may use a partial one.
 QUEUED, RUNNING = QUEUED_JOBS, RUNNING_JOBS
@@ -42,6 +44,8 @@ QUEUED, RUNNING = QUEUED_JOBS, RUNNING_JOBS
 _STATEMENTS = 256
 #: A weight is 1 or more, so that a turn that is older than the newest one by this says nothing about the next.
 _LONGEST_TURN = 1.0
+#: Waiting jobs, of which a worker takes some tens at once at most.
+_ENOUGH = 1_000
 #: Within a turn of weight 1 each project takes as many as its weight, and one more.
 _MOST_TURNS = 1_000
 
@@ -91,6 +95,21 @@ def needs(session: Session) -> list[Need]:
     kinds = _kinds(select(words.c.capability).where(words.c.capability > "").subquery())
     found = select(kinds.c.capability, type_coerce(kinds.c.requires, Requires)).where(kinds.c.requires > "")
     return [Need(*row) for row in session.execute(found)]
+
+
+def heads(need: Need, project: str, most: int) -> Select[tuple[str]]:
+    """The ids of the jobs that come next, of those that no worker has tried yet."""
+    untried = select(JOBS.c.id).where(QUEUED, *_of(need, project), JOBS.c.attempt == 0)
+    return untried.order_by(*order()).limit(most)
+
+
+def for_each_worker(session: Session, capability: str) -> int:
+    """How many of the jobs that wait for a capability there are for each worker; no more than it takes to know."""
+    ready = WorkerRow.state == WorkerState.READY.value, WorkerRow.lease_until > now()
+    workers = select(func.count()).select_from(WorkerRow).where(*ready).scalar_subquery()
+    some = select(JOBS.c.id).where(QUEUED, JOBS.c.capability == capability).limit(_ENOUGH).subquery()
+    waiting, among = session.execute(select(func.count(), workers).select_from(some)).one()
+    return int(waiting // max(among, 1))
 
 
 def has_room(session: Session, project: str) -> bool:

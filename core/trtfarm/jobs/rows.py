@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, Table, select, update
+from sqlalchemy import ColumnElement, Float, Table, bindparam, func, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from trtfarm.database.clock import from_now, now
+from trtfarm.database.clock import FromNow, from_now, now
 from trtfarm.database.work import JobRow
 from trtfarm.errors import BuilderCrashError, ClaimLostError, NotFoundError
-from trtfarm.jobs.history import STATE_CHANGED, add
-from trtfarm.jobs.job import Claim, Job
+from trtfarm.jobs.history import STATE_CHANGED, add, add_all
+from trtfarm.jobs.job import Claim, Ended, Job
 from trtfarm.jobs.rules import after_lost_worker, after_release
-from trtfarm.jobs.state import LIVE, TRANSITIONS, JobState
+from trtfarm.jobs.state import TRANSITIONS, JobState
 
 #: The table, not the mapped class: a session hands out mapped rows it read before, these statements read anew.
 JOBS = cast(Table, JobRow.__table__)
@@ -34,19 +35,36 @@ def by_id(session: Session, job_id: str, *, lock: bool = False) -> Job:
     return job
 
 
-def live(key: str) -> Select[Any]:
-    return select(JOBS).where(JOBS.c.key == key, JOBS.c.state.in_(LIVE))
-
-
 def held_by(claim: Claim) -> tuple[ColumnElement[bool], ...]:
     """The conditions under which a claim still holds."""
     return (JOBS.c.id == claim.job.id, JOBS.c.attempt == claim.attempt, JOBS.c.state == JobState.RUNNING)
 
 
-def hold(session: Session, claim: Claim) -> None:
-    """Locks the claim's job. Raises ClaimLostError."""
-    if session.execute(select(JOBS.c.id).where(*held_by(claim)).with_for_update()).first() is None:
-        raise claim_lost(claim)
+def hold_all(session: Session, claims: Iterable[Claim]) -> list[Claim]:
+    """Locks the claims' jobs, in the order of their keys; those whose claim holds no more are left out."""
+    by_id = {claim.job.id: claim for claim in claims}
+    wanted = select(JOBS.c.id, JOBS.c.attempt).where(JOBS.c.id.in_(by_id), JOBS.c.state == JobState.RUNNING)
+    found = session.execute(wanted.order_by(JOBS.c.key).with_for_update())
+    return [by_id[job_id] for job_id, attempt in found if by_id[job_id].attempt == attempt]
+
+
+def finish_all(session: Session, ended: Sequence[Ended]) -> None:
+    """Ends running jobs with their results. Raises ClaimLostError when any of the claims holds no more."""
+    claimed = JOBS.c.id == bindparam("claimed"), JOBS.c.attempt == bindparam("in_attempt")
+    begun = func.coalesce(JOBS.c.started, FromNow(bindparam("begun", type_=Float())))
+    statement = update(JOBS).where(*claimed, JOBS.c.state == JobState.RUNNING)
+    end = {"state": JobState.DONE, "finished": now(), "lease_until": None, "error": None}
+    values = [
+        {"claimed": one.claim.job.id, "in_attempt": one.claim.attempt, "begun": -one.seconds, "found": one.result}
+        for one in ended
+    ]
+    done = session.connection().execute(
+        statement.values(**end, started=begun, result=bindparam("found", type_=JOBS.c.result.type)), values
+    )
+    if done.rowcount != len(values):
+        raise claim_lost(ended[0].claim)
+    data = {"from": JobState.RUNNING, "to": JobState.DONE, "error": None}
+    add_all(session, [(one.claim.job.id, one.claim.attempt, [(STATE_CHANGED, data)]) for one in ended])
 
 
 def renewed(claim: Claim, seconds: float) -> ReturningUpdate[bool]:
@@ -77,6 +95,8 @@ def move(session: Session, job: Job, to: JobState, **values: Any) -> Job:
         values |= {"owner": None, "queued_at": now(), "hinted_at": None, "finished": None}
     else:
         values |= {"finished": now()}
+    if job.state is JobState.RUNNING and to is not JobState.QUEUED:
+        values |= {"started": func.coalesce(JOBS.c.started, now())}
     moved = _update(session, job, state=to, lease_until=None, **values)
     note(session, moved, {"from": job.state, "to": to, "error": values.get("error")})
     return moved
@@ -112,6 +132,11 @@ def take_away(session: Session, job: Job) -> Job:
         remedy="look at the worker's log; a job that no worker survives is quarantined until it is retried",
     )
     return move(session, job, after_lost_worker(job), error=error.as_dict())
+
+
+def lose(session: Session, job: Job) -> Job:
+    """Ends an attempt whose worker vanished; one that it had not begun does not count."""
+    return take_away(session, job) if job.started else give_back(session, job)
 
 
 def note(session: Session, job: Job, data: dict[str, Any]) -> None:

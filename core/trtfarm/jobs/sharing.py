@@ -15,7 +15,7 @@ projects they would be everybody's way out of the sharing, so there they decide 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from trtfarm.routing import Need
@@ -68,6 +68,25 @@ def turns(queues: Iterable[Queue], newest: float) -> list[Turn]:
     """The queues in the order in which a free worker asks them; `newest` is the newest turn that anybody has taken."""
     found = [Turn(queue=queue, begins=queue.turn(newest)) for queue in queues if not queue.full]
     return sorted(found, key=_place)
+
+
+def several(found: Iterable[Turn], most: int) -> list[Turn]:
+    """The turns of a worker that takes up to so many jobs at once: those that it would be given one after another.
+
+    Of each project only the queue whose turn is first; a project with a limit counts before each job, and is left out.
+    """
+    waiting: dict[str, Turn] = {}
+    for turn in sorted(found, key=_place):
+        if turn.queue.share.max_running is None:
+            waiting.setdefault(turn.queue.project, turn)
+    taken: list[Turn] = []
+    while waiting and len(taken) < most:
+        turn = min(waiting.values(), key=_place)
+        taken.append(turn)
+        waiting = {name: replace(other, begins=max(other.begins, turn.begins)) for name, other in waiting.items()}
+        queue = replace(turn.queue, running=turn.queue.running + 1, last_turn=turn.begins)
+        waiting[queue.project] = Turn(queue=queue, begins=queue.turn(turn.begins))
+    return taken
 
 
 def _place(turn: Turn) -> tuple[float, float, int, datetime, str]:

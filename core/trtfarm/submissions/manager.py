@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, cast
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Table, func, insert, or_, select
 from sqlalchemy.orm import Session
 
 from trtfarm.actions import ActionKind
@@ -18,6 +18,7 @@ from trtfarm.ids import new_id
 from trtfarm.jobs.manager import JobManager
 from trtfarm.jobs.rules import LOST_FILE
 from trtfarm.jobs.state import LIVE, JobState, StepState, SubmissionState
+from trtfarm.jobs.wishes import Wish
 from trtfarm.planning import Step, SubmissionRequest, plan
 from trtfarm.requirements import Requirements
 from trtfarm.submissions.cancelling import was_cancelled
@@ -25,11 +26,13 @@ from trtfarm.submissions.gates import gate_error
 from trtfarm.submissions.gone import check_all_there
 from trtfarm.submissions.placement import need_of
 from trtfarm.submissions.resolve import Work, resolve
-from trtfarm.submissions.results import ALSO, Completeness, find, whole
+from trtfarm.submissions.results import ALSO, Completeness, find_all, whole
 from trtfarm.submissions.submission import LOCAL, Sender, StepStatus, Submission
 
 _MET = frozenset({StepState.HIT, StepState.DONE})
 _LOST = frozenset({StepState.FAILED, StepState.SKIPPED, StepState.CANCELLED})
+#: The tables, not the mapped classes: a session's own way of inserting takes longer than the database does.
+_SUBMISSIONS, _STEPS = cast(Table, SubmissionRow.__table__), cast(Table, StepRow.__table__)
 #: What is lost again after a submission had it made so often says that the store cannot be relied on.
 _MADE_AT_MOST = 2
 
@@ -62,22 +65,24 @@ class SubmissionManager:
             idempotency_key=sender.idempotency_key,
             asked=sender.asked,
         )
-        session.add(submission)
         grant(session, sender.project, request.named)
-        session.flush()
-        for position, step in enumerate(plan(request)):
-            session.add(
-                StepRow(
-                    submission_id=submission.id,
-                    name=step.name,
-                    kind=step.kind.value,
-                    position=position,
-                    needs=list(step.needs),
-                    state=StepState.PENDING,
-                )
+        steps = plan(request)
+        rows = {
+            step.name: StepRow(
+                submission_id=submission.id,
+                name=step.name,
+                kind=step.kind.value,
+                position=position,
+                needs=list(step.needs),
+                state=StepState.PENDING,
             )
-        session.flush()
-        return submission.id, self.advance(session, submission.id)
+            for position, step in enumerate(steps)
+        }
+        queued = self._move_on(session, submission, request, steps, rows, fresh=fresh)
+        # Only now, as they are by now: nobody else has seen them.
+        session.execute(insert(_SUBMISSIONS).values(_values(submission)))
+        session.execute(insert(_STEPS), [_step_values(row) for row in rows.values()])
+        return submission.id, queued
 
     def sent_before(self, session: Session, sender: Sender) -> str | None:
         """The submission that was made under the same idempotency key.
@@ -105,22 +110,28 @@ class SubmissionManager:
         for step_row in rows.values():
             if step_row.state is StepState.ACTIVE:
                 self._take_in(session, request, step_row, rows)
+        return self._move_on(session, row, request, steps, rows, fresh=fresh)
+
+    def _move_on(
+        self,
+        session: Session,
+        submission: SubmissionRow,
+        request: SubmissionRequest,
+        steps: Collection[Step],
+        rows: Mapping[str, StepRow],
+        *,
+        fresh: bool,
+    ) -> list[str]:
+        """Queues the steps whose needs are met, and ends the submission if nothing is left; returns the jobs queued."""
         if not fresh:
             self._find_early(session, request, steps, rows)
-        missing = [
-            (step, work)
-            for step in steps
-            if rows[step.name].state is StepState.PENDING
-            and (work := self._look_up(session, request, step, rows, fresh=fresh)) is not None
-        ]
-        missing.sort(key=lambda found: found[1].action.key)
-        queued = [
-            job_id
-            for step, work in missing
-            if (job_id := self._submit(session, row, rows[step.name], work, need_of(session, request, step).requires))
-        ]
+        missing: list[tuple[Step, Work]] = []
+        while ready := _ready(steps, rows, missing):
+            missing += self._find(session, request, ready, rows, fresh=fresh)
+        requires = {step.name: need_of(session, request, step).requires for step, _ in missing}
+        queued = self._submit(session, submission, rows, missing, requires)
         _skip(steps, rows)
-        _conclude(row, list(rows.values()))
+        _conclude(submission, list(rows.values()))
         return queued
 
     def retry(self, session: Session, job_id: str) -> list[str]:
@@ -139,11 +150,12 @@ class SubmissionManager:
         check_all_there(session, job_id, self._jobs.requeue(session, job_id).request)
         return reopened
 
-    def waiting_for(self, job_id: str) -> list[str]:
-        """The submissions to advance when this job has ended."""
-        waiting = select(StepRow.submission_id).where(StepRow.job_id == job_id, StepRow.state == StepState.ACTIVE)
+    def waiting_for(self, *job_ids: str) -> list[str]:
+        """The submissions to advance when these jobs have ended."""
+        # Which of them wait is seen here: PostgreSQL, asked for both, may look at all steps that wait for anything.
+        found = select(StepRow.submission_id, StepRow.state).where(StepRow.job_id.in_(job_ids))
         with self._database.read() as session:
-            return sorted(set(session.scalars(waiting)))
+            return sorted({name for name, state in session.execute(found) if state is StepState.ACTIVE})
 
     def active(self) -> list[str]:
         """Submissions that are not at their end."""
@@ -152,14 +164,13 @@ class SubmissionManager:
 
     def movable(self) -> list[str]:
         """Active submissions that do not just wait: a job of theirs has ended, or none does anything for them."""
-        waiting = StepRow.submission_id == SubmissionRow.id, StepRow.state == StepState.ACTIVE
-        ended = (
-            select(StepRow.name).join(JobRow, StepRow.job_id == JobRow.id).where(*waiting, JobRow.state.not_in(LIVE))
-        )
+        # Sets, and no conditions of each submission: these would be looked up for one after another.
+        waiting = select(StepRow.submission_id).where(StepRow.state == StepState.ACTIVE)
+        ended = waiting.join(JobRow, StepRow.job_id == JobRow.id).where(JobRow.state.not_in(LIVE))
         active = select(SubmissionRow.id).where(SubmissionRow.state == SubmissionState.ACTIVE)
         with self._database.read() as session:
             return list(
-                session.scalars(active.where(or_(ended.exists(), ~select(StepRow.name).where(*waiting).exists())))
+                session.scalars(active.where(or_(SubmissionRow.id.in_(ended), SubmissionRow.id.not_in(waiting))))
             )
 
     def get(self, submission_id: str) -> Submission:
@@ -215,59 +226,66 @@ class SubmissionManager:
             return not self._take_back(session, row, rows)
         return whole(session, ActionKind(row.kind), row.key, self._complete)
 
-    def _look_up(
-        self, session: Session, request: SubmissionRequest, step: Step, rows: Mapping[str, StepRow], *, fresh: bool
-    ) -> Work | None:
-        """What is to be done for the step now: nothing if its result is found, or if its needs are not met."""
-        if not all(rows[name].state in _MET for name in step.needs):
-            return None
-        return self._find(session, request, step, rows, fresh=fresh)
-
     def _find_early(
         self, session: Session, request: SubmissionRequest, steps: Collection[Step], rows: Mapping[str, StepRow]
     ) -> None:
         """Looks for tables before the data was observed for them: where all are there, nobody needs to."""
-        for step in steps:
-            if step.known_early and rows[step.name].state is StepState.PENDING:
-                self._find(session, request, step, rows, fresh=False)
+        early = [step for step in steps if step.known_early and rows[step.name].state is StepState.PENDING]
+        self._find(session, request, early, rows, fresh=False)
         _spare(steps, rows)
 
     def _find(
-        self, session: Session, request: SubmissionRequest, step: Step, rows: Mapping[str, StepRow], *, fresh: bool
-    ) -> Work | None:
-        """Takes the step's result if it is stored; else what is to be done for it."""
-        row = rows[step.name]
-        try:
-            work = resolve(session, request, step, {name: other.result or {} for name, other in rows.items()})
-        except TrtfarmError as error:
-            row.state, row.error = StepState.FAILED, error.as_dict()
-            return None
-        row.key = work.action.key
-        again = fresh and row.key not in _done_by(rows.values())
-        result = dict(work.result) if work.result else (None if again else find(session, work.action, self._complete))
-        if result is not None:
-            row.state, row.result = StepState.HIT, result
-            self._apply_gate(session, request, row)
-            return None
-        return work
+        self,
+        session: Session,
+        request: SubmissionRequest,
+        steps: Iterable[Step],
+        rows: Mapping[str, StepRow],
+        *,
+        fresh: bool,
+    ) -> list[tuple[Step, Work]]:
+        """Takes the results of steps that are stored; returns what is to be done for the others."""
+        works = [(step, work) for step in steps if (work := _resolved(session, request, step, rows)) is not None]
+        done = _done_by(rows.values()) if fresh else set()
+        looked_up = [work.action for _, work in works if not fresh or work.action.key in done]
+        stored = find_all(session, looked_up, self._complete)
+        missing = []
+        for step, work in works:
+            row = rows[step.name]
+            result = dict(work.result) if work.result else stored.get(work.action.key)
+            if result is None:
+                missing.append((step, work))
+            else:
+                row.state, row.result = StepState.HIT, result
+                self._apply_gate(session, request, row)
+        return missing
 
     def _submit(
-        self, session: Session, submission: SubmissionRow, row: StepRow, work: Work, requires: Requirements
-    ) -> str | None:
-        """Gets the step's job on its way; the job's id if it was made now."""
-        job, made = self._jobs.submit(
-            session,
-            kind=work.action.kind.value,
-            key=work.action.key,
-            request={**work.request, "fields": dict(work.action.fields)},
-            priority=submission.request.get("priority", 0),
-            project=submission.project,
-            requires=requires,
-        )
-        row.state, row.job_id = StepState.ACTIVE, job.id
-        if not job.state.live:  # quarantined: it would only cost more workers
-            row.state, row.error = StepState.FAILED, job.error
-        return job.id if made else None
+        self,
+        session: Session,
+        submission: SubmissionRow,
+        rows: Mapping[str, StepRow],
+        missing: Sequence[tuple[Step, Work]],
+        requires: Mapping[str, Requirements],
+    ) -> list[str]:
+        """Gets the jobs of steps on their way; the ids of those that were made now."""
+        wishes = {
+            work.action.key: Wish(
+                kind=work.action.kind.value,
+                key=work.action.key,
+                request={**work.request, "fields": dict(work.action.fields)},
+                priority=submission.request.get("priority", 0),
+                project=submission.project,
+                requires=requires[step.name],
+            )
+            for step, work in missing
+        }
+        jobs = self._jobs.submit_all(session, wishes.values())
+        for step, work in missing:
+            row, (job, _) = rows[step.name], jobs[work.action.key]
+            row.state, row.job_id = StepState.ACTIVE, job.id
+            if not job.state.live:  # quarantined: it would only cost more workers
+                row.state, row.error = StepState.FAILED, job.error
+        return [job.id for job, made in jobs.values() if made]
 
     def _apply_gate(self, session: Session, request: SubmissionRequest, row: StepRow) -> None:
         """Fails a step that verified, or measured an engine, and found more lost than the submission allows."""
@@ -287,6 +305,39 @@ def _request(row: SubmissionRow) -> tuple[SubmissionRequest, bool]:
             cause=f"{type(error).__name__}: {error}; another release of trtfarm made it",
             remedy="use that release, or submit again",
         ) from error
+
+
+def _ready(steps: Iterable[Step], rows: Mapping[str, StepRow], missing: Collection[tuple[Step, Work]]) -> list[Step]:
+    """The steps that wait for nothing and were not looked up yet."""
+    known = {step.name for step, _ in missing}
+    return [
+        step
+        for step in steps
+        if rows[step.name].state is StepState.PENDING
+        and step.name not in known
+        and all(rows[name].state in _MET for name in step.needs)
+    ]
+
+
+def _resolved(session: Session, request: SubmissionRequest, step: Step, rows: Mapping[str, StepRow]) -> Work | None:
+    """What the step stands for now that its needs are met; None where that cannot be told, and the step has failed."""
+    row = rows[step.name]
+    try:
+        work = resolve(session, request, step, {name: other.result or {} for name, other in rows.items()})
+    except TrtfarmError as error:
+        row.state, row.error = StepState.FAILED, error.as_dict()
+        return None
+    row.key = work.action.key
+    return work
+
+
+def _values(row: SubmissionRow) -> dict[str, Any]:
+    """What a row has that is not in the database; its defaults are left to that."""
+    return {name: value for name, value in vars(row).items() if not name.startswith("_")}
+
+
+def _step_values(row: StepRow) -> dict[str, Any]:
+    return {column.name: getattr(row, column.name) for column in _STEPS.c}
 
 
 def _done_by(steps: Iterable[StepRow]) -> set[str | None]:

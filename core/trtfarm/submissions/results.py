@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from sqlalchemy import select
@@ -60,6 +60,20 @@ class Completeness(Protocol):
     """Whether every blob of a result is there; a result that misses one is a miss, and doing it again repairs it."""
 
     def __call__(self, session: Session, digests: Sequence[str]) -> bool: ...
+
+
+def find_all(session: Session, actions: Iterable[Action], complete: Completeness) -> dict[str, dict[str, Any]]:
+    """The results of equal actions of which all is still there, by their keys."""
+    keys: dict[ActionKind, list[str]] = {}
+    for action in actions:
+        if action.kind in _ROWS:
+            keys.setdefault(action.kind, []).append(action.key)
+    return {
+        row.key: {RESULT_ID[kind]: row.id}
+        for kind, wanted in keys.items()
+        for row in session.scalars(select(_ROWS[kind]).where(_ROWS[kind].key.in_(wanted)))
+        if _complete(session, kind, row, complete)
+    }
 
 
 def find(session: Session, action: Action, complete: Completeness) -> dict[str, Any] | None:

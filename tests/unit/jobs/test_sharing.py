@@ -10,7 +10,7 @@ from math import ceil
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trtfarm.jobs.sharing import Queue, Share, Turn, turns
+from trtfarm.jobs.sharing import Queue, Share, Turn, several, turns
 from trtfarm.routing import Need
 
 _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -32,10 +32,13 @@ class Farm:
 
     def claim(self) -> str | None:
         """The project that a free worker takes a job of."""
-        found = turns(map(self._queue, filter(self.queued.get, self.queued)), self.newest)
+        found = turns(self.queues(), self.newest)
         if not found:
             return None
         return self._take(found[0])
+
+    def queues(self) -> list[Queue]:
+        return [self._queue(project) for project, jobs in self.queued.items() if jobs]
 
     def _take(self, turn: Turn) -> str:
         project = turn.queue.project
@@ -90,6 +93,16 @@ def test_one_worker_works_in_turn_for_those_who_wait() -> None:
     for project in "abc":
         farm.submit(project, 9)
     assert farm.claims(9) == "abcabcabc"
+
+
+def test_several_at_once_are_those_that_come_one_after_another() -> None:
+    farm = _farm(a=3, b=1, c=1)
+    for project in "abc":
+        farm.submit(project, 40)
+    farm.running["c"] = 1
+    waiting = turns(farm.queues(), farm.newest)
+    at_once = "".join(turn.queue.project for turn in several(waiting, 12))
+    assert at_once == "".join(str(farm.claim()) for _ in range(12))
 
 
 def test_a_weight_is_that_many_turns() -> None:

@@ -16,6 +16,7 @@ from sqlalchemy import select
 from tests.acceptance.cli import gpu_poser
 from tests.contracts.gpu_submissions import NATIVE
 from tests.contracts.submission_bench import Bench
+from trtfarm.blobs.records import record_stored
 from trtfarm.compute_capability import ComputeCapability
 from trtfarm.database.schema import EngineRow, TableRow, TimingCacheRow
 from trtfarm.database.session import Database
@@ -88,6 +89,7 @@ def test_a_table_is_kept_as_tensorrt_wrote_it_and_the_engine_under_its_builds_ke
     task = task_of(bench, claim.job)
     commit = calibrate.keep(task, calibrated(task))
     with bench.farm.database.write() as session:
+        record_stored(session, {job.id: task.stored})
         bench.farm.jobs.finish(session, claim, commit(session))
     bench.farm.after_job(job.id)
     done = bench.get(submission)

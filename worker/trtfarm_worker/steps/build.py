@@ -6,12 +6,11 @@ from typing import Any
 
 from trtfarm.database.schema import ModelRow, QuantizationRow, TableRow
 from trtfarm.precisions import PRECISIONS, strongly_typed
-from trtfarm.submissions.resolve import row
 from trtfarm.targets import BuildTarget
 from trtfarm_worker.builder.request import BuilderAnswer
 from trtfarm_worker.steps.engines import check_signing_key, keep_engine
 from trtfarm_worker.steps.hosts import toolchain_of
-from trtfarm_worker.steps.inputs import blob_file, onnx_file
+from trtfarm_worker.steps.inputs import blob_file, known_row, onnx_file
 from trtfarm_worker.steps.step import Commit, Invocation, Task
 from trtfarm_worker.steps.timing import handed_caches
 from trtfarm_worker.toolchains.toolchain import ToolchainKind
@@ -24,10 +23,9 @@ def prepare(task: Task) -> Invocation:
     request = task.job.request
     toolchain = toolchain_of(task)
     check_signing_key(task)
-    with task.farm.database.read() as session:
-        model = row(session, ModelRow, request["model_id"])
-        quantized = row(session, QuantizationRow, request["quantization_id"]) if request["quantization_id"] else None
-        table = row(session, TableRow, request["table_id"]) if _takes_table(task) else None
+    model = known_row(task, ModelRow, request["model_id"])
+    quantized = known_row(task, QuantizationRow, request["quantization_id"]) if request["quantization_id"] else None
+    table = known_row(task, TableRow, request["table_id"]) if _takes_table(task) else None
     on_gpu = toolchain.kind is ToolchainKind.TENSORRT
     return Invocation(
         toolchain=toolchain,

@@ -94,7 +94,7 @@ def keep(task: Task, answer: BuilderAnswer) -> Commit:
     keep_build = keep_engine(task, answer, answer.result["build"], *build) if build else None
 
     def commit(session: Session) -> dict[str, str]:
-        stored = put(session, task, TableRow, [blob], **values)
+        stored = put(session, task, TableRow, **values)
         if build is None or keep_build is None:
             return {"table_id": stored}
         keep_build(session)

@@ -14,7 +14,7 @@ from trtfarm.signing.seal import sealed
 from trtfarm.signing.statement import EngineStatement
 from trtfarm_worker.builder.request import BuilderAnswer, result_file
 from trtfarm_worker.steps.hosts import check_device, check_version, toolchain_of
-from trtfarm_worker.steps.rows import keep_files, put
+from trtfarm_worker.steps.rows import keep_file, put
 from trtfarm_worker.steps.step import Commit, Task
 from trtfarm_worker.steps.timing import keep_cache
 
@@ -54,7 +54,7 @@ def keep_engine(
     device = result.get("device")
     if device is not None:
         check_device(task, device)
-    engine, log = keep_files(task, [result_file(answer.scratch, result[name]) for name in ("engine", "log")])
+    engine, log = (keep_file(task, result_file(answer.scratch, result[name])) for name in ("engine", "log"))
     known = {name: result[name] for name in _FACTS if name in result}
     values = {
         **{name: request[name] for name in (*_ORIGIN, *_WANTED)},
@@ -72,6 +72,6 @@ def keep_engine(
     keep_cache(task, answer, result)
 
     def commit(session: Session) -> dict[str, Any]:
-        return {"engine_id": put(session, task, EngineRow, [engine, log], id=new_id("eng"), key=key, **signed)}
+        return {"engine_id": put(session, task, EngineRow, id=new_id("eng"), key=key, **signed)}
 
     return commit

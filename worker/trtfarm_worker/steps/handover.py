@@ -16,7 +16,7 @@ from typing import Any
 from trtfarm.errors import CorruptBlobError, MissingBlobError
 from trtfarm.jobs.history import newest, record
 from trtfarm_worker.builder.request import BuilderAnswer, result_file
-from trtfarm_worker.steps.rows import keep_file
+from trtfarm_worker.steps.rows import hold_file
 from trtfarm_worker.steps.step import Task
 
 #: The kind of its events in a job's history.
@@ -28,7 +28,7 @@ _FETCHED = "handed-over.table"
 
 def take(task: Task, result: Mapping[str, Any]) -> None:
     """Stores the file and notes all that was said of it. Raises BuilderCrashError where the builder named none."""
-    blob = keep_file(task, result_file(task.scratch, result.get(_FILE)))
+    blob = hold_file(task, result_file(task.scratch, result.get(_FILE)))
     noted = {**result, _BLOB: blob.digest}
     record(task.farm.database, task.job.id, task.job.attempt, [(HANDED_OVER, noted)])
 

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from trtfarm.database.schema import DatasetRow, ModelRow, QuantizationRow
+from trtfarm.submissions.resolve import Row, row
 from trtfarm_worker.steps.step import Task
+
+
+def known_row(task: Task, kind: type[Row], row_id: str) -> Row:
+    """A row that is never changed, as `row` finds it, and read once for jobs that were claimed together."""
+    if (kind, row_id) not in task.known:
+        with task.farm.database.read() as session:
+            task.known[kind, row_id] = row(session, kind, row_id)
+    return cast(Row, task.known[kind, row_id])
 
 
 def model_file(task: Task, model: ModelRow, name: str = "model.onnx") -> str:

@@ -42,4 +42,4 @@ def keep(task: Task, answer: BuilderAnswer) -> Commit:
     start, stop = request["samples"]
     names = ("model_id", "dataset_id", "statistic", "batch_size")
     values = {**{name: request[name] for name in names}, "start": start, "stop": stop, "blob": blob.digest}
-    return lambda session: {"observation_id": put(session, task, ObservationRow, [blob], id=new_id("obs"), **values)}
+    return lambda session: {"observation_id": put(session, task, ObservationRow, id=new_id("obs"), **values)}

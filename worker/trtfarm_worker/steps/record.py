@@ -39,6 +39,4 @@ def keep(task: Task, answer: BuilderAnswer) -> Commit:
             for name, facts in found.items()
         },
     }
-    return lambda session: {
-        "recording_id": put(session, task, RecordingRow, list(blobs.values()), id=new_id("rec"), **values)
-    }
+    return lambda session: {"recording_id": put(session, task, RecordingRow, id=new_id("rec"), **values)}

@@ -2,47 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningInsert
 
 from trtfarm.accuracy import measures
-from trtfarm.blobs.records import put_all_held, put_bytes_held, put_held, record
+from trtfarm.blobs.records import Stored, put_held
 from trtfarm.blobs.store import Blob
-from trtfarm.database.insert import conflict_insert
+from trtfarm.database.insert import conflict_insert_in
 from trtfarm.database.schema import QuantizationRow, VerificationRow
 from trtfarm.ids import new_id
 from trtfarm_worker.steps.step import Task
 
 
 def keep_file(task: Task, path: Path) -> Blob:
-    """Stores a file that the builder wrote; clean-up leaves it alone until `put` names it."""
-    return put_held(task.farm.database, task.farm.blobs, path, task.job.id)
-
-
-def keep_files(task: Task, paths: Sequence[Path]) -> list[Blob]:
-    """The same for several files."""
-    return put_all_held(task.farm.database, task.farm.blobs, paths, task.job.id)
+    """Stores a file that the builder wrote, and that a row of the result will name."""
+    return _keep(task, partial(task.farm.blobs.put_file, path))
 
 
 def keep_bytes(task: Task, data: bytes) -> Blob:
     """The same for a few bytes."""
-    return put_bytes_held(task.farm.database, task.farm.blobs, data, task.job.id)
+    return _keep(task, partial(task.farm.blobs.put_bytes, data))
 
 
-def put(session: Session, task: Task, rows: Any, blobs: Sequence[Blob], **values: Any) -> str:
+def hold_file(task: Task, path: Path) -> Blob:
+    """Stores a file that something else than the result names; clean-up leaves it alone from now on."""
+    return put_held(task.farm.database, task.farm.blobs, path, task.job.id)
+
+
+def _keep(task: Task, store: Callable[[], Blob]) -> Blob:
+    stored = Stored(blob=store(), put=store)
+    task.stored.append(stored)
+    return stored.blob
+
+
+def put(session: Session, task: Task, rows: Any, **values: Any) -> str:
     """Inserts the row of a key, or renews the one that is there (its id stays); returns the row's id.
 
     The key is the job's own unless `values` has another.
     """
-    record(session, blobs, holder=task.job.id)
-    key = values.pop("key", task.job.key)
-    insert = conflict_insert(session, rows).values(key=key, **values)
-    renewed = {name: insert.excluded[name] for name in values if name != "id"}
-    written = insert.on_conflict_do_update(index_elements=["key"], set_=renewed).returning(insert.table.c.id)
-    return str(session.scalars(written).one())
+    values.setdefault("key", task.job.key)
+    statement = _upsert(session.get_bind().dialect.name, rows, tuple(values))
+    return str(session.scalars(statement, values).one())
+
+
+@lru_cache(maxsize=64)
+def _upsert(dialect: str, rows: Any, names: tuple[str, ...]) -> ReturningInsert[Any]:
+    """Put together once: that takes longer than the database does with it."""
+    insert = conflict_insert_in(dialect, rows)
+    renewed = {name: insert.excluded[name] for name in names if name not in ("id", "key")}
+    return insert.on_conflict_do_update(index_elements=["key"], set_=renewed).returning(insert.table.c.id)
 
 
 def put_rewritten(session: Session, task: Task, blob: Blob, *, prefix: str, facts: Mapping[str, Any]) -> dict[str, str]:
@@ -52,7 +65,6 @@ def put_rewritten(session: Session, task: Task, blob: Blob, *, prefix: str, fact
         session,
         task,
         QuantizationRow,
-        [blob],
         id=new_id(prefix),
         model_id=request["model_id"],
         table_id=request["table_id"],
@@ -72,7 +84,6 @@ def put_verification(
         session,
         task,
         VerificationRow,
-        [],
         id=new_id("ver"),
         model_id=request["model_id"],
         quantization_id=quantization_id,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
 
+from trtfarm.blobs.records import Stored
 from trtfarm.farm import Farm
 from trtfarm.jobs.job import Job
 from trtfarm_worker.builder.request import BuilderAnswer
@@ -27,6 +28,10 @@ class Task:
     scratch: Path
     #: The one that the builder is to see; None for work on the CPU.
     gpu: HeldGpu | None = None
+    #: What was stored for its result; clean-up is kept away from it before the result's rows name it.
+    stored: list[Stored] = field(default_factory=list)
+    #: Rows by class and id that were read for jobs which were claimed together.
+    known: dict[tuple[type[Any], str], Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

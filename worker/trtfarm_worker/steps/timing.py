@@ -20,7 +20,7 @@ from trtfarm_worker.builder.request import BuilderAnswer, BuilderRequest, Limits
 from trtfarm_worker.builder.supervisor import run_builder
 from trtfarm_worker.logs import logger
 from trtfarm_worker.steps.hosts import toolchain_of
-from trtfarm_worker.steps.rows import keep_file
+from trtfarm_worker.steps.rows import hold_file
 from trtfarm_worker.steps.step import Task
 
 _log = logger()
@@ -77,7 +77,7 @@ def keep_cache(task: Task, answer: BuilderAnswer, result: Mapping[str, Any]) -> 
             if combined is None and ours.stat().st_size <= stored.size:
                 return
             ours = combined or ours
-        if _replaced(task, key, stored, keep_file(task, ours), place):
+        if _replaced(task, key, stored, hold_file(task, ours), place):
             return
 
 

@@ -1,0 +1,90 @@
+"""Committing what jobs gave: the rows of their results and their ends, of several jobs in one transaction."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from trtfarm.blobs.records import Stored, hold_stored, record_stored
+from trtfarm.errors import DiskFullError, StorageError
+from trtfarm.farm import Farm
+from trtfarm.jobs import history
+from trtfarm.jobs.job import Claim, Ended
+from trtfarm.submissions.settling import lock_waiting, settle
+from trtfarm_worker.logs import logger
+from trtfarm_worker.steps.step import Commit
+
+_log = logger()
+
+#: Seconds between attempts to commit.
+_AGAIN_SECONDS = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What a builder did, stored but for its rows."""
+
+    claim: Claim
+    commit: Commit
+    stored: Sequence[Stored]
+    #: The last of the job's history before its end.
+    lines: Sequence[history.Line]
+    #: `time.monotonic` of its beginning.
+    begun: float
+    #: Whether the builder did all of it, and did not end badly after it had handed over what counts.
+    whole: bool = True
+
+
+def commit_all(farm: Farm, works: Sequence[Work], stopping: threading.Event) -> None:
+    """Ends jobs with the rows of their results and the last lines of their histories, all or nothing.
+
+    One that is somebody else's by now is left out. A database that is away for a moment is no reason to do hours of
+    work again, so for as long as a lease this is tried anew; which results still count, the claims decide.
+    """
+    deadline = time.monotonic() + farm.settings.lease_seconds
+    while True:
+        try:
+            hold_stored(farm.database, farm.blobs, {work.claim.job.id: work.stored for work in works})
+            with farm.database.write() as session:
+                _write(session, farm, works)
+                return
+        except DiskFullError:
+            raise
+        except StorageError as error:
+            if time.monotonic() > deadline or stopping.wait(_AGAIN_SECONDS):
+                raise
+            _log.warning("result not committed, tried again", jobs=_ids(works), error=error.message)
+
+
+def commit_rows(session: Session, farm: Farm, work: Work) -> None:
+    """Writes the rows of a result whose job does not end with it. Raises ClaimLostError."""
+    farm.jobs.hold(session, work.claim)
+    record_stored(session, {work.claim.job.id: work.stored})
+    work.commit(session)
+
+
+def _write(session: Session, farm: Farm, works: Sequence[Work]) -> None:
+    """Submissions are locked before jobs, as everywhere."""
+    ids = _ids(works)
+    waiting = lock_waiting(session, ids)
+    held = {claim.job.id for claim in farm.jobs.hold_all(session, [work.claim for work in works])}
+    if lost := [job_id for job_id in ids if job_id not in held]:
+        _log.warning("nothing of these attempts is kept: the jobs are no longer this worker's", jobs=lost)
+    kept = {work.claim.job.id: work for work in works if work.claim.job.id in held}
+    if not kept:
+        return
+    record_stored(session, {job_id: work.stored for job_id, work in kept.items()})
+    results = {job_id: work.commit(session) for job_id, work in kept.items()}
+    history.add_all(session, [(job_id, work.claim.attempt, work.lines) for job_id, work in kept.items()])
+    now = time.monotonic()
+    ended = [Ended(claim=work.claim, result=results[job_id], seconds=now - work.begun) for job_id, work in kept.items()]
+    farm.jobs.finish_all(session, ended)
+    settle(session, waiting, results)
+
+
+def _ids(works: Sequence[Work]) -> list[str]:
+    return [work.claim.job.id for work in works]
