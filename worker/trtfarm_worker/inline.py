@@ -12,12 +12,12 @@ from trtfarm.errors import StorageError
 from trtfarm.farm import Farm
 from trtfarm.jobs.history import events_since
 from trtfarm.jobs.job import Job
-from trtfarm.jobs.reconcile import Publisher, publish
 from trtfarm.jobs.state import JobState, StepState, SubmissionState
 from trtfarm.settings import Settings
 from trtfarm.submissions.submission import Submission
 from trtfarm.waiting import why_waiting
 from trtfarm.workers import list_workers
+from trtfarm_worker.announcing import Announcer
 from trtfarm_worker.anticipation import Anticipation
 from trtfarm_worker.builder.events import LogLine, Progress
 from trtfarm_worker.logs import logger
@@ -189,18 +189,14 @@ def announce(farm: Farm, job_ids: Sequence[str], *, wanted: bool = False) -> Non
     """
     try:
         if job_ids and (wanted or workers_up(farm)):
-            _tell_broker(farm, job_ids)
+            _announcer(farm.settings)(farm, job_ids)
     except StorageError as error:
         _log.warning("nobody was told of new jobs; they are found all the same", error=error.message)
 
 
-def _tell_broker(farm: Farm, job_ids: Sequence[str]) -> None:
-    publish(farm.jobs, _publisher(farm.settings), [farm.jobs.get(job_id) for job_id in job_ids])
-
-
 @cache
-def _publisher(settings: Settings) -> Publisher:
+def _announcer(settings: Settings) -> Announcer:
     """One for as long as the process lives, with its connections to the broker."""
     from trtfarm_worker.app import CeleryPublisher  # noqa: PLC0415 - a client that runs its jobs itself needs no Celery
 
-    return CeleryPublisher(settings)
+    return Announcer(CeleryPublisher(settings))
