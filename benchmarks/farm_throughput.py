@@ -26,7 +26,7 @@ from benchmarks.servers import driven, postgresql, redis_server
 from benchmarks.sizes import size
 from benchmarks.trivial_worker import TENSORRT
 from trtfarm.compute_capability import ComputeCapability
-from trtfarm.database.schema import EngineRow, SubmissionRow, WorkerRow
+from trtfarm.database.schema import EngineRow, SubmissionRow
 from trtfarm.farm import Farm
 from trtfarm.intake import add_model
 from trtfarm.jobs.state import SubmissionState
@@ -44,7 +44,11 @@ _MODEL = _REPOSITORY / "calib_data" / "mnist" / "lenet.onnx"
 _WORKERS = size("WORKERS", 4)
 #: Threads that submit, as those of an API process do.
 _CLIENTS = 4
-_TARGET = BuildTarget(compute_capability="sm_86", toolchain="tensorrt-rtx", tensorrt=TENSORRT)
+#: What TensorRT-RTX builds for.
+_TARGETS = tuple(
+    BuildTarget(compute_capability=word, toolchain="tensorrt-rtx", tensorrt=TENSORRT)
+    for word in ("sm_75", "sm_80", "sm_86", "sm_89", "sm_120", "sm_121")
+)
 #: Jobs, or tasks, that a worker does at once.
 _SLOTS = size("SLOTS", 2)
 _LOOK_SECONDS = 0.05
@@ -61,11 +65,16 @@ def run() -> None:
         with postgresql("results") as database:
             kept = jobs / _seconds_of_celery(broker, jobs, results=f"db+{driven(database)}")
         print(f"Celery that keeps results in PostgreSQL: {kept:.0f} a second", flush=True)
-        for builder, count in (("inside", jobs), ("process", size("JOBS_WITH_PROCESS", 400))):
-            submitted, done = _seconds_of_farm(broker, builder, count)
+        for builder, targets, count in (
+            ("inside", 1, jobs),
+            ("inside", len(_TARGETS), jobs - jobs % len(_TARGETS)),
+            ("process", 1, size("JOBS_WITH_PROCESS", 400)),
+        ):
+            submitted, done = _seconds_of_farm(broker, builder, count, targets)
             rate = count / done
             print(
-                f"the farm, {_BUILDERS[builder]}, {count:,} jobs: {rate:.1f} a second, {rate / bare:.2f} of bare "
+                f"the farm, {_BUILDERS[builder]}, {count:,} jobs in submissions of {targets}: "
+                f"{rate:.1f} a second, {rate / bare:.2f} of bare "
                 f"Celery's (wanted: {_WANTED} or more), {rate / kept:.2f} of that with results; "
                 f"{_CLIENTS} clients submit {count / submitted:.1f} a second beside the workers",
                 flush=True,
@@ -95,8 +104,8 @@ def _read(descriptor: int, count: int) -> None:
         count -= len(os.read(descriptor, count))
 
 
-def _seconds_of_farm(broker: str, builder: str, jobs: int) -> tuple[float, float]:
-    """Until the last job is submitted, and until the last one is done."""
+def _seconds_of_farm(broker: str, builder: str, jobs: int, targets: int = 1) -> tuple[float, float]:
+    """Until the last job is submitted, so many builds in each submission, and until the last one is done."""
     with postgresql("farm") as database, tempfile.TemporaryDirectory() as home:
         environment = {
             **os.environ,
@@ -108,19 +117,24 @@ def _seconds_of_farm(broker: str, builder: str, jobs: int) -> tuple[float, float
         settings = Settings.from_environment(environment)
         ToolchainRegistry(settings.home).put(_toolchain())
         Keyring.of(settings).signer()  # made before the workers want it
-        worker = [sys.executable, "-m", "benchmarks.trivial_worker", builder]
+        told, telling = os.pipe()
+        worker = [sys.executable, "-m", "benchmarks.trivial_worker", builder, str(telling)]
         reconciler = [sys.executable, "-m", "trtfarm_cli", "reconciler"]
-        with Farm.open(settings) as farm, _running([*[worker] * _WORKERS, reconciler], environment):
+        programs = [*[worker] * _WORKERS, reconciler]
+        with Farm.open(settings) as farm, _running(programs, environment, pass_fds=[telling]):
+            os.close(telling)
             model = add_model(farm, Model.read(_MODEL))
-            _wait(lambda: _count(farm, select(func.count()).select_from(WorkerRow)) == _WORKERS)
+            _read(told, _WORKERS)
+            os.close(told)
             begun = time.perf_counter()
             with ThreadPoolExecutor(_CLIENTS) as clients:
-                list(clients.map(lambda number: _submit(farm, _request(model, number)), range(jobs)))
+                requests = (_request(model, number, targets) for number in range(jobs // targets))
+                list(clients.map(lambda request: _submit(farm, request), requests))
             submitted = time.perf_counter() - begun
             unfinished = select(func.count()).where(SubmissionRow.state == SubmissionState.ACTIVE)
             _wait(lambda: _count(farm, unfinished) == 0)
             seconds = time.perf_counter() - begun
-            _check(farm, jobs)
+            _check(farm, jobs, jobs // targets)
             return submitted, seconds
 
 
@@ -129,32 +143,34 @@ def _submit(farm: Farm, request: SubmissionRequest) -> None:
     announce(farm, farm.submit(request)[1], wanted=True)
 
 
-def _request(model: str, number: int) -> SubmissionRequest:
-    """A build that nobody has asked for before: its option is in its key."""
+def _request(model: str, number: int, targets: int) -> SubmissionRequest:
+    """Builds that nobody has asked for before: their option is in their keys."""
     options = {"workspace_bytes": (1 << 20) + number}
-    return SubmissionRequest(model_id=model, precision="fp32", targets=(_TARGET,), build_options=options)
+    return SubmissionRequest(model_id=model, precision="fp32", targets=_TARGETS[:targets], build_options=options)
 
 
 def _toolchain() -> Toolchain:
     """What the workers offer; nothing of it is ever loaded."""
-    target = ComputeCapability.parse(_TARGET.compute_capability)
+    known = tuple(ComputeCapability.parse(target.compute_capability) for target in _TARGETS)
     return Toolchain(
         name="trivial",
         kind=ToolchainKind.TENSORRT_RTX,
         python=Path(sys.executable),
         version=TENSORRT,
-        capabilities=Capabilities(compute_capabilities=(target,), precisions=("fp32",)),
+        capabilities=Capabilities(compute_capabilities=known, precisions=("fp32",)),
     )
 
 
-def _check(farm: Farm, jobs: int) -> None:
-    """Raises RuntimeError unless each submission has an engine of its own."""
+def _check(farm: Farm, jobs: int, submissions: int) -> None:
+    """Raises RuntimeError unless every submission is done and each job has an engine of its own."""
     done = _count(farm, select(func.count()).where(SubmissionRow.state == SubmissionState.DONE))
     engines = _count(farm, select(func.count()).select_from(EngineRow))
-    if (done, engines) != (jobs, jobs):
+    if (done, engines) != (submissions, jobs):
         with farm.database.read() as session:
             error = session.scalars(select(SubmissionRow.error).where(SubmissionRow.error.is_not(None))).first()
-        raise RuntimeError(f"of {jobs} submissions {done} are done, with {engines} engines; the first error is {error}")
+        raise RuntimeError(
+            f"of {submissions} submissions {done} are done, with {engines} engines; the first error is {error}"
+        )
 
 
 def _count(farm: Farm, statement: Select[int]) -> int:

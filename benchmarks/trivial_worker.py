@@ -1,13 +1,17 @@
 """A worker of the farm, all of it but for the builder, which makes an engine of a few bytes at once.
 
-Argument: `process` has a builder process started for each job, which answers at once; `inside` starts none.
+Arguments: `process`, which has a builder process started for each job that answers at once, or `inside`, which starts
+none; and the descriptor of a pipe that gets a byte when the worker is ready.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 from typing import Any
+
+from celery.signals import worker_ready
 
 from trtfarm.settings import Settings
 from trtfarm_worker.builder.request import BuilderAnswer, BuilderRequest
@@ -47,5 +51,12 @@ def process(request: BuilderRequest, **watching: Any) -> BuilderAnswer:
 
 
 if __name__ == "__main__":
+    _, builder, pipe = sys.argv
     settle()
-    work(Settings.from_environment(), build={"inside": inside, "process": process}[sys.argv[1]])
+
+    # Weak, as Celery's signals are by default, the handler would be gone at once.
+    @worker_ready.connect(weak=False)  # type: ignore[untyped-decorator]
+    def tell(**_: Any) -> None:
+        os.write(int(pipe), b".")
+
+    work(Settings.from_environment(), build={"inside": inside, "process": process}[builder])
