@@ -214,6 +214,7 @@ def test_a_model_with_nothing_to_convert_is_refused(converted: Rewrite) -> None:
     with pytest.raises(BadModelError, match="no node of the model can compute in float16") as caught:
         converted(model)
     assert caught.value.cause == "its results may be beyond what float16 holds"
+    assert caught.value.remedy == "build it as it is, with --precision fp32"
 
 
 def test_a_model_that_is_in_float16_already_stays_as_it_is(converted: Rewrite) -> None:

@@ -10,7 +10,7 @@ import onnx
 
 from trtfarm_builder.channel import Channel
 from trtfarm_builder.failures import BadModelError
-from trtfarm_builder.onnx_files import external_files, load_model, save_model
+from trtfarm_builder.onnx_files import INLINED, external_files, load_model, save_model
 from trtfarm_builder.precision.decisions import decide
 from trtfarm_builder.precision.halves import Halves
 from trtfarm_builder.precision.operators import SCALED
@@ -49,7 +49,7 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     plan = decide(graph, halves, exclusions, opset_of(model))
     converted = [label(graph.nodes[number]) for number in plan.halves]
     if not converted and not graph.has_type(onnx.TensorProto.FLOAT16):
-        raise _nothing_to_convert(plan.left[0].reason if plan.left else "it does not compute in float32")
+        raise _nothing_to_convert(model, plan.left[0].reason if plan.left else "it does not compute in float32")
     channel.log("{} nodes in float16, {} stay in float32".format(len(converted), len(plan.left)))
     convert_floats(model, plan, halves)
     save_model(model, Path(_RESULT))
@@ -66,7 +66,10 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     }
 
 
-def _nothing_to_convert(reason: str) -> BadModelError:
+def _nothing_to_convert(model: onnx.ModelProto, reason: str) -> BadModelError:
+    remedy = "build it as it is, with --precision fp32"
     return BadModelError(
-        "no node of the model can compute in float16", cause=reason, remedy="build it as it is, in fp32 or int8"
+        "no node of the model can compute in float16",
+        cause=reason,
+        remedy="{}, or {}".format(INLINED, remedy) if model.functions else remedy,
     )

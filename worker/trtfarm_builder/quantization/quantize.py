@@ -8,7 +8,7 @@ import onnx
 
 from trtfarm_builder.channel import Channel
 from trtfarm_builder.failures import BadModelError, BadTableError, StepError
-from trtfarm_builder.onnx_files import external_files, load_model, save_model
+from trtfarm_builder.onnx_files import INLINED, external_files, load_model, save_model
 from trtfarm_builder.quantization.constants import Constants
 from trtfarm_builder.quantization.exclusions import Exclusions, exclusions_for
 from trtfarm_builder.quantization.graph import Graph
@@ -111,7 +111,7 @@ def _nothing_to_quantize(plan: Plan) -> StepError:
 def _remedy(reasons: Sequence[str]) -> str:
     whole = "build it with --precision fp16 or fp32"
     if any("the model's function" in reason for reason in reasons):
-        return "write its functions out (onnx.inliner.inline_local_functions), or " + whole
+        return INLINED + ", or build it with --precision fp32"
     if any("is float16" in reason for reason in reasons):
         return "export it in float32, which --precision int8+fp16 builds with FP16 for the rest; or " + whole
     return whole
