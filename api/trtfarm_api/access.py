@@ -17,6 +17,7 @@ from trtfarm.errors import AccessError, ForbiddenError
 from trtfarm.farm import Farm
 from trtfarm.projects import DEFAULT_PROJECT
 from trtfarm.tokens import Scope, Token, any_token, token_of
+from trtfarm_api.parameters import check_parameters
 from trtfarm_api.service import service_of
 
 LOCAL = "local"
@@ -54,7 +55,10 @@ def farm_of(request: Request) -> Farm:
 
 
 def needs(scope: Scope) -> Callable[..., Actor]:
-    """The dependency of a route that a scope opens; it gives who asks. Raises AccessError, ForbiddenError."""
+    """The dependency of a route that a scope opens; it gives who asks.
+
+    Raises AccessError, ForbiddenError, and UsageError for a parameter that the route lacks.
+    """
 
     def actor(request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Actor:
         found = _actor(request, credentials)
@@ -64,6 +68,8 @@ def needs(scope: Scope) -> Callable[..., Actor]:
                 f"this token does not allow to {scope}" if scope is not Scope.ADMIN else "this is for admins",
                 remedy=f"use one that was made with --scope {scope}",
             )
+        # Not before: who may not ask is not told what there is to ask.
+        check_parameters(request)
         return found
 
     return actor
