@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from trtfarm import routing
+from trtfarm.settings import Settings
 from trtfarm_worker.gpus.gpu import Gpu, GpuStatus
+from trtfarm_worker.gpus.keeper import keeper_of_host
 from trtfarm_worker.places import Places
 from trtfarm_worker.toolchains.toolchain import Capabilities, Toolchain, ToolchainKind
 
@@ -74,3 +77,9 @@ def _offered(toolchain: Toolchain, gpus: Sequence[Gpu]) -> list[str]:
 
 def _able_on(toolchain: Toolchain, gpu: Gpu) -> Capabilities:
     return toolchain.trials.get(gpu.model, toolchain.capabilities)
+
+
+def offer_of_host(settings: Settings, toolchains: Sequence[Toolchain]) -> Offer:
+    """What a process of these settings could do here now, had it nothing to do yet."""
+    keeper = partial(keeper_of_host, settings.gpu_memory_bytes)
+    return current_offer(toolchains, Places(settings.slots, keeper), settings.worker_labels)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property, partial
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from trtfarm import routing
 from trtfarm.settings import Settings
-from trtfarm_worker.gpus.keeper import keeper_of_host
-from trtfarm_worker.offers import Offer, current_offer
-from trtfarm_worker.places import Places
 from trtfarm_worker.toolchains.toolchain import Toolchain
+
+if TYPE_CHECKING:
+    from trtfarm_worker.offers import Offer
 
 
 class OwnPlace:
@@ -29,5 +30,6 @@ class OwnPlace:
 
     @cached_property
     def _offer(self) -> Offer:
-        keeper = partial(keeper_of_host, self._settings.gpu_memory_bytes)
-        return current_offer(self._toolchains, Places(self._settings.slots, keeper), self._settings.worker_labels)
+        from trtfarm_worker.offers import offer_of_host  # noqa: PLC0415 - what looks for GPUs is a tenth of a hit
+
+        return offer_of_host(self._settings, self._toolchains)

@@ -52,7 +52,7 @@ def list_(
 
 @app.command()
 def show(submission: SubmissionId, *, json: Json = False) -> None:
-    """Shows one submission: its targets with their engines, and which job did each step when."""
+    """Shows one submission: engines by target, and the job of each step."""
     with open_any() as farm:
         found = farm.submissions.details(submission)
     if json:
