@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 from hypothesis import settings
@@ -35,14 +37,38 @@ def golden() -> Path:
     return GOLDEN
 
 
+#: Gives a folder of this name that all processes of one run of the tests share; the first of them fills it.
+Shared = Callable[[str, Callable[[Path], object]], Path]
+
+
 @pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Shared:
+    own = tmp_path_factory.getbasetemp()
+    run = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def folder(name: str, fill: Callable[[Path], object]) -> Path:
+        path = run / name
+        with (run / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                unfinished = Path(mkdtemp(dir=run, prefix=f"{name}-"))
+                fill(unfinished)
+                unfinished.rename(path)
+        return path
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def migrated(shared: Shared) -> Path:
     """An empty SQLite database, made by the migrations; copying it is quicker than making it again."""
-    path = tmp_path_factory.mktemp("migrated") / "farm.db"
-    made = open_database(sqlite_url(path))
-    prepare(made)
-    made.close()
-    return path
+
+    def migrate(folder: Path) -> None:
+        made = open_database(sqlite_url(folder / "farm.db"))
+        prepare(made)
+        made.close()
+
+    return shared("migrated", migrate) / "farm.db"
 
 
 @pytest.fixture

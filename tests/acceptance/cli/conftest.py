@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -12,9 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.acceptance.cli.forks import Forks
 from tests.acceptance.cli.gpu_farm import GpuFarm
-from tests.acceptance.cli.program import Program
-from tests.conftest import REPOSITORY
+from tests.acceptance.cli.program import Program, surroundings
+from tests.conftest import REPOSITORY, Shared
 from tests.posers import H200, posed_gpus
 from trtfarm_worker.toolchains.registry import ToolchainRegistry
 from trtfarm_worker.toolchains.toolchain import Toolchain
@@ -49,10 +51,18 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Spares commands the start of Python; for tests where it is of no matter."""
+    forks = Forks(surroundings())
+    yield forks
+    forks.close()
+
+
 @pytest.fixture
-def program(tmp_path: Path, migrated: Path) -> Iterator[Program]:
+def program(tmp_path: Path, migrated: Path, forks: Forks) -> Iterator[Program]:
     """The program with a new farm that has no toolchain but the built-in one."""
-    made = _program(tmp_path, migrated)
+    made = _program(tmp_path, migrated, forks)
     yield made
     _check_nothing_runs(made)
 
@@ -65,13 +75,18 @@ def builder(program: Program, rtx_toolchain: Toolchain) -> Program:
 
 
 @pytest.fixture(scope="session")
-def stocked(
-    tmp_path_factory: pytest.TempPathFactory, migrated: Path, rtx_toolchain: Toolchain, digits: Path
-) -> Stocked:
+def stocked(shared: Shared, migrated: Path, forks: Forks, rtx_toolchain: Toolchain, digits: Path) -> Stocked:
     """A farm with LeNet's table and its engines for sm_86 and sm_89; nobody may change it."""
-    program = _program(tmp_path_factory.mktemp("stocked"), migrated)
-    share(program, rtx_toolchain)
-    return Stocked(program=program, facts=program.json("submit", digits / "lenet.onnx"))
+
+    def stock(folder: Path) -> None:
+        program = _program(folder, migrated, forks)
+        share(program, rtx_toolchain)
+        facts = program.json("submit", digits / "lenet.onnx")
+        (folder / "facts.json").write_text(json.dumps(facts))
+
+    folder = shared("stocked", stock)
+    program = Program(home=folder / "home", folder=folder, forks=forks)
+    return Stocked(program=program, facts=json.loads((folder / "facts.json").read_text()))
 
 
 @pytest.fixture
@@ -115,8 +130,8 @@ def _check_nothing_runs(program: Program) -> None:
     assert left == []
 
 
-def _program(folder: Path, migrated: Path) -> Program:
+def _program(folder: Path, migrated: Path, forks: Forks) -> Program:
     home = folder / "home"
     home.mkdir()
     shutil.copy(migrated, home / "farm.db")
-    return Program(home=home, folder=folder)
+    return Program(home=home, folder=folder, forks=forks)

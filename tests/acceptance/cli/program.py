@@ -14,10 +14,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 import psutil
 
+from tests.acceptance.cli.forks import Forks
 from tests.acceptance.cli.stuck import put_to_death
 from trtfarm.blobs.objects import Objects
 from trtfarm.blobs.store import BlobStore
@@ -84,10 +86,19 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
     #: Seconds after which a command is taken for stuck.
     patience: float = _STUCK_SECONDS
+    #: Spares commands that are run to their end the start of Python.
+    forks: Forks | None = None
 
     def run(self, *arguments: str | Path, stdin: str | Path | None = None, **environment: str) -> Ended:
-        with self.started(*arguments, stdin=stdin, **environment) as running:
-            return running.end()
+        if self.forks is None:
+            with self.started(*arguments, stdin=stdin, **environment) as running:
+                return running.end()
+        with TemporaryFile() as out, TemporaryFile() as err, Path(stdin or os.devnull).open("rb") as source:
+            asked = [str(argument) for argument in arguments], self.folder, self._surroundings(environment)
+            process_id = self.forks.start(*asked, (source, out, err))
+            with self._watched(process_id):
+                code = self.forks.wait()
+            return _checked(Ended(code=code, out=_written(out), err=_written(err)))
 
     def ok(self, *arguments: str | Path, **environment: str) -> Ended:
         """Runs a command that has to succeed."""
@@ -112,24 +123,30 @@ class Program:
     @contextmanager
     def started(self, *arguments: str | Path, stdin: str | Path | None = None, **environment: str) -> Iterator[Running]:
         """A command while it runs, with a file on standard input; killed when the block ends before it does."""
-        passed = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         with Path(stdin or os.devnull).open() as source:
             process = subprocess.Popen(
                 [sys.executable, "-m", "trtfarm_cli", *map(str, arguments)],
                 cwd=self.folder,
-                env={**passed, **_SETTINGS, "TRTFARM_HOME": str(self.home), **self.environment, **environment},
+                env=self._surroundings(environment),
                 stdin=source,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
             )
-        watch = threading.Timer(self.patience, lambda: sys.stderr.write(put_to_death(process.pid)))
+        with self._watched(process.pid), process:
+            yield Running(process=process)
+
+    @contextmanager
+    def _watched(self, process_id: int) -> Iterator[None]:
+        watch = threading.Timer(self.patience, lambda: sys.stderr.write(put_to_death(process_id)))
         watch.start()
         try:
-            with process:
-                yield Running(process=process)
+            yield
         finally:
             watch.cancel()
+
+    def _surroundings(self, environment: Mapping[str, str]) -> dict[str, str]:
+        return surroundings() | {"TRTFARM_HOME": str(self.home), **self.environment, **environment}
 
     def copied(self, folder: Path) -> Program:
         """The same with a copy of its farm in the new folder `folder`."""
@@ -166,6 +183,16 @@ class Program:
     def processes(self) -> list[psutil.Process]:
         """Living processes whose command or environment names this farm: commands, and the builders they started."""
         return [process for process in psutil.process_iter() if _belongs(process, str(self.home))]
+
+
+def surroundings() -> dict[str, str]:
+    """The environment that every command has."""
+    return {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ} | _SETTINGS
+
+
+def _written(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode()
 
 
 def _checked(ended: Ended) -> Ended:

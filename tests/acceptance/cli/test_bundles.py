@@ -84,7 +84,7 @@ def test_what_was_made_on_a_gpu_travels_with_what_it_tells(
     facts, path = gpu_farm.submit(), tmp_path / "gpu.bundle"
     gpu_farm.program.ok("bundle", "export", "--model", "lenet", "--with-recordings", "-o", path)
     gpu_farm.program.ok("keys", "export", "-o", tmp_path / "gpu.pem")
-    other = _new(tmp_path / "other", migrated)
+    other = _another(gpu_farm.program, tmp_path / "other", migrated)
     other.ok("keys", "trust", tmp_path / "gpu.pem")
     new = other.json("bundle", "import", path)["new"]
     [engine], [table] = new["engines"], new["tables"]
@@ -184,7 +184,7 @@ def served(program: Program, tmp_path: Path) -> Iterator[Served]:
 def test_a_farm_behind_http_takes_and_gives_the_same(
     served: Served, bundle: Path, tmp_path: Path, migrated: Path
 ) -> None:
-    embedded = _new(tmp_path / "embedded", migrated)
+    embedded = _another(served.host, tmp_path / "embedded", migrated)
     embedded.ok("keys", "trust", bundle.with_name("farm.pem"))
     error = served.client.fails(11, "bundle", "import", bundle)
     assert "trtfarm keys trust" in error["remedy"]
@@ -203,9 +203,9 @@ def test_a_farm_behind_http_takes_and_gives_the_same(
     assert str(taken) in errors[0]["message"]
 
 
-def _new(folder: Path, migrated: Path) -> Program:
+def _another(program: Program, folder: Path, migrated: Path) -> Program:
     """The program with a new farm in a new folder."""
     home = folder / "home"
     home.mkdir(parents=True)
     shutil.copy(migrated, home / "farm.db")
-    return Program(home=home, folder=folder)
+    return replace(program, home=home, folder=folder, environment={})

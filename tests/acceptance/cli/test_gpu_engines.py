@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ import numpy as np
 import pytest
 
 from tests.acceptance.cli.gpu_farm import ON_H200, GpuFarm
-from tests.acceptance.cli.program import Program
 from tests.acceptance.cli.serving import api, free_port, service
 
 
@@ -96,7 +96,7 @@ def test_a_server_has_an_engine_measured_by_its_worker(
     """With data that the server has not; what the client hears is what it would say itself."""
     host, test, port = gpu_farm.program, digits / "test", free_port()
     url = {"TRTFARM_URL": f"http://127.0.0.1:{port}"}
-    client = Program(home=tmp_path / "client", folder=tmp_path, environment=url)
+    client = replace(host, home=tmp_path / "client", folder=tmp_path, environment=url)
     with api(host, port):
         assert client.fails(2, "verify", engine["id"])["message"] == "no data is known to verify with"
         with service(host, "worker", up='event="worker is up"'):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from tests.acceptance.cli.conftest import Stocked
@@ -24,7 +25,7 @@ _HEAVY = {
 
 def _loaded(program: Program, *arguments: str | Path) -> set[str]:
     """The packages that a command loads."""
-    lines = program.ok(*arguments, PYTHONPROFILEIMPORTTIME="1").err.splitlines()
+    lines = replace(program, forks=None).ok(*arguments, PYTHONPROFILEIMPORTTIME="1").err.splitlines()
     modules = {line.rsplit("|", 1)[1].strip() for line in lines if line.startswith("import time:")}
     assert "trtfarm_cli.main" in modules
     return {module.partition(".")[0] for module in modules}

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.acceptance.cli.forks import Forks
 from tests.acceptance.cli.program import Program
 from tests.releases.dump import Dump
 from trtfarm.database.migrate import HEAD
@@ -18,9 +20,9 @@ OLD = "0003"
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Program:
+def program(tmp_path: Path, forks: Forks) -> Program:
     """With a farm that has no database yet."""
-    return Program(home=tmp_path / "home", folder=tmp_path)
+    return Program(home=tmp_path / "home", folder=tmp_path, forks=forks)
 
 
 @pytest.fixture
@@ -60,6 +62,7 @@ def test_a_dry_run_makes_nothing(program: Program) -> None:
 
 
 def test_two_at_once_do_it_once(program: Program, old: Path) -> None:
+    program = replace(program, forks=None)  # which are one at a time
     with ThreadPoolExecutor(2) as pool:
         done = [future.result() for future in [pool.submit(program.json, "migrate") for _ in range(2)]]
     assert sorted(way["found"] for way in done) == [OLD, HEAD]

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.cli.conftest import Stocked, share
+from tests.acceptance.cli.forks import Forks
 from tests.acceptance.cli.program import Program
 from tests.acceptance.cli.serving import api, free_port, service
 from tests.conftest import REPOSITORY
@@ -47,10 +48,10 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory, migrated: Path, rtx_toolchain: Toolchain) -> Program:
+def host(tmp_path_factory: pytest.TempPathFactory, migrated: Path, forks: Forks, rtx_toolchain: Toolchain) -> Program:
     """A farm that can build, on which services may stay up for long."""
     folder = tmp_path_factory.mktemp("host")
-    program = Program(home=folder / "home", folder=folder, patience=300)
+    program = Program(home=folder / "home", folder=folder, patience=300, forks=forks)
     program.home.mkdir()
     (program.home / "farm.db").write_bytes(migrated.read_bytes())
     share(program, rtx_toolchain)
@@ -62,7 +63,7 @@ def served(host: Program, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     port, folder = free_port(), tmp_path_factory.mktemp("client")
     token = host.ok("tokens", "create", "laptop", "--scope", "submit", "--scope", "admin").out.strip()
     environment = {"TRTFARM_URL": f"http://127.0.0.1:{port}", "TRTFARM_TOKEN": token}
-    client = Program(home=folder / "home", folder=folder, environment=environment)
+    client = replace(host, home=folder / "home", folder=folder, environment=environment)
     with api(host, port), service(host, "worker", up='event="worker is up"'):
         yield Served(host=host, client=client, port=port)
     assert host.processes() == []
@@ -172,7 +173,7 @@ def test_the_page_on_the_api_shows_what_works(client: Program, digits: Path, tmp
 
 def test_who_asks_is_kept_in_a_profile(client: Program, served: Served, tmp_path: Path) -> None:
     token, url = client.environment["TRTFARM_TOKEN"], client.environment["TRTFARM_URL"]
-    other = Program(home=tmp_path / "home", folder=tmp_path)
+    other = replace(client, home=tmp_path / "home", folder=tmp_path, environment={})
     other.ok("profile", "add", "team", url)
     error = other.fails(13, "engines", "list")
     assert token not in str(error)
@@ -245,7 +246,7 @@ def test_a_server_that_goes_away_is_waited_for(served: Served, digits: Path) -> 
 def test_a_submission_waits_for_a_worker_that_is_away(served: Served, digits: Path, rtx_toolchain: Toolchain) -> None:
     """The only one that could build has just ended, as in a restart: it is asked for all the same, and done later."""
     folder = served.client.folder / "restart"
-    host = Program(home=folder / "home", folder=folder)
+    host = replace(served.host, home=folder / "home", folder=folder)
     host.home.mkdir(parents=True)
     share(host, rtx_toolchain)
     port = free_port()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,8 @@ def test_a_key_that_others_can_read_signs_nothing(own_stock: Stocked, digits: Pa
 def test_engines_of_another_farm_are_taken_when_its_key_is_trusted(
     own_stock: Stocked, engine: dict[str, Any], tmp_path: Path
 ) -> None:
-    builder, program = own_stock.program, Program(home=tmp_path / "another", folder=tmp_path)
+    builder = own_stock.program
+    program = replace(builder, home=tmp_path / "another", folder=tmp_path)
     builder.ok("engines", "pull", engine["id"], "-o", "lenet.engine")
     taken = builder.folder / "lenet.engine"
     assert "not trusted" in program.fails(_SIGNATURE, "engines", "check", taken)["message"]

@@ -1,4 +1,4 @@
-"""`trtfarm submit`: the main job, found again, asked for twice at once, gated, explained."""
+"""`trtfarm submit`: the main job, found again, gated, explained."""
 
 from __future__ import annotations
 
@@ -66,18 +66,6 @@ def test_a_job_explains_why_it_was_no_hit(own_stock: Stocked, digits: Path) -> N
     explained = program.json("explain", job)
     assert list(explained["nearest"]["differs"]) == ["calibrator"]
     assert "calibrator: entropy2 was asked for, minmax is stored" in program.ok("explain", job[:-1]).out
-
-
-def test_two_at_once_share_every_job(builder: Program, digits: Path) -> None:
-    arguments = ("submit", digits / "lenet.onnx", "--json")
-    with builder.started(*arguments) as one, builder.started(*arguments) as other:
-        ended = [one.end(), other.end()]
-    assert [each.code for each in ended] == [0, 0]
-    kinds = [job["kind"] for job in builder.json("jobs", "list")]
-    assert sorted(kinds) == ["build", "build", "calibrate", "quantize", "verify"]
-    first, second = (each.json for each in ended)
-    assert [engine["id"] for engine in first["engines"]] == [engine["id"] for engine in second["engines"]]
-    assert builder.rows()["submissions"] == 2
 
 
 def test_a_gate_that_is_not_passed_builds_nothing(own_stock: Stocked, digits: Path) -> None:

@@ -79,17 +79,26 @@ def test_an_installation_that_is_interrupted_leaves_nothing(registry: ToolchainR
     assert _names(registry.folder) == [".lock"]
 
 
-def test_an_interpreter_that_is_there_can_be_added_and_removed(
-    registry: ToolchainRegistry, rtx_toolchain: Toolchain
+def test_an_interpreter_that_is_there_can_be_added_and_removed_and_is_marked_when_it_broke(
+    registry: ToolchainRegistry, rtx_toolchain: Toolchain, tmp_path: Path
 ) -> None:
-    added = add_toolchain(rtx_toolchain.python, registry=registry)
+    link = tmp_path / "python"
+    link.write_text(f'#!/bin/sh\nexec {rtx_toolchain.python} "$@"\n')
+    link.chmod(0o755)
+    added = add_toolchain(link, registry=registry)
     assert (added.name, added.kind) == ("tensorrt-rtx-1.7.1.116", ToolchainKind.TENSORRT_RTX)
     assert registry.toolchains() == [reference_toolchain(), added]
     with pytest.raises(UsageError, match="already"):
-        add_toolchain(rtx_toolchain.python, registry=registry)
+        add_toolchain(link, registry=registry)
+    link.write_text("#!/bin/sh\nexit 9\n")
+    broken = probe_again(added.name, registry=registry)
+    assert "exit code 9" in str(broken.broken)
+    assert broken.capabilities.precisions == ()
+    assert registry.get(added.name) == broken
+    assert broken.version == added.version
     registry.remove(added.name)
     assert registry.toolchains() == [reference_toolchain()]
-    assert rtx_toolchain.python.exists()
+    assert link.exists()
 
 
 def test_packages_elsewhere_are_found_by_the_given_path(registry: ToolchainRegistry, rtx_toolchain: Toolchain) -> None:
@@ -117,21 +126,6 @@ def test_a_program_that_is_no_python_is_not_added(registry: ToolchainRegistry, p
 def test_what_is_no_program_is_not_added(registry: ToolchainRegistry, path: str) -> None:
     with pytest.raises(UsageError, match="is no program"):
         add_toolchain(Path(path), registry=registry)
-
-
-def test_a_toolchain_that_broke_is_marked(
-    registry: ToolchainRegistry, rtx_toolchain: Toolchain, tmp_path: Path
-) -> None:
-    link = tmp_path / "python"
-    link.write_text(f'#!/bin/sh\nexec {rtx_toolchain.python} "$@"\n')
-    link.chmod(0o755)
-    added = add_toolchain(link, registry=registry)
-    link.write_text("#!/bin/sh\nexit 9\n")
-    broken = probe_again(added.name, registry=registry)
-    assert "exit code 9" in str(broken.broken)
-    assert broken.capabilities.precisions == ()
-    assert registry.get(added.name) == broken
-    assert broken.version == added.version
 
 
 def test_the_reference_toolchain_is_always_there(registry: ToolchainRegistry) -> None:
