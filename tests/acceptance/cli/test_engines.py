@@ -85,10 +85,10 @@ def test_an_engine_is_pulled_with_the_bytes_of_its_digest(stocked: Stocked, tmp_
     assert f"sha256:{hashlib.sha256(content).hexdigest()}" == engine["digest"]
 
 
-def test_a_submission_writes_its_engines_to_a_folder(stocked: Stocked, digits: Path, tmp_path: Path) -> None:
+def test_a_submission_writes_its_engines_to_a_folder(own_stock: Stocked, digits: Path, tmp_path: Path) -> None:
     command = ("submit", digits / "lenet.onnx", "-o", tmp_path / "engines")
-    assert "leave --dry-run" in stocked.program.fails(2, *command, "--dry-run")["remedy"]
-    facts = stocked.program.json(*command)
+    assert "leave --dry-run" in own_stock.program.fails(2, *command, "--dry-run")["remedy"]
+    facts = own_stock.program.json(*command)
     assert facts["hit"]
     for engine in facts["engines"]:
         path = tmp_path / "engines" / f"lenet-int8-{engine['compute_capability']}.engine"
