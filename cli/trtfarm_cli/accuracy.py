@@ -27,13 +27,16 @@ def lines(metrics: Mapping[str, Any], precision: str) -> Iterator[str]:
     where = f"{output.counted(metrics['samples'], 'sample')}, {place}"
     if classes := metrics["classification"]:
         reference, candidate = classes["reference"], classes["candidate"]
-        yield (
-            f"{metrics.get('against', 'FP32')} Top1: {reference['top1']:.4f}, Top5: {reference['top5']:.4f}  "
-            f"{precision.upper()} Top1: {candidate['top1']:.4f}, Top5: {candidate['top5']:.4f}  ({where})"
-        )
+        yield f"{metrics.get('against', 'FP32')} {_tops(reference)}  {precision.upper()} {_tops(candidate)}  ({where})"
         return
     for name, measured in metrics["outputs"].items():
         yield f"{name}: {', '.join(_measures(measured))}  ({where})"
+
+
+def _tops(measured: Mapping[str, Any]) -> str:
+    """There is no Top-5 of five classes or fewer."""
+    five = f", Top5: {measured['top5']:.4f}" if measured["top5"] is not None else ""
+    return f"Top1: {measured['top1']:.4f}{five}"
 
 
 def _measures(measured: Mapping[str, Any]) -> Iterator[str]:

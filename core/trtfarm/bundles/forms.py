@@ -48,7 +48,8 @@ _DEVICE = having(name=word(100), compute_capability=is_capability)
 _COVERAGE = having({"completed": listed(is_object), "harmful": listed(having(tensor=_LONG))})
 _LOSS = having(loss=is_number, samples=count())
 _SEARCH = having(found=listed(having(node=_LONG)), before=_LOSS, after=_LOSS)
-_TOPS = having(top1=is_share, top5=is_share)
+#: Of five classes or fewer there is no Top-5.
+_TOPS = having(top1=is_share, top5=maybe(is_share))
 _AGREEMENT = either(
     having(equal_share=is_share),
     having(

@@ -37,6 +37,12 @@ def test_labels_come_first() -> None:
     assert accuracy.brief(found) == "top-1 95.00% (FP32 96.40%)"
 
 
+def test_five_classes_or_fewer_have_no_top_5() -> None:
+    classes = {"reference": {"top1": 0.9, "top5": None}, "candidate": {"top1": 0.8, "top5": None}}
+    [line] = accuracy.lines({**metrics(y=PERFECT), "classification": classes}, "int8")
+    assert line == "FP32 Top1: 0.9000  INT8 Top1: 0.8000  (50 samples, simulated on the CPU)"
+
+
 def test_in_brief_the_worst_output_counts() -> None:
     assert accuracy.brief(metrics(y=PERFECT, z=BROKEN)) == "cosine 0.9000"
     assert accuracy.brief(metrics(y={"equal_share": 1.0})) is None
