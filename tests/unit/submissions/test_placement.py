@@ -119,7 +119,7 @@ def test_what_this_process_does_itself_needs_no_worker(
         capabilities=able,
     )
     gpu = Gpu(uuid="GPU-1", name="H", compute_capability=ComputeCapability(9, 0), memory_bytes=80 * GIB, driver="580")
-    monkeypatch.setattr("trtfarm_worker.own_place.keeper_of_host", lambda _bytes: GpuKeeper(gpus=[gpu]))
+    monkeypatch.setattr("trtfarm_worker.offers.keeper_of_host", lambda _bytes: GpuKeeper(gpus=[gpu]))
     settings = Settings.from_environment({"TRTFARM_HOME": str(tmp_path), "TRTFARM_WORKER_LABELS": "rack=a1"})
     here, request = (
         OwnPlace(settings, [native]).does,
