@@ -1,7 +1,6 @@
 """Who may do what over HTTP, what they did, what they handed in, and what they are still uploading."""
 
-from __future__ import annotations
-
+# Without annotations from __future__, each of which SQLAlchemy would evaluate whenever the program starts.
 from datetime import datetime
 
 from sqlalchemy import BigInteger, String

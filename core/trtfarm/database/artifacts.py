@@ -4,8 +4,7 @@ A `key` is the digest of everything a result depends on, so equal requests have 
 the content itself. Both are unique: the second writer of the same thing finds the first one's row.
 """
 
-from __future__ import annotations
-
+# Without annotations from __future__, each of which SQLAlchemy would evaluate whenever the program starts.
 from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKey, Index, String

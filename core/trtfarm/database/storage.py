@@ -1,7 +1,6 @@
 """What the farm knows about the blob store's content."""
 
-from __future__ import annotations
-
+# Without annotations from __future__, each of which SQLAlchemy would evaluate whenever the program starts.
 from sqlalchemy import BigInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 

@@ -1,7 +1,6 @@
 """What has to be done and who does it: jobs, their events, submissions with their steps, workers, projects' shares."""
 
-from __future__ import annotations
-
+# Without annotations from __future__, each of which SQLAlchemy would evaluate whenever the program starts.
 from datetime import datetime
 
 from sqlalchemy import BigInteger, Float, ForeignKey, Index, String, UniqueConstraint, text
