@@ -11,10 +11,12 @@ import typer
 
 from tests.conftest import REPOSITORY
 from trtfarm import errors
+from trtfarm.build_options import options_of
 from trtfarm_cli import exits
 from trtfarm_cli.main import app
 
 PAGE = (REPOSITORY / "docs" / "cli.md").read_text()
+OTHER_TOOLS = (REPOSITORY / "docs" / "coming-from.md").read_text()
 
 
 def commands() -> Iterator[tuple[str, set[str]]]:
@@ -63,3 +65,17 @@ def test_every_variable_is_named() -> None:
     places = (("core", "trtfarm", "settings.py"), ("cli", "trtfarm_cli", "profiles.py"))
     read = set(re.findall(r"TRTFARM_[A-Z_]+", "".join(Path(REPOSITORY, *place).read_text() for place in places)))
     assert set(re.findall(r"^\| `(TRTFARM_[A-Z_]+)` \|", PAGE, re.MULTILINE)) == read - {"TRTFARM_"}
+
+
+def test_what_is_typed_instead_of_other_tools_can_be_typed() -> None:
+    """docs/coming-from.md: the right-hand column has commands and options of the program, and builder options."""
+    known = dict(commands())
+    rows = [line.split(" | ", 1)[1] for line in OTHER_TOOLS.splitlines() if line.startswith("| `")]
+    assert len(rows) > 20
+    for text in re.findall(r"`([^`]*)`", "\n".join(rows)):
+        command = next((name for name in known if text.startswith(f"{name} ")), "trtfarm submit")
+        options = known[command] if command != "trtfarm submit" else set().union(*known.values())
+        assert set(re.findall(r"(?<!\S)--[a-z0-9-]+", text)) <= options, text
+        assert not text.startswith("trtfarm") or command in text
+    given = re.findall(r"--option (\S+=[^\s`]+)", "\n".join(rows))
+    assert set(options_of(given, None, None)) == {pair.partition("=")[0] for pair in given}
