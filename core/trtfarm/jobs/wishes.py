@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import Select, bindparam, select, tuple_
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningInsert
 
@@ -67,13 +67,18 @@ def _locking(dialect: str) -> ReturningInsert[Any]:
 
 def _quarantined(session: Session, keys: Collection[str]) -> list[Job]:
     """The jobs of these keys that are quarantined and were not followed by another one."""
-    if not keys:
-        return []
+    found = session.execute(_left_in_quarantine(), {"keys": list(keys)}) if keys else None
+    return [Job(**row) for row in found.mappings()] if found else []
+
+
+@cache
+def _left_in_quarantine() -> Select[Any]:
+    """Put together once: an alias of the table takes longer to make than the database takes to answer."""
     newer = JOBS.alias()
     later = tuple_(newer.c.created, newer.c.id) > tuple_(JOBS.c.created, JOBS.c.id)
     followed = select(newer.c.id).where(newer.c.key == JOBS.c.key, later).exists()
-    found = select(JOBS).where(JOBS.c.key.in_(keys), JOBS.c.state == JobState.QUARANTINED, ~followed)
-    return [Job(**row) for row in session.execute(found).mappings()]
+    of_keys = JOBS.c.key.in_(bindparam("keys", expanding=True))
+    return select(JOBS).where(of_keys, JOBS.c.state == JobState.QUARANTINED, ~followed)
 
 
 def _proposed(wish: Wish, max_attempts: int) -> dict[str, Any]:
