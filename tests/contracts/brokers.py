@@ -95,7 +95,7 @@ class BrokerContract:
                 first.process.kill()
                 killed = time.monotonic()
                 assert ended(lenet, submission_id).state == "done"
-                assert time.monotonic() - killed < 15
+                assert time.monotonic() - killed < 25  # a lease is 30 s unless it is set
         job = lenet.only_job()
         assert (job.attempt, job.state) == (2, "done")
         assert lenet.count(EngineRow) == 1
@@ -133,7 +133,7 @@ class BrokerContract:
             began = time.monotonic()
             submission_id, (job_id,) = lenet.farm.submit(lenet.plain())
             assert told(lenet, publisher) == ()
-            assert time.monotonic() - began < 4
+            assert time.monotonic() - began < 10
             assert "the broker took no message" in capfd.readouterr().err
             assert lenet.farm.jobs.get(job_id).state == "queued"
             broker.start()

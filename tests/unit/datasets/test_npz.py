@@ -156,9 +156,9 @@ def test_a_huge_directory_is_not_read(tmp_path: Path, monkeypatch: pytest.Monkey
             archive.writestr(f"{index}.npy", b"")
     assert "1,001 members" in refusal(tmp_path / "x.npz", kind=NPZ)
     monkeypatch.setattr(limits, "NPZ_DIRECTORY_BYTES", 10_000)
-    start = time.perf_counter()
+    start = time.process_time()
     assert "list of members" in refusal(tmp_path / "x.npz", kind=NPZ)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_a_zip64_directory_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

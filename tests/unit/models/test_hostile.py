@@ -112,9 +112,9 @@ def test_a_file_of_tiny_fields_is_refused_soon(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(limits, "NODES", 100_000)
     path = tmp_path / "model.onnx"
     path.write_bytes(b"\x08\x07" + field(7, tiny * 50_000_000))
-    start = time.perf_counter()
+    start = time.process_time()
     assert "more than 100,000" in _refused(path)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_what_two_readers_could_read_differently(tmp_path: Path) -> None:
@@ -264,9 +264,9 @@ def test_one_large_region_is_hashed_once(tmp_path: Path) -> None:
     for index in range(1000):
         weight.name = f"w{index}"
         model.graph.initializer.append(weight)
-    start = time.perf_counter()
+    start = time.process_time()
     Model.read(saved(model, tmp_path / "model.onnx"))
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_tensors_everywhere_are_found(tmp_path: Path) -> None:
