@@ -14,7 +14,8 @@ from scripts.gpu_checks.check import Numbers, check, expect
 from scripts.gpu_checks.farm import HostFarm, farm_of, lenet_engine, lenet_test_files, top1
 from scripts.gpu_checks.host import Host
 
-_SIGNATURE, _TOOLCHAIN, _DATA = 11, 6, 4
+_USAGE, _SIGNATURE, _TOOLCHAIN, _DATA = 2, 11, 6, 4
+_PROFILED = ("batch_size", "profile", "median_ms")
 _PRECISIONS = ("fp32", "fp16", "int8")
 _SIZES = (1, 8, 32, 64)
 #: A recorded graph costs the host less than launches one by one; noise of the clock is left room for.
@@ -88,6 +89,33 @@ def command_verify(host: Host) -> Numbers:
         expect(again["verification"] == told["verification"], f"{precision}: measured twice", numbers)
     numbers["text"] = farm.run("verify", engine).out
     expect("INT8 Top1" in numbers["text"] and "on the engine" in numbers["text"], "not said in words", numbers)
+    return numbers
+
+
+@check(
+    "run, bench and verify on an engine of two optimization profiles: each in the one that takes the shapes", seconds=40
+)
+def command_profiles(host: Host) -> Numbers:
+    farm, (data, labels) = farm_of(host), lenet_test_files(host)
+    target = str(host.toolchain.capabilities.compute_capabilities[0])
+    shapes = ("--shape", "1:8:16", "--shape", "32:64:128")
+    facts = farm.json("submit", host.model("lenet"), "--precision", "fp16", "--target", target, *shapes)
+    engine = facts["engines"][0]["id"]
+    told = farm.json("bench", engine, "--batch-size", "1,128")
+    numbers: Numbers = {"bench": [{name: row[name] for name in _PROFILED} for row in told["results"]]}
+    expect([row["profile"] for row in told["results"]] == [0, 1], "not in the profiles that take the sizes", numbers)
+    out = farm.folder / "by-profile.npz"
+    for number, size in enumerate(("16", "128")):
+        options = ("--batch-size", size, "--profile", str(number))
+        farm.json("run", engine, "--inputs", f"data={data}", "-o", out, *options)
+        with np.load(out) as outputs:
+            numbers[f"top1 in {number}"] = top1(outputs[outputs.files[0]], np.load(labels))
+        out.unlink()
+        measured = farm.json("verify", engine, "--data", data, "--labels", labels, "--profile", str(number))
+        numbers[f"verified in {number}"] = measured["metrics"]["classification"]["candidate"]["top1"]
+        same = numbers[f"top1 in {number}"] == numbers[f"verified in {number}"]
+        expect(same and numbers[f"top1 in {number}"] > 0.95, "the outputs are not LeNet's", numbers)
+    numbers["in neither"] = farm.refused(_USAGE, "bench", engine, "--batch-size", "20")
     return numbers
 
 
