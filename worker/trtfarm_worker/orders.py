@@ -14,7 +14,7 @@ from trtfarm.datasets.fit import check_profile
 from trtfarm.errors import ToolchainError, UsageError
 from trtfarm.models.model import Model
 from trtfarm.models.named_nodes import check_named
-from trtfarm.models.shapes import OptimizationProfile, profiles_of
+from trtfarm.models.shapes import OptimizationProfile, check_shapes, profiles_of
 from trtfarm.planning import SubmissionRequest
 from trtfarm.targets import BuildTarget
 from trtfarm_worker.data_reader import DataReader, Tell
@@ -61,6 +61,7 @@ def take(
     check_for_targets(order, targets)
     check_named(model.summary, order.exclude_nodes, order.exclude_op_types)
     check_named(model.summary, order.float32_nodes, order.float32_op_types)
+    check_shapes(model.summary.inputs, order.shapes)  # before data are read, which may take long
     with stock.scratch("order") as folder:
         copy: Sequence[Path] = ()
         if not stock.has_model(model):

@@ -13,7 +13,7 @@ An input that is named several times asks for several profiles in one engine.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from trtfarm.errors import UsageError
@@ -97,12 +97,25 @@ def profiles_of(
 ) -> tuple[OptimizationProfile, ...]:
     """One or more profiles: the n-th time that an input is named is for the n-th of them; where it is not, its shapes
     are those of the first. Raises UsageError as `profile_of`."""
+    return tuple(profile_of(inputs, choice, data_shapes) for choice in _choices(options))
+
+
+def check_shapes(inputs: Sequence[TensorType], options: Sequence[str]) -> None:
+    """Raises UsageError for options that are no shapes of the model's.
+
+    What they leave open `profiles_of` tells, with an example that fits the data.
+    """
+    for choice in _choices(options):
+        _parsed(inputs, choice)
+
+
+def _choices(options: Sequence[str]) -> Iterator[list[str]]:
+    """The options of each profile."""
     named: dict[str, list[str]] = {}
     for option in options:
         named.setdefault(option.rpartition("=")[0], []).append(option)
     count = max(map(len, named.values()), default=1)
-    chosen = ([given[number if number < len(given) else 0] for given in named.values()] for number in range(count))
-    return tuple(profile_of(inputs, choice, data_shapes) for choice in chosen)
+    return ([given[number if number < len(given) else 0] for given in named.values()] for number in range(count))
 
 
 def _parsed(inputs: Sequence[TensorType], options: Sequence[str]) -> dict[str, tuple[Sizes, ...]]:

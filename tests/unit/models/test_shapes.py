@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trtfarm.errors import UsageError
-from trtfarm.models.shapes import OptimizationProfile, ShapeRange, profile_of, profiles_of
+from trtfarm.models.shapes import OptimizationProfile, ShapeRange, check_shapes, profile_of, profiles_of
 from trtfarm.models.summary import Dimension, TensorType
 
 
@@ -111,3 +111,14 @@ def test_a_range_admits_what_lies_in_it() -> None:
 def test_plain_data() -> None:
     profile = profile_of(IMAGE, ["x=1:2:3"])
     assert profile.as_dict() == {"x": {"min": [1, 3, 224, 224], "opt": [2, 3, 224, 224], "max": [3, 3, 224, 224]}}
+
+
+@pytest.mark.parametrize("options", [["x=1:2"], ["y=1:2:3"], ["x=8:4:32"], ["x=1", "x=1x1x224x224"]])
+def test_options_are_refused_without_the_data(options: list[str]) -> None:
+    with pytest.raises(UsageError):
+        check_shapes(IMAGE, options)
+
+
+def test_what_options_leave_open_waits_for_the_data() -> None:
+    check_shapes(TEXT, ["mask=1x64"])
+    check_shapes(OPEN_IMAGE, [])
