@@ -17,9 +17,10 @@ _LONGEST_SECONDS = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class Rest:
-    """What is in a hand: jobs that were not begun, the one that runs, and what was done but not committed."""
+    """What is in a hand: jobs that were not begun, and what was done but not committed."""
 
     waiting: tuple[Claim, ...]
+    #: The job that runs, the first time that it is found running.
     running: Claim | None
     done: tuple[Work, ...]
 
@@ -31,6 +32,7 @@ class Hand:
         self._lock = threading.Lock()
         self._waiting = deque(claims)
         self._running: Claim | None = None
+        self._found: Claim | None = None
         self._done: list[Work] = []
         self._born = time.monotonic()
 
@@ -55,7 +57,9 @@ class Hand:
     def take_out(self) -> Rest:
         """Everything; the hand goes on with the job that runs."""
         with self._lock:
-            rest = Rest(waiting=tuple(self._waiting), running=self._running, done=tuple(self._done))
+            running = None if self._running is self._found else self._running
+            rest = Rest(waiting=tuple(self._waiting), running=running, done=tuple(self._done))
+            self._found = self._running
             self._waiting.clear()
             self._done.clear()
             return rest
