@@ -52,6 +52,7 @@ def posed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded]:
     runtime.cudaError_t = CudaError
     runtime.cudaGetErrorString = lambda code: (CudaError.cudaSuccess, f"what {code.name} means".encode())
     runtime.work = lambda code: (code,)
+    runtime.cudaMemGetInfo = lambda: (CudaError.cudaErrorNoDevice,)
     monkeypatch.setitem(sys.modules, "cuda", ModuleType("cuda"))
     monkeypatch.setitem(sys.modules, "cuda.cudart", runtime)
     monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", None)
