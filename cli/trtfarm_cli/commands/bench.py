@@ -42,7 +42,7 @@ def bench(
     """
     from trtfarm.scratch import temporary_folder
     from trtfarm.settings import Settings
-    from trtfarm_worker.engines.inputs import read_inputs
+    from trtfarm_worker.engines.inputs import input_types, inputs_source, read_data
     from trtfarm_worker.engines.profiles import EngineProfiles
     from trtfarm_worker.engines.running import engine_step, toolchain_for
     from trtfarm_worker.toolchains.registry import ToolchainRegistry
@@ -57,9 +57,8 @@ def bench(
         args: dict[str, Any] = {"iterations": iterations, "warm_up": warm_up, "cuda_graph": cuda_graph}
         args |= {"layers": layers, "batch_sizes": sizes, "profile": profile}
         if inputs:
-            data = read_inputs(
-                settings, found.statement, inputs, folder, profiles=profiles, tell=output.say, listener=hear
-            )
+            source, types = inputs_source(found.statement, inputs), input_types(found.statement)
+            data = read_data(settings, source, types, profiles, folder, tell=output.say, listener=hear)
             args["inputs"] = data.input_specs()
         with engine_step(settings, toolchain, found, "trt-bench", args, on_event=hear) as answer:
             result = answer.result

@@ -38,7 +38,7 @@ def run(
     """
     from trtfarm.scratch import temporary_folder
     from trtfarm.settings import Settings
-    from trtfarm_worker.engines.inputs import read_inputs
+    from trtfarm_worker.engines.inputs import input_types, inputs_source, read_data
     from trtfarm_worker.engines.profiles import EngineProfiles
     from trtfarm_worker.engines.running import engine_step, toolchain_for
     from trtfarm_worker.toolchains.registry import ToolchainRegistry
@@ -48,9 +48,12 @@ def run(
     with temporary_folder() as folder, view() as shown:
         hear = listener(shown, "run")
         found = named_engine(settings, engine, folder)
+        source = inputs_source(found.statement, inputs)
+        writable(destination, unlike=source.paths)
         profiles = EngineProfiles.of(found.statement.profiles, found.more_profiles, profile)
         toolchain = toolchain_for(ToolchainRegistry(settings.home).toolchains(), found.statement, found.name)
-        data = read_inputs(settings, found.statement, inputs, folder, profiles=profiles, tell=output.say, listener=hear)
+        types = input_types(found.statement)
+        data = read_data(settings, source, types, profiles, folder, tell=output.say, listener=hear)
         args = {"inputs": data.input_specs(), "batch_size": batch_size, "profile": profile}
         with engine_step(settings, toolchain, found, "trt-run", args, on_event=hear) as answer:
             copy_new(answer.file("outputs"), destination)

@@ -157,6 +157,10 @@ def test_data_that_the_engine_does_not_take_is_told_before_a_gpu_is_asked_for(
     assert "text.npy" in told(4, "text.npy")
     assert "--inputs nowhere.npy" in told(2, "nowhere.npy")
     assert not (folder / "out.npz").exists()
+    np.savez(folder / "good.npz", data=good)
+    for inputs in ("good.npz", "data=good.npz"):
+        error = program.fails(2, "run", engine, "--inputs", inputs, "-o", folder / "good.npz")
+        assert "it is what is read" in error["message"]
 
 
 def test_a_toolchain_that_cannot_load_anything_says_so(

@@ -15,7 +15,7 @@ from trtfarm.digests import digest_of_bytes
 from trtfarm.errors import DataError, ToolchainError, UsageError
 from trtfarm.settings import Settings
 from trtfarm.signing.statement import EngineStatement
-from trtfarm_worker.engines.inputs import input_types, read_inputs
+from trtfarm_worker.engines.inputs import input_types, inputs_source, read_data
 from trtfarm_worker.engines.profiles import EngineProfiles, more_profiles
 from trtfarm_worker.engines.running import toolchain_for
 from trtfarm_worker.toolchains.toolchain import Capabilities, Toolchain, ToolchainKind
@@ -50,9 +50,9 @@ def test_whole_numbers_become_what_the_engine_takes_if_they_fit(tmp_path: Path) 
 
     def read(*tokens: int) -> Any:
         np.save(tmp_path / "tokens.npy", np.array([tokens], np.int64))
-        arguments = [str(tmp_path / "tokens.npy")]
+        source, types = inputs_source(engine, [str(tmp_path / "tokens.npy")]), input_types(engine)
         known = EngineProfiles.of(profiles, ())
-        data = read_inputs(settings, engine, arguments, tmp_path, profiles=known, tell=print, listener=print)
+        data = read_data(settings, source, types, known, tmp_path, tell=print, listener=print)
         return np.load(data.inputs["tokens"].path)
 
     assert read(101, 7592).dtype == np.int32

@@ -21,31 +21,21 @@ from trtfarm_worker.decoding import image_decoder
 from trtfarm_worker.engines.profiles import EngineProfiles
 
 
-def read_inputs(
-    settings: Settings,
-    statement: EngineStatement,
-    arguments: Sequence[str],
-    folder: Path,
-    *,
-    profiles: EngineProfiles,
-    tell: Tell,
-    listener: Listener,
-) -> DataSet:
-    """The data that `--inputs` names, as arrays of the engine's types and shapes. Raises DataError, UsageError.
+def inputs_source(statement: EngineStatement, arguments: Sequence[str]) -> Source:
+    """The data that `--inputs` names, found but not read. Raises DataError, UsageError.
 
     Whole numbers become the engine's type if they fit: TensorRT before 10 takes int32 where the model says int64.
     """
     inputs = input_types(statement)
     found = named(arguments, inputs, option="--inputs")
     whole = {tensor.name: Preprocessing(dtype=tensor.dtype) for tensor in inputs if "int" in tensor.dtype}
-    source = replace(
+    return replace(
         found,
         inputs={
             name: replace(entry, preprocessing=entry.preprocessing or whole.get(name))
             for name, entry in found.inputs.items()
         },
     )
-    return read_data(settings, source, inputs, profiles, folder, tell=tell, listener=listener)
 
 
 def read_data(
