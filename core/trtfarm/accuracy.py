@@ -11,6 +11,8 @@ from trtfarm.errors import GateError, UsageError
 
 #: Samples in a batch where accuracy is measured on the CPU, unless the model's own is fixed.
 BATCH_SIZE = 32
+#: Digits of a percentage after the point, and how many there are at most where limits are tiny.
+_DIGITS, _MOST_DIGITS = 2, 15
 #: The measure of an output, floating-point or integer, that is 1 when nothing is lost.
 _AGREEMENT = ("cosine_mean", "equal_share")
 
@@ -89,9 +91,19 @@ def check_gate(metrics: Mapping[str, Any], max_drop: float, *, precision: str = 
             remedy="look at the verification's metrics, or leave --max-drop out",
         )
     if lost > max_drop:
+        loses, allowed = _told_apart(lost, max_drop)
         raise GateError(
-            f"{word} loses {lost:.2%} against FP32, {max_drop:.2%} was allowed",
+            f"{word} loses {loses} against FP32, {allowed} was allowed",
             cause="the calibrated ranges, or float16, do not suit this model or this data",
             remedy="let --search leave sensitive nodes out of INT8, or name them with --exclude (--keep-fp32 for "
             "float16); try --calibrator auto, or more calibration data",
         )
+
+
+def _told_apart(lost: float, allowed: float) -> tuple[str, str]:
+    """Both shares in percent, with as many digits as tell that more was lost, and the limit as it was written."""
+    for digits in range(_DIGITS, _MOST_DIGITS):
+        limit = round(allowed, digits + 2)
+        if math.isclose(limit, allowed, rel_tol=1e-6) and round(lost, digits + 2) > limit:
+            break
+    return f"{lost:.{digits}%}", f"{allowed:.{digits}%}"

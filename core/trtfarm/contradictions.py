@@ -198,4 +198,4 @@ def _check_gate(request: SubmissionRequest, max_drop: float) -> None:
             remedy="hand it in with --test-data, or leave --max-drop out",
         )
     if not 0 <= max_drop <= 1:
-        raise UsageError(f"an accuracy gate of {max_drop:.2%} is not possible", remedy="use 0 to 100 percent")
+        raise UsageError(f"an accuracy gate of {max_drop * 100:g}% is not possible", remedy="use 0 to 100 percent")

@@ -50,6 +50,23 @@ def test_a_gate_says_what_was_lost_and_what_was_allowed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("cosine", "allowed", "told"),
+    [
+        (0.9, 5e-5, "loses 10.000% against FP32, 0.005% was"),
+        (0.9, 0.015, "loses 10.00% against FP32, 1.50% was"),
+        (1 - 4e-6, 0, "loses 0.0004% against FP32, 0.0000% was"),
+        (1 - 1.04e-3, 1e-3, "loses 0.104% against FP32, 0.100% was"),
+    ],
+)
+def test_small_limits_and_losses_are_told_with_the_digits_that_they_need(
+    cosine: float, allowed: float, told: str
+) -> None:
+    with pytest.raises(GateError) as caught:
+        check_gate(outputs(cosine), allowed)
+    assert told in caught.value.message
+
+
+@pytest.mark.parametrize(
     "metrics",
     [
         outputs(0.9999, math.nan),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from trtfarm.accuracy import drop
-from trtfarm_builder.sensitivity.loss import loss_from
+from trtfarm_builder.sensitivity.loss import loss_from, percent
 
 OUTPUTS = {
     "y": {"cosine_mean": 0.99, "cosine_deviation": 0.02},
@@ -42,3 +44,19 @@ def test_a_loss_is_beyond_doubt_only_on_enough_samples(samples: int, beyond: boo
 
 def test_no_loss_is_within_none() -> None:
     assert loss_from({"y": {"cosine_mean": 1.0 + 1e-16, "cosine_deviation": 0.0}}, None, 4).within(0.0)
+
+
+@pytest.mark.parametrize(
+    ("share", "told"),
+    [
+        (0.0, "0.00%"),
+        (5e-6, "0.0005%"),
+        (0.00012345, "0.0123%"),
+        (0.001, "0.10%"),
+        (0.25, "25.00%"),
+        (1.0, "100.00%"),
+        (math.nan, "nan%"),
+    ],
+)
+def test_small_shares_have_the_digits_that_they_need(share: float, told: str) -> None:
+    assert percent(share) == told

@@ -9,6 +9,8 @@ MEASURES = ("cosine", "top1")
 #: Samples before a loss can be beyond doubt, and how many standard errors away from the limit it then is.
 _ENOUGH = 32
 _CERTAIN = 4
+#: Shares below this are told in percent by figures, not by digits after the point.
+_SMALL = 0.01
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,15 @@ def loss_from(outputs: Mapping[str, Mapping[str, Any]], agreeing: Optional[float
         return Loss(1 - agreeing, _binomial_error(1 - agreeing, samples), losses, samples)
     worst = max(losses, key=lambda name: losses[name])
     return Loss(losses[worst], errors[worst], losses, samples)
+
+
+def percent(share: float) -> str:
+    """With two digits after the point; small ones with as many as show what they are, to three figures: 0.0005%."""
+    if not 0 < share < _SMALL:
+        return "{:.2%}".format(share)
+    digits = 2 - math.floor(math.log10(share * 100))
+    whole, after = "{:.{}f}".format(share * 100, digits).split(".")
+    return "{}.{}%".format(whole, after.rstrip("0").ljust(2, "0"))
 
 
 def _binomial_error(share: float, samples: int) -> float:

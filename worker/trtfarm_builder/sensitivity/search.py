@@ -9,7 +9,7 @@ from trtfarm_builder.failures import AccuracyError, BadRequestError
 from trtfarm_builder.quantization.graph import Edge, label
 from trtfarm_builder.quantization.placement import Plan
 from trtfarm_builder.quantization.quantize import Original, open_original, write_quantized
-from trtfarm_builder.sensitivity.loss import MEASURES, Loss
+from trtfarm_builder.sensitivity.loss import MEASURES, Loss, percent
 from trtfarm_builder.sensitivity.ranking import MOST_TRIALS, Group, leave_first, measure_groups, shares_left
 from trtfarm_builder.sensitivity.selection import fewest
 from trtfarm_builder.sensitivity.switches import with_switches
@@ -142,11 +142,11 @@ class _Search:
 
     def _out_of_reach(self, before: Loss, ordered: Sequence[Group]) -> AccuracyError:
         return AccuracyError(
-            "INT8 loses more than {:.2%} against FP32, whichever of its nodes stay in floating point".format(
-                self._allowed
+            "INT8 loses more than {} against FP32, whichever of its nodes stay in floating point".format(
+                percent(self._allowed)
             ),
-            cause="with all {} nodes quantised it loses {:.2%}, and with only {} it still loses too much".format(
-                sum(len(group.nodes) for group in ordered), before.share, " and ".join(ordered[-1].nodes)
+            cause="with all {} nodes quantised it loses {}, and with only {} it still loses too much".format(
+                sum(len(group.nodes) for group in ordered), percent(before.share), " and ".join(ordered[-1].nodes)
             ),
             remedy="allow a larger loss, try another calibrator, or use fp16",
         )
@@ -158,7 +158,7 @@ def _edges(plan: Plan) -> FrozenSet[Edge]:
 
 def _reasons(groups: Sequence[Group]) -> Dict[str, str]:
     return {
-        name: "the search left it out: by itself it loses {:.3%}".format(group.worst)
+        name: "the search left it out: by itself it loses {}".format(percent(group.worst))
         for group in groups
         for name in group.nodes
     }
