@@ -11,6 +11,7 @@ from fastapi import Depends, Query
 from pydantic import BaseModel, Field
 
 from trtfarm.catalog.window import Position, Window
+from trtfarm.stored_names import FILE_NAME_CHARACTERS
 from trtfarm_api.cursors import cursor_after, position_of
 from trtfarm_api.forms import Moment
 
@@ -19,7 +20,7 @@ LARGEST_LIMIT = 500
 
 Item = TypeVar("Item")
 #: What rows can be searched for; NUL is what PostgreSQL refuses in a text.
-Text = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]+$")]
+Text = Annotated[str | None, Query(max_length=FILE_NAME_CHARACTERS, pattern=r"^[^\x00]+$")]
 
 
 class Page(BaseModel, Generic[Item]):

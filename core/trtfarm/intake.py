@@ -22,12 +22,10 @@ from trtfarm.ids import new_id
 from trtfarm.models.model import Model
 from trtfarm.origins import TableOrigin
 from trtfarm.projects import DEFAULT_PROJECT
+from trtfarm.stored_names import as_stored
 
 if TYPE_CHECKING:
     from trtfarm.tables.table import CalibrationTable
-
-#: Characters of a name that are kept.
-_NAME = 200
 
 
 def model_stored(farm: Farm, model: Model) -> bool:
@@ -48,7 +46,7 @@ def add_model(farm: Farm, model: Model, copy: Sequence[Path] = (), project: str 
     """
     known, complete = _stored_model(farm, model)
     if known and complete:
-        _name_too(farm, known, model.name[:_NAME])
+        _name_too(farm, known, as_stored(model.name))
         give(farm.database, project, known.id)
         return known.id
     model_id = known.id if known else new_id("mod")
@@ -63,7 +61,7 @@ def add_model(farm: Farm, model: Model, copy: Sequence[Path] = (), project: str 
             ModelRow,
             unique="digest",
             id=model_id,
-            name=model.name[:_NAME],
+            name=as_stored(model.name),
             blob=blobs[0].digest,
             weights_blob=weights,
             size=sum(blob.size for blob in blobs),
@@ -71,7 +69,7 @@ def add_model(farm: Farm, model: Model, copy: Sequence[Path] = (), project: str 
         )
         # Another release may have written its copy of an equal model otherwise; what is stored now is this one.
         row.blob, row.weights_blob = blobs[0].digest, weights
-    _name_too(farm, row, model.name[:_NAME])
+    _name_too(farm, row, as_stored(model.name))
     give(farm.database, project, row.id)
     return row.id
 
@@ -124,7 +122,7 @@ def add_dataset(farm: Farm, dataset: DataSet, project: str = DEFAULT_PROJECT) ->
             DatasetRow,
             unique="digest",
             id=dataset_id,
-            name=Path(dataset.source).name[:_NAME],
+            name=as_stored(Path(dataset.source).name),
             digest=dataset.digest,
             source=dataset.source,
             samples=dataset.samples,

@@ -38,7 +38,7 @@ class CatalogContract:
         with database.write() as session:
             session.add_all([model_row(), model_row(id="mod_2", name="100%_mine"), dataset_row()])
             session.flush()
-            session.add(ModelNameRow(model_id="mod_2", name="yours"))
+            session.add_all(ModelNameRow(model_id="mod_2", name=name) for name in ("yours", "n" * 200))
             session.add(table_row())
             session.flush()
             session.add(table_row(id="tab_2", parent_id="tab_1", tensorrt="10.13.3", origin=TableOrigin.RESTAMPED))
@@ -71,6 +71,8 @@ class CatalogContract:
             ({"model": "len"}, []),
             ({"model": "100%_mine"}, ["eng_b2"]),
             ({"model": "yours"}, ["eng_b2"]),
+            ({"model": "n" * 250}, ["eng_b2"]),
+            ({"model": "n" * 199}, []),
             ({"model": "%"}, []),
             ({"model": digest_of_json(["100%_mine", "digest"])[:15]}, ["eng_b2"]),
             ({"model": digest_of_json(["100%_mine", "digest"])[7:15]}, ["eng_b2"]),

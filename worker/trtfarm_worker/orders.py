@@ -16,6 +16,7 @@ from trtfarm.models.model import Model
 from trtfarm.models.named_nodes import check_named
 from trtfarm.models.shapes import OptimizationProfile, check_shapes, profiles_of
 from trtfarm.planning import SubmissionRequest
+from trtfarm.stored_names import as_stored
 from trtfarm.targets import BuildTarget
 from trtfarm_worker.data_reader import DataReader, Tell
 from trtfarm_worker.goods import Goods, goods_of
@@ -53,7 +54,7 @@ def take(
     """
     check_options(order)
     model = Model.read(order.model)
-    if (name := stock.known_as(model)) not in (None, model.name):
+    if (name := stock.known_as(model)) not in (None, as_stored(model.name)):
         tell(f"{order.model} is the model that the farm lists as {name}; it is found by both names")
     order = as_handed_in(order, model, tell)
     elsewhere = stock.toolchains()

@@ -13,6 +13,7 @@ from trtfarm.catalog.entries import ModelEntry
 from trtfarm.catalog.holdings import find_models
 from trtfarm.catalog.lookup import find_one
 from trtfarm.database.schema import ModelRow
+from trtfarm.stored_names import FILE_NAME_CHARACTERS
 from trtfarm_api.access import FarmHere, Reader, Submitter
 from trtfarm_api.auditing import note
 from trtfarm_api.blob_access import check_blobs
@@ -38,7 +39,7 @@ class NewModel(BaseModel):
     """A model whose blobs were uploaded; `weights` are those that it names beside itself, by where it says they are."""
 
     _writable = writable
-    name: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f/]+$")]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=FILE_NAME_CHARACTERS, pattern=r"^[^\x00-\x1f/]+$")]
     blob: DigestText
     weights: Annotated[dict[str, DigestText], Field(max_length=_MOST_FILES)] = {}
 

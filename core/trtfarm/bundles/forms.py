@@ -30,13 +30,14 @@ from trtfarm.bundles.checks import (
 from trtfarm.calibrators import Calibrator
 from trtfarm.origins import TableOrigin
 from trtfarm.precisions import PRECISIONS
+from trtfarm.stored_names import STORED_CHARACTERS
 
 Form = Mapping[str, Check]
 
 #: Letters for what it is, and what tells it from others of its kind.
 _ID = matching(r"[a-z][0-9a-z]{2}_[0-9a-z]{1,36}")
 #: Becomes part of a file's name where an engine is pulled.
-_NAME = both(word(200), lambda name: "/" not in name)
+_NAME = both(word(STORED_CHARACTERS), lambda name: "/" not in name)
 _LONG = text(100_000)
 _DIGEST, _DIGESTS = is_digest_text, maybe(is_digest_text)
 _DIMENSION = either(count(LARGEST_SIZE), word(200))

@@ -11,6 +11,7 @@ from trtfarm.accuracy import ANY_ACCURACY, AccuracyFilter
 from trtfarm.catalog.measured import measured_tables
 from trtfarm.compute_capability import ComputeCapability
 from trtfarm.database.artifacts import ModelNameRow, ModelRow, TableRow
+from trtfarm.stored_names import as_stored
 from trtfarm.versions import TensorRTVersion
 
 _DIGEST = "sha256:"
@@ -65,9 +66,10 @@ def table_conditions(wanted: Filter) -> list[ColumnElement[bool]]:
 
 def named_so(word: str) -> list[ColumnElement[bool]]:
     """What a model fits at least one of if a person calls it so: a name, or the start of its digest or id."""
-    named = select(ModelNameRow.model_id).where(ModelNameRow.name == word)
+    name = as_stored(word)
+    named = select(ModelNameRow.model_id).where(ModelNameRow.name == name)
     return [
-        ModelRow.name == word,
+        ModelRow.name == name,
         ModelRow.id.in_(named),
         starts_so(ModelRow.digest, word),
         ModelRow.id.startswith(word, autoescape=True),

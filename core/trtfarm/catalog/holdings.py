@@ -10,6 +10,7 @@ from trtfarm.catalog.filters import starts_so
 from trtfarm.catalog.visibility import visible
 from trtfarm.catalog.window import EVERYTHING, Window
 from trtfarm.database.artifacts import DatasetRow, ModelNameRow, ModelRow
+from trtfarm.stored_names import as_stored
 
 
 def find_models(
@@ -24,8 +25,9 @@ def find_models(
     """Models that came under this name, or whose digest starts so."""
     conditions = _of_digest(ModelRow, digest) + visible(ModelRow, project)
     if name is not None:
-        named = select(ModelNameRow.model_id).where(ModelNameRow.name == name)
-        conditions.append(or_(ModelRow.name == name, ModelRow.id.in_(named)))
+        stored = as_stored(name)
+        named = select(ModelNameRow.model_id).where(ModelNameRow.name == stored)
+        conditions.append(or_(ModelRow.name == stored, ModelRow.id.in_(named)))
     statement = within.newest_first(select(ModelRow).where(*conditions), ModelRow, limit=limit)
     return [ModelEntry.of(row) for row in session.scalars(statement)]
 
@@ -42,7 +44,7 @@ def find_datasets(
     """Data sets of this name, or whose digest starts so."""
     conditions = _of_digest(DatasetRow, digest) + visible(DatasetRow, project)
     if name is not None:
-        conditions.append(DatasetRow.name == name)
+        conditions.append(DatasetRow.name == as_stored(name))
     statement = within.newest_first(select(DatasetRow).where(*conditions), DatasetRow, limit=limit)
     return [DataSetEntry.of(row) for row in session.scalars(statement)]
 

@@ -15,6 +15,7 @@ from trtfarm.accuracy import measures
 from trtfarm.database.base import Base, Count, Created, DigestText, JsonList, JsonObject, RowId
 from trtfarm.database.columns import Digest, Id, one_of
 from trtfarm.origins import TableOrigin
+from trtfarm.stored_names import STORED_CHARACTERS
 
 
 class ModelRow(Base):
@@ -25,7 +26,7 @@ class ModelRow(Base):
 
     id: Mapped[RowId]
     #: That of the file it first came in.
-    name: Mapped[str] = mapped_column(String(200), index=True)
+    name: Mapped[str] = mapped_column(String(STORED_CHARACTERS), index=True)
     digest: Mapped[str] = mapped_column(Digest, unique=True)
     graph_digest: Mapped[DigestText]
     weights_digest: Mapped[DigestText]
@@ -47,7 +48,7 @@ class ModelNameRow(Base):
     __tablename__ = "model_names"
 
     model_id: Mapped[str] = mapped_column(Id, ForeignKey("models.id"), primary_key=True)
-    name: Mapped[str] = mapped_column(String(200), primary_key=True, index=True)
+    name: Mapped[str] = mapped_column(String(STORED_CHARACTERS), primary_key=True, index=True)
     created: Mapped[Created]
 
 
@@ -58,7 +59,7 @@ class DatasetRow(Base):
     __table_args__ = (Index("ix_datasets_created_id", "created", "id"),)
 
     id: Mapped[RowId]
-    name: Mapped[str] = mapped_column(String(200))
+    name: Mapped[str] = mapped_column(String(STORED_CHARACTERS))
     digest: Mapped[str] = mapped_column(Digest, unique=True)
     #: Where the samples came from, as the user named it.
     source: Mapped[str | None]

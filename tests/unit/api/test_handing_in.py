@@ -51,6 +51,13 @@ def test_a_model_is_read_by_the_server(client: TestClient, farm: Farm, lenet: st
     assert list((farm.settings.home / "scratch").iterdir()) == []
 
 
+def test_a_model_is_found_by_a_name_too_long_to_be_kept(client: TestClient, farm: Farm) -> None:
+    name = "n" * 250
+    added = client.post("/v1/models", json={"name": name, "blob": blob(farm, LENET)}).json()
+    assert added["name"] == "n" * 200
+    assert [model["id"] for model in client.get("/v1/models", params={"name": name}).json()["items"]] == [added["id"]]
+
+
 @pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x07" * 50])
 def test_what_is_no_model_is_refused_without_naming_files_here(client: TestClient, farm: Farm, content: bytes) -> None:
     found = problem(client.post("/v1/models", json={"name": "odd", "blob": blob(farm, content)}), 422, "bad_model")

@@ -18,6 +18,7 @@ from trtfarm.origins import TableOrigin
 from trtfarm.recognition import PlainFiles, StoredData, recognised_by
 from trtfarm.scratch import temporary_folder
 from trtfarm.settings import Settings
+from trtfarm.stored_names import as_stored
 from trtfarm.workers import Worker, WorkerState
 from trtfarm_cli.progress import View
 from trtfarm_client import Client, Transferred
@@ -78,7 +79,7 @@ class RemoteStock:
 
     def add_model(self, model: Model, copy: Sequence[Path]) -> str:
         known = self._model(model.digest)
-        if known and known.whole and known.name == model.name:
+        if known and known.whole and known.name == as_stored(model.name):
             return known.id
         with temporary_folder() as folder:
             files = copy or model.copy_to(folder)
