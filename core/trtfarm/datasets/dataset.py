@@ -12,12 +12,16 @@ from trtfarm.digests import digest_of_json
 
 @dataclass(frozen=True, kw_only=True)
 class Array:
-    """A `.npy` file in canonical form (C order, little-endian, samples first); `digest` is that of the file's bytes."""
+    """A `.npy` file in canonical form (C order, little-endian, samples first); `digest` is that of the file's bytes.
+
+    `constant` is the value that all elements have; None where they differ, where there is one, or nobody looked.
+    """
 
     path: Path
     dtype: str
     shape: tuple[int, ...]
     digest: str
+    constant: float | None = None
 
     @property
     def samples(self) -> int:

@@ -98,6 +98,21 @@ def check_batches(data: DataSet, inputs: Sequence[TensorType], batch_size: int) 
     return (f"the last {rest} of {data.samples} samples are less than a batch of {batch_size}",) if rest else ()
 
 
+def constant_inputs(arrays: Mapping[str, Array]) -> tuple[str, ...]:
+    """Notices on inputs whose data are one value throughout.
+
+    Masks and kinds of tokens may well be, so whole numbers only count where no input has anything else.
+    """
+    constant = {name: array.constant for name, array in arrays.items() if array.constant is not None}
+    all_of_them = len(constant) == len(arrays)
+    return tuple(
+        f"warning: every value of the input {name} is {value:g}, and INT8 ranges and accuracy measured on that say "
+        "nothing of real data; see how it was loaded and preprocessed, and hand in real samples"
+        for name, value in constant.items()
+        if all_of_them or "float" in arrays[name].dtype
+    )
+
+
 def check_profile(data: DataSet, profile: OptimizationProfile) -> None:
     """Raises DataError when the samples have a size that the engine would not take; batches may be of any size."""
     for name, array in data.inputs.items():

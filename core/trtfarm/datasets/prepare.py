@@ -13,7 +13,7 @@ from trtfarm.datasets import npy
 from trtfarm.datasets.dataset import Array, DataSet
 from trtfarm.datasets.filenames import LABELS_FILE, file_name_of
 from trtfarm.datasets.files import DataFile
-from trtfarm.datasets.fit import check_batch_axes, check_counts, check_shape, check_symbols
+from trtfarm.datasets.fit import check_batch_axes, check_counts, check_shape, check_symbols, constant_inputs
 from trtfarm.datasets.images import DecodeImages, decode_request, images_of
 from trtfarm.datasets.kinds import SourceKind
 from trtfarm.datasets.openers import OPENERS
@@ -62,7 +62,7 @@ def prepare(
             if (steps := (entry.preprocessing or Preprocessing()).as_dict())
         },
         source=str(source),
-        notices=source.notices,
+        notices=(*source.notices, *constant_inputs(arrays)),
     )
 
 

@@ -33,7 +33,7 @@ def _array(
     stream: ArrayStream, dtype: np.dtype[Any], convert: Convert, path: Path, keep: Callable[[memoryview], object]
 ) -> Array:
     total = hashlib.sha256(canonical_header(dtype, stream.shape))
-    done = 0
+    done, spread = 0, _Spread()
     for chunk in stream.chunks():
         try:
             values = convert(chunk)
@@ -45,6 +45,27 @@ def _array(
             ) from None
         data = np.ascontiguousarray(values, dtype.newbyteorder("<")).data.cast("B")
         total.update(data)
+        spread.add(values)
         keep(data)
         done += len(chunk)
-    return Array(path=path, dtype=dtype.name, shape=stream.shape, digest=f"sha256:{total.hexdigest()}")
+    digest = f"sha256:{total.hexdigest()}"
+    return Array(path=path, dtype=dtype.name, shape=stream.shape, digest=digest, constant=spread.constant)
+
+
+class _Spread:
+    """Whether all values are one; once they are not, nothing more is compared."""
+
+    def __init__(self) -> None:
+        self._first: float | None = None
+        self._count = 0
+        self._differs = False
+
+    def add(self, values: Samples) -> None:
+        if self._first is None:
+            self._first = values.flat[0].item()
+        self._count += values.size
+        self._differs = self._differs or bool((values != self._first).any())
+
+    @property
+    def constant(self) -> float | None:
+        return None if self._differs or self._count == 1 else self._first

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.unit.datasets.samples import Array, array, npy, prepared, refusal, tensor
+from trtfarm.datasets.fit import constant_inputs
 from trtfarm.datasets.preprocessing import Preprocessing
 from trtfarm.models.summary import TensorType
 
@@ -109,3 +111,30 @@ def test_shapes_that_the_model_does_not_fix(tmp_path: Path) -> None:
     assert prepared(path, TensorType(name="x", dtype="float32", dims=None)).samples == 3
     assert prepared(path, tensor(dims=(None, None))).samples == 3
     assert prepared(path, tensor(dims=(1, "length"))).samples == 3
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "told"),
+    [
+        (np.zeros((3, 4)), "float32", "every value of the input x is 0,"),
+        (np.full((3, 4), 0.1), "float32", "every value of the input x is 0.1,"),
+        (np.full((3, 4), 101), "int64", "every value of the input x is 101,"),
+        (np.arange(12).reshape(3, 4) // 11, "float32", None),
+    ],
+)
+@pytest.mark.parametrize("copy", [True, False])
+def test_data_of_one_value_are_told(tmp_path: Path, values: Array, dtype: str, told: str | None, *, copy: bool) -> None:
+    data = prepared(npy(tmp_path / "x.npy", values.astype(dtype)), tensor(dtype=dtype), copy=copy)
+    assert len(data.notices) == (told is not None)
+    assert told is None or told in data.notices[0]
+
+
+def test_one_value_alone_and_masks_beside_other_inputs_are_not_told(tmp_path: Path) -> None:
+    assert prepared(npy(tmp_path / "x.npy", array(1, 1)), tensor(dims=("N", 1))).notices == ()
+    ids = prepared(npy(tmp_path / "x.npy", array(3, 4))).inputs["x"]
+    ones = npy(tmp_path / "x.npy", np.ones((3, 4), np.int64))
+    mask = prepared(ones, tensor(dtype="int64")).inputs["x"]
+    assert mask.constant == 1
+    assert constant_inputs({"ids": ids, "mask": mask}) == ()
+    (told,) = constant_inputs({"ids": ids, "mask": replace(mask, dtype="float32")})
+    assert "the input mask is 1," in told
