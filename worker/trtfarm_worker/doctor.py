@@ -16,6 +16,7 @@ from uv import find_uv_bin
 
 from trtfarm.errors import TrtfarmError
 from trtfarm.workers import Worker, WorkerState
+from trtfarm_worker.elsewhere import toolchains_of
 from trtfarm_worker.gpus.gpu import GpuStatus
 from trtfarm_worker.gpus.keeper import GpuKeeper, keeper_of_host
 from trtfarm_worker.toolchains.toolchain import Toolchain, ToolchainKind
@@ -56,12 +57,15 @@ def examine(
     services: Mapping[str, Callable[[], str]],
     gpus: Callable[[], GpuKeeper] = keeper_of_host,
     workers: Callable[[], Sequence[Worker]] = tuple,
+    builds_here: bool = True,
 ) -> list[Check]:
     """All checks of this host, without changing it; and what workers say of themselves, here and elsewhere.
 
     `toolchains` and `workers` list them, `gpus` finds them; `keys` and the `services` by their names describe what they
-    found. Their TrtfarmErrors become failed checks; without a `broker`, jobs only begin a few seconds later.
+    found. Their TrtfarmErrors become failed checks; without a `broker`, jobs only begin a few seconds later. Unless
+    the farm `builds_here`, it is its workers' toolchains that build.
     """
+    known = _known(workers)
     return [
         python_check(sys.version_info[:2]),
         supervision_check(),
@@ -70,13 +74,13 @@ def examine(
         uv_check(),
         driver_check(_DRIVER),
         *gpu_checks(gpus(), driver=_DRIVER.exists()),
-        *_toolchain_checks(toolchains),
+        *_toolchain_checks(toolchains, known, builds_here=builds_here),
         asked_check("keys", keys),
         *(
             asked_check(name, describe, failed=CheckState.WARN if name == _DISPENSABLE else CheckState.FAIL)
             for name, describe in services.items()
         ),
-        *_worker_checks(workers),
+        *worker_checks(known or ()),
     ]
 
 
@@ -175,21 +179,40 @@ def worker_checks(workers: Iterable[Worker]) -> list[Check]:
     return checks
 
 
-def _worker_checks(workers: Callable[[], Sequence[Worker]]) -> list[Check]:
+def _known(workers: Callable[[], Sequence[Worker]]) -> Sequence[Worker] | None:
+    """The farm's workers; None where they cannot be asked for."""
     try:
-        return worker_checks(workers())
+        return workers()
     except TrtfarmError:
-        return []  # the check of the database tells
+        return None  # the check of the database or the server tells
 
 
-def toolchain_checks(toolchains: Iterable[Toolchain]) -> list[Check]:
-    """One check for each toolchain, and one for there being any that builds."""
+def toolchain_checks(
+    toolchains: Iterable[Toolchain], workers: Sequence[Worker] | None = (), *, builds_here: bool = True
+) -> list[Check]:
+    """One check for each toolchain, and one for there being any that builds: here, or else on one of the workers."""
     found = list(toolchains)
     checks = [_toolchain_check(toolchain) for toolchain in found]
-    if not any(toolchain.capabilities.precisions and toolchain.broken is None for toolchain in found):
-        remedy = "trtfarm toolchain install tensorrt-rtx"
-        checks.append(Check(name="toolchains", state=CheckState.WARN, detail="none here builds engines", remedy=remedy))
-    return checks
+    if builds_here and any(toolchain.capabilities.precisions and toolchain.broken is None for toolchain in found):
+        return checks
+    if workers is None and not builds_here:
+        return checks
+    return [
+        *checks,
+        _builders_check(toolchains_of(worker for worker in workers or () if worker.ready), builds_here=builds_here),
+    ]
+
+
+def _builders_check(elsewhere: Sequence[Toolchain], *, builds_here: bool) -> Check:
+    name = "toolchains"
+    if elsewhere:
+        known = sorted({f"{toolchain.kind} {toolchain.version}" for toolchain in elsewhere})
+        return Check(name=name, state=CheckState.OK, detail=f"the farm's workers build with {', '.join(known)}")
+    remedy = "trtfarm toolchain install tensorrt-rtx"
+    if builds_here:
+        return Check(name=name, state=CheckState.WARN, detail="none here builds engines", remedy=remedy)
+    detail = "no worker of the farm that is up builds engines"
+    return Check(name=name, state=CheckState.WARN, detail=detail, remedy=f"on the host of one: {remedy}")
 
 
 def _toolchain_check(toolchain: Toolchain) -> Check:
@@ -205,9 +228,11 @@ def _toolchain_check(toolchain: Toolchain) -> Check:
     return Check(name=name, state=CheckState.OK, detail=f"{software} {toolchain.version}")
 
 
-def _toolchain_checks(toolchains: Callable[[], Sequence[Toolchain]]) -> list[Check]:
+def _toolchain_checks(
+    toolchains: Callable[[], Sequence[Toolchain]], workers: Sequence[Worker] | None, *, builds_here: bool
+) -> list[Check]:
     try:
-        return toolchain_checks(toolchains())
+        return toolchain_checks(toolchains(), workers, builds_here=builds_here)
     except TrtfarmError as error:
         return [_failed("toolchains", error)]
 

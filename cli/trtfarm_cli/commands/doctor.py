@@ -49,6 +49,7 @@ def doctor(*, json: Json = False) -> None:
         services={"server": lambda: _server(profile)} if profile else _services(settings),
         gpus=lambda: keeper_of_host(settings.gpu_memory_bytes),
         workers=lambda: _workers(settings, profile),
+        builds_here=profile is None,
     )
     if json:
         output.emit_json([asdict(check) for check in checks])

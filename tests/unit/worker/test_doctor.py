@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from tests.posers import H200, posed_gpus
+from trtfarm.compute_capability import ComputeCapability
 from trtfarm.errors import SignatureError, StorageError, ToolchainError, UnreachableError
+from trtfarm.routing import capability
+from trtfarm.workers import Worker, WorkerState
 from trtfarm_worker.doctor import (
     CheckState,
     disk_check,
@@ -104,6 +108,44 @@ def test_toolchains_that_work_lack_something_or_are_broken() -> None:
         (CheckState.WARN, "no int8: an error"),
         (CheckState.WARN, "it is"),
     ]
+
+
+def worker_with(*toolchains: Toolchain, state: WorkerState = WorkerState.READY) -> Worker:
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    return Worker(
+        id="wrk_1",
+        host="there",
+        pid=1,
+        state=state,
+        alive=True,
+        slots=1,
+        capabilities=(capability("tensorrt-rtx", "1.7.1.116", "sm_86"),),
+        toolchains=tuple(toolchain.as_dict() for toolchain in toolchains),
+        gpus=(),
+        started=moment,
+        lease_until=moment,
+    )
+
+
+def test_the_workers_of_a_farm_build_where_this_host_does_not() -> None:
+    can = Capabilities(precisions=("int8",), compute_capabilities=(ComputeCapability.parse("sm_86"),))
+    builder, reference = worker_with(replace(_RTX, capabilities=can)), worker_with(reference_toolchain())
+
+    def told(toolchain: Toolchain, workers: list[Worker] | None, *, builds_here: bool) -> tuple[CheckState, str] | None:
+        checks = {check.name: check for check in toolchain_checks([toolchain], workers, builds_here=builds_here)}
+        check = checks.get("toolchains")
+        return (check.state, check.detail) if check else None
+
+    there = (CheckState.OK, "the farm's workers build with tensorrt-rtx 1.7.1.116")
+    nowhere = (CheckState.WARN, "no worker of the farm that is up builds engines")
+    assert told(reference_toolchain(), [reference, builder], builds_here=False) == there
+    assert told(reference_toolchain(), [reference, builder], builds_here=True) == there
+    assert told(_RTX, [reference], builds_here=True) is None
+    # What a client of a server has is of no use to the server.
+    assert told(_RTX, [reference], builds_here=False) == nowhere
+    assert told(_RTX, [replace(builder, state=WorkerState.PAUSED)], builds_here=False) == nowhere
+    assert told(_RTX, None, builds_here=False) is None
+    assert told(reference_toolchain(), None, builds_here=True) == (CheckState.WARN, "none here builds engines")
 
 
 @pytest.mark.parametrize(
