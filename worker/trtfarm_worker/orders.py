@@ -12,6 +12,7 @@ from trtfarm.build_options import MORE_PROFILES
 from trtfarm.datasets.dataset import DataSet
 from trtfarm.datasets.fit import check_profile
 from trtfarm.errors import ToolchainError, UsageError
+from trtfarm.models.interface import check_interface
 from trtfarm.models.model import Model
 from trtfarm.models.named_nodes import check_named
 from trtfarm.models.shapes import OptimizationProfile, check_shapes, profiles_of
@@ -60,6 +61,7 @@ def take(
     elsewhere = stock.toolchains()
     targets, in_float16 = _targets(stock, order, (toolchains, elsewhere), model, tell)
     check_for_targets(order, targets)
+    check_interface((one.name for one in model.summary.inputs), (one.name for one in model.summary.outputs))
     check_named(model.summary, order.exclude_nodes, order.exclude_op_types)
     check_named(model.summary, order.float32_nodes, order.float32_op_types)
     check_shapes(model.summary.inputs, order.shapes)  # before data are read, which may take long

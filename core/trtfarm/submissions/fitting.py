@@ -15,6 +15,7 @@ from trtfarm.database.schema import DatasetRow, ModelRow, TableRow
 from trtfarm.datasets.dataset import Array, DataSet
 from trtfarm.datasets.fit import check_batches, check_profile, check_shape, check_symbols
 from trtfarm.errors import DataError, UsageError
+from trtfarm.models.interface import check_interface
 from trtfarm.models.shapes import OptimizationProfile
 from trtfarm.models.summary import TensorType
 from trtfarm.planning import SubmissionRequest
@@ -45,12 +46,14 @@ def data_of(dataset: DatasetRow) -> DataSet:
 
 
 def check_fit(session: Session, request: SubmissionRequest, profile: OptimizationProfile) -> None:
-    """Raises DataError, UsageError, TableError for parts that do not go together, NotFoundError for rows that are gone.
+    """Raises DataError, UsageError, TableError for parts that do not go together, ModelError for a model that no
+    TensorRT takes, NotFoundError for rows that are gone.
 
     `profile` is what the request's `profiles` were made of.
     """
     model = row(session, ModelRow, request.model_id)
     inputs = tensor_types(model)
+    check_interface((one["name"] for one in model.inputs), (one["name"] for one in model.outputs))
     for dataset_id in (request.dataset_id, request.test_dataset_id):
         if dataset_id is not None:
             data = data_of(row(session, DatasetRow, dataset_id))

@@ -15,6 +15,7 @@ from tests.contracts.rows import engine_row
 from tests.unit.api.conftest import ClientOf, served
 from tests.unit.api.problems import problem
 from tests.unit.api.test_handing_in import blob
+from tests.unit.models.samples import linear_model, saved
 from tests.unit.test_build_options import EVERY
 from trtfarm.blobs.location import store_at
 from trtfarm.build_options import options_of
@@ -24,6 +25,7 @@ from trtfarm.database.clock import from_now
 from trtfarm.database.migrate import prepare
 from trtfarm.database.schema import AuditRow, WorkerRow
 from trtfarm.database.session import open_database
+from trtfarm.errors import ModelError
 from trtfarm.farm import Farm
 from trtfarm.intake import add_model
 from trtfarm.jobs.queries import list_jobs
@@ -192,6 +194,20 @@ def test_what_does_not_fit_is_told_before_anything_is_made(
         assert problem(client.post(path, json={**asked, **more}), status, code)["remedy"]
     assert client.get("/v1/submissions").json()["items"] == []
     assert client.get("/v1/jobs").json()["items"] == []
+
+
+def test_an_input_that_is_an_output_is_told_before_anything_is_made(
+    client: TestClient, asked: dict[str, Any], farm: Farm, tmp_path: Path
+) -> None:
+    model = linear_model()
+    model.graph.output.append(model.graph.input[0])
+    path = saved(model, tmp_path / "given_back.onnx")
+    model_id = client.post("/v1/models", json={"name": "given_back", "blob": blob(farm, path)}).json()["id"]
+    told = problem(client.post("/v1/submissions", json={**asked, "model": model_id}), 422, "bad_model")
+    assert "'x' is an input of the model and an output as well" in told["message"]
+    with pytest.raises(ModelError, match="'x' is an input") as caught:
+        keys_on_this_machine(tmp_path / "here", Order(model=path, targets=[ComputeCapability(8, 9)]))
+    assert "Identity" in str(caught.value.remedy)
 
 
 def test_a_plan_tells_who_could_do_it_and_jobs_go_nowhere_else(
