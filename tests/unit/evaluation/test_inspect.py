@@ -13,6 +13,7 @@ from onnx import helper
 from tests.unit.onnx_models import make_model, node, silent_channel, weights
 from trtfarm_builder.evaluation import inspect
 from trtfarm_builder.failures import BadModelError
+from trtfarm_builder.sessions import open_session
 
 Inspect = Callable[[onnx.ModelProto | bytes], dict[str, Any]]
 
@@ -100,6 +101,55 @@ def test_what_is_wrong_is_named(inspected: Inspect, model: onnx.ModelProto, word
 def test_what_is_no_model_is_refused(inspected: Inspect, content: bytes) -> None:
     with pytest.raises(BadModelError):
         inspected(content)
+
+
+def named(*names: str) -> list[onnx.NodeProto]:
+    tensors = ["a", *(f"t{number}" for number in range(1, len(names))), "inner"]
+    return [
+        helper.make_node("Relu", [read], [made], name=name)
+        for name, read, made in zip(names, tensors, tensors[1:], strict=False)
+    ]
+
+
+def in_graph(*names: str) -> onnx.ModelProto:
+    return with_change(lambda model: model.graph.node.extend(named(*names)))
+
+
+def in_subgraph(*names: str) -> onnx.ModelProto:
+    body, other = (
+        helper.make_graph(nodes, "body", [], [helper.make_tensor_value_info("inner", onnx.TensorProto.FLOAT, None)])
+        for nodes in (named(*names), named("other"))
+    )
+    yes = helper.make_tensor("yes", onnx.TensorProto.BOOL, [], [True])
+    branch = helper.make_node("If", ["yes"], ["z"], name="branch", then_branch=body, else_branch=other)
+    model = simple()
+    model.graph.initializer.append(yes)
+    model.graph.node.append(branch)
+    return model
+
+
+def in_function(*names: str) -> onnx.ModelProto:
+    model = with_change(lambda model: rename(model, "Swoosh", "acme"))
+    opsets = [helper.make_opsetid("", 13)]
+    model.functions.append(helper.make_function("acme", "Swoosh", ["a"], ["inner"], named(*names), opsets))
+    return model
+
+
+@pytest.mark.parametrize("within", [in_graph, in_subgraph, in_function])
+def test_nodes_of_one_name_are_told_where_onnx_runtime_refuses_them(
+    inspected: Inspect, within: Callable[..., onnx.ModelProto], tmp_path: Path
+) -> None:
+    shared = within("twin", "twin", "single")
+    with pytest.raises(BadModelError, match="'twin' is the name of 2 nodes") as caught:
+        inspected(shared)
+    assert "node.name = ''" in str(caught.value.remedy)
+    with pytest.raises(BadModelError, match="cannot load the model"):
+        open_session(shared.SerializeToString(), tmp_path)
+    inspected(within("", "", "single"))
+
+
+def test_a_subgraph_may_have_the_names_of_the_graph(inspected: Inspect) -> None:
+    inspected(in_subgraph("a_node", "branch"))
 
 
 def test_unknown_operators_in_subgraphs_are_found(inspected: Inspect) -> None:

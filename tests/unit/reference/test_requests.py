@@ -136,6 +136,13 @@ def test_an_unknown_operator(tmp_path: Path) -> None:
     assert "Frobnicate" in error.value.cause
 
 
+def test_nodes_of_one_name(tmp_path: Path) -> None:
+    twins = [helper.make_node("Relu", ["x"], ["h"], name="twin"), helper.make_node("Relu", ["h"], ["y"], name="twin")]
+    args = request(tmp_path, make_model(twins, {"x": ["N", 4]}, ["y"]), {"x": weights(1, 4, 4)}, "minmax", 2)
+    with pytest.raises(BadModelError, match="'twin' is the name of 2 nodes"):
+        run_calibrate(args)
+
+
 def test_a_file_that_is_no_model(tmp_path: Path, model: onnx.ModelProto) -> None:
     args = request(tmp_path, model, {"x": weights(1, 4, 4)}, "minmax", 2)
     (tmp_path / "model.onnx").write_bytes(b"no model")

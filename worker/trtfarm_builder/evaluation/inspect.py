@@ -9,6 +9,7 @@ import onnxruntime
 
 from trtfarm_builder.channel import Channel
 from trtfarm_builder.failures import BadModelError
+from trtfarm_builder.node_names import check_node_names
 from trtfarm_builder.onnx_files import check_model, parse_model
 from trtfarm_builder.quantization.graph import label, nodes_within
 from trtfarm_builder.quantization.operators import STANDARD_DOMAINS
@@ -30,6 +31,7 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     unknown = _unknown_nodes(model)
     _check_operators(unknown, opset_of(model))
     check_model(path)
+    check_node_names(model)
     session = _load(path, unknown)
     counts = Counter(node.op_type for node in _all_nodes(model.graph))
     channel.log("{} nodes of {} types".format(sum(counts.values()), len(counts)))

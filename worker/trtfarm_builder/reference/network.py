@@ -7,6 +7,7 @@ from typing import Dict, Iterable, Iterator, Optional, Sequence, Set, Tuple
 
 import onnx
 
+from trtfarm_builder.node_names import check_node_names
 from trtfarm_builder.onnx_files import parse_model
 from trtfarm_builder.quantization.present import check_not_quantized
 from trtfarm_builder.reference.products import with_products
@@ -69,6 +70,7 @@ def load_network(path: Path) -> Network:
     """The network of a model file. Raises BadModelError where it is none, has Q/DQ, or ONNX Runtime cannot load it."""
     model = parse_model(path)
     check_not_quantized(model)
+    check_node_names(model)
     opset = max((item.version for item in model.opset_import if item.domain in _STANDARD), default=0)
     nodes = tuple(with_products(model.graph.node, opset))
     declared = {output.name: output for output in model.graph.output}
