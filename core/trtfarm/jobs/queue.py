@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
     ColumnElement,
     ScalarSelect,
     Select,
     String,
+    Table,
     and_,
     case,
     func,
@@ -40,6 +41,8 @@ from trtfarm.workers import WorkerState
 
 #: The very words of the indexes: with the state as a parameter no database could tell that it may use a partial one.
 QUEUED, RUNNING = QUEUED_JOBS, RUNNING_JOBS
+#: The table, not the mapped class: reading rows the session's own way takes half a millisecond of a claim.
+_PROJECTS = cast(Table, ProjectRow.__table__)
 #: A worker asks the same again and again, and putting a statement together takes as long as the database does with it.
 _STATEMENTS = 256
 #: A weight is 1 or more, so that a turn that is older than the newest one by this says nothing about the next.
@@ -164,14 +167,14 @@ def _facts(capabilities: tuple[str, ...], offered: tuple[str, ...], station: Sta
             running.c.here.label("running"),
             running.c.in_all.label("running_in_all"),
             recent.c.turn.label("last_turn"),
-            ProjectRow.weight,
-            ProjectRow.max_running,
+            _PROJECTS.c.weight,
+            _PROJECTS.c.max_running,
             newest.label("newest"),
         )
         .select_from(queues)
         .outerjoin(running, running.c.project == queues.c.project)
         .outerjoin(recent, recent.c.project == queues.c.project)
-        .outerjoin(ProjectRow, ProjectRow.name == queues.c.project)
+        .outerjoin(_PROJECTS, _PROJECTS.c.name == queues.c.project)
         .where(queues.c.project > "")
     )
 
