@@ -51,7 +51,7 @@ _STATEMENTS = 256
 _LONGEST_TURN = 1.0
 #: Waiting jobs, of which a worker takes some tens at once at most.
 _ENOUGH = 1_000
-#: Written out, because PostgreSQL plans for any limit where it is a parameter: a claim among 1,000 took half as long again.
+#: Written out: where it is a parameter PostgreSQL plans for any limit, and a claim among 1,000 took half as long again.
 _ONE: ColumnElement[int] = literal_column("1", Integer)
 #: Within a turn of weight 1 each project takes as many as its weight, and one more.
 _MOST_TURNS = 1_000
