@@ -4,7 +4,7 @@ The farm is all there: submissions in PostgreSQL, hints through Redis, the recon
 claim, write events, store blobs, sign engines and commit them. Its builds are trivial: an engine of a few bytes, made
 without TensorRT, in the worker's own process or after a builder process that answers at once. Celery does the same
 number of tasks that do nothing, with four workers of as many threads on the same Redis. Both are timed from the first
-submission, or message, to the last end.
+submission, or message, to the last end. The processor's time is told by kind of process: it varies less than the rate.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Select, func, select
 
 from benchmarks.peers import celery_worker
+from benchmarks.processor_time import ProcessorTime, postgresql_process, redis_process, told
 from benchmarks.servers import driven, postgresql, redis_server
 from benchmarks.sizes import size
 from benchmarks.trivial_worker import TENSORRT
@@ -57,45 +59,69 @@ _WANTED = 0.5
 _BUILDERS = {"inside": "builds in the worker", "process": "a builder process each"}
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Took:
+    """Seconds until the last job was submitted and until the last one was done, and of a processor, by process."""
+
+    submitted: float
+    done: float
+    used: Mapping[str, float]
+
+
 def run() -> None:
     jobs = size("JOBS", 2_000)
     with redis_server() as broker:
-        bare = jobs / _seconds_of_celery(broker, jobs)
-        print(f"bare Celery, {_WORKERS} workers, {jobs:,} tasks: {bare:.0f} a second", flush=True)
+        celery = _celery(broker, jobs)
+        bare = jobs / celery.done
+        print(
+            f"bare Celery, {_WORKERS} workers, {jobs:,} tasks: {bare:.0f} a second; {told(celery.used, jobs)}",
+            flush=True,
+        )
         with postgresql("results") as database:
-            kept = jobs / _seconds_of_celery(broker, jobs, results=f"db+{driven(database)}")
-        print(f"Celery that keeps results in PostgreSQL: {kept:.0f} a second", flush=True)
+            celery = _celery(broker, jobs, results=database)
+        kept = jobs / celery.done
+        print(f"Celery that keeps results in PostgreSQL: {kept:.0f} a second; {told(celery.used, jobs)}", flush=True)
         for builder, targets, count in (
             ("inside", 1, jobs),
             ("inside", len(_TARGETS), jobs - jobs % len(_TARGETS)),
             ("process", 1, size("JOBS_WITH_PROCESS", 400)),
         ):
-            submitted, done = _seconds_of_farm(broker, builder, count, targets)
-            rate = count / done
+            farm = _farm(broker, builder, count, targets)
+            rate = count / farm.done
             print(
                 f"the farm, {_BUILDERS[builder]}, {count:,} jobs in submissions of {targets}: "
                 f"{rate:.1f} a second, {rate / bare:.2f} of bare "
                 f"Celery's (wanted: {_WANTED} or more), {rate / kept:.2f} of that with results; "
-                f"{_CLIENTS} clients submit {count / submitted:.1f} a second beside the workers",
+                f"{_CLIENTS} clients submit {count / farm.submitted:.1f} a second beside the workers; "
+                f"{told(farm.used, count)}",
                 flush=True,
             )
 
 
-def _seconds_of_celery(broker: str, tasks: int, results: str | None = None) -> float:
-    app = celery_worker.make_app(broker, results)
-    told, telling = os.pipe()
-    arguments = [broker, str(telling), str(_SLOTS), *([results] if results else [])]
+def _celery(broker: str, tasks: int, results: str | None = None) -> _Took:
+    url = f"db+{driven(results)}" if results else None
+    app = celery_worker.make_app(broker, url)
+    reading, telling = os.pipe()
+    arguments = [broker, str(telling), str(_SLOTS), *([url] if url else [])]
     command = [sys.executable, "-m", "benchmarks.peers.celery_worker", *arguments]
-    with _running([command] * _WORKERS, os.environ, pass_fds=[telling]):
+    with _running([command] * _WORKERS, os.environ, pass_fds=[telling]) as workers:
         os.close(telling)
-        _read(told, _WORKERS)
+        _read(reading, _WORKERS)
+        meter = ProcessorTime({"workers": workers, **_servers(broker, results)})
         begun = time.perf_counter()
         for number in range(tasks):
             app.send_task(celery_worker.TASK, args=[number])
-        _read(told, tasks)
-        seconds = time.perf_counter() - begun
-    os.close(told)
-    return seconds
+        submitted = time.perf_counter() - begun
+        _read(reading, tasks)
+        took = _Took(submitted=submitted, done=time.perf_counter() - begun, used=meter.used())
+    os.close(reading)
+    return took
+
+
+def _servers(broker: str, database: str | None) -> dict[str, list[int]]:
+    """This process, which submits, and the servers."""
+    postgresql = {"PostgreSQL": [postgresql_process(database)]} if database else {}
+    return {"clients": [os.getpid()], "Redis": [redis_process(broker)], **postgresql}
 
 
 def _read(descriptor: int, count: int) -> None:
@@ -104,8 +130,8 @@ def _read(descriptor: int, count: int) -> None:
         count -= len(os.read(descriptor, count))
 
 
-def _seconds_of_farm(broker: str, builder: str, jobs: int, targets: int = 1) -> tuple[float, float]:
-    """Until the last job is submitted, so many builds in each submission, and until the last one is done."""
+def _farm(broker: str, builder: str, jobs: int, targets: int) -> _Took:
+    """So many builds in each submission."""
     with postgresql("farm") as database, tempfile.TemporaryDirectory() as home:
         environment = {
             **os.environ,
@@ -117,25 +143,31 @@ def _seconds_of_farm(broker: str, builder: str, jobs: int, targets: int = 1) -> 
         settings = Settings.from_environment(environment)
         ToolchainRegistry(settings.home).put(_toolchain())
         Keyring.of(settings).signer()  # made before the workers want it
-        told, telling = os.pipe()
+        reading, telling = os.pipe()
         worker = [sys.executable, "-m", "benchmarks.trivial_worker", builder, str(telling)]
         reconciler = [sys.executable, "-m", "trtfarm_cli", "reconciler"]
         programs = [*[worker] * _WORKERS, reconciler]
-        with Farm.open(settings) as farm, _running(programs, environment, pass_fds=[telling]):
+        with Farm.open(settings) as farm, _running(programs, environment, pass_fds=[telling]) as (*workers, last):
             os.close(telling)
             model = add_model(farm, Model.read(_MODEL))
-            _read(told, _WORKERS)
-            os.close(told)
-            begun = time.perf_counter()
-            with ThreadPoolExecutor(_CLIENTS) as clients:
-                requests = (_request(model, number, targets) for number in range(jobs // targets))
-                list(clients.map(lambda request: _submit(farm, request), requests))
-            submitted = time.perf_counter() - begun
-            unfinished = select(func.count()).where(SubmissionRow.state == SubmissionState.ACTIVE)
-            _wait(lambda: _count(farm, unfinished) == 0)
-            seconds = time.perf_counter() - begun
-            _check(farm, jobs, jobs // targets)
-            return submitted, seconds
+            _read(reading, _WORKERS)
+            os.close(reading)
+            processes = {"workers": workers, "reconciler": [last], **_servers(broker, database)}
+            return _timed(farm, processes, model, jobs // targets, targets)
+
+
+def _timed(farm: Farm, processes: Mapping[str, Sequence[int]], model: str, submissions: int, targets: int) -> _Took:
+    meter = ProcessorTime(processes)
+    begun = time.perf_counter()
+    with ThreadPoolExecutor(_CLIENTS) as clients:
+        requests = (_request(model, number, targets) for number in range(submissions))
+        list(clients.map(lambda request: _submit(farm, request), requests))
+    submitted = time.perf_counter() - begun
+    unfinished = select(func.count()).where(SubmissionRow.state == SubmissionState.ACTIVE)
+    _wait(lambda: _count(farm, unfinished) == 0)
+    took = _Took(submitted=submitted, done=time.perf_counter() - begun, used=meter.used())
+    _check(farm, submissions * targets, submissions)
+    return took
 
 
 def _submit(farm: Farm, request: SubmissionRequest) -> None:
@@ -190,13 +222,15 @@ def _wait(reached: Callable[[], bool]) -> None:
 @contextmanager
 def _running(
     commands: Sequence[Sequence[str]], environment: Mapping[str, str], *, pass_fds: Sequence[int] = ()
-) -> Iterator[None]:
-    """Programs that run as long as the block does."""
+) -> Iterator[list[int]]:
+    """Programs that run as long as the block does; yields the ids of their processes."""
     with ExitStack() as stack, tempfile.TemporaryFile() as said:
+        processes = []
         for command in commands:
             process = subprocess.Popen(
                 command, cwd=_REPOSITORY, env=environment, pass_fds=pass_fds, stdout=said, stderr=said
             )
             stack.callback(process.wait)
             stack.callback(process.terminate)
-        yield
+            processes.append(process.pid)
+        yield processes
