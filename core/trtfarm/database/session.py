@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from trtfarm.database.failures import storage_error
+from trtfarm.database.storable import storable
 from trtfarm.errors import StorageError, UsageError
 
 #: Seconds that a SQLite writer waits for the one before it; every write here takes milliseconds.
@@ -131,18 +132,7 @@ def _ping_idle(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, _
 
 
 def _write_utf8(_connection: Connection, _cursor: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
-    return statement, _storable(parameters)
-
-
-def _storable(value: Any) -> Any:
-    """Files may have names that are not UTF-8, which all text in a database is: their odd bytes are written out."""
-    if isinstance(value, str):
-        return value if value.isascii() else value.encode(errors="backslashreplace").decode()
-    if isinstance(value, list | tuple):
-        return type(value)(map(_storable, value))
-    if isinstance(value, dict):
-        return {name: _storable(part) for name, part in value.items()}
-    return value
+    return statement, storable(parameters)
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:

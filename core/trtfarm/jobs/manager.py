@@ -18,7 +18,7 @@ from trtfarm.jobs.job import Claim, Ended, Job
 from trtfarm.jobs.rows import JOBS
 from trtfarm.jobs.rules import after_failure
 from trtfarm.jobs.state import RETRYABLE, JobState
-from trtfarm.jobs.wishes import Wish, submit_all
+from trtfarm.jobs.wishes import Granted, Wish, submit_all
 from trtfarm.requirements import ANYWHERE, Requirements
 from trtfarm.routing import NOWHERE, Need, Opening, Station
 
@@ -54,9 +54,10 @@ class JobManager:
         would cost more workers.
         """
         wish = Wish(kind=kind, key=key, request=request, priority=priority, project=project, requires=requires)
-        return self.submit_all(session, [wish])[key]
+        granted = self.submit_all(session, [wish])[key]
+        return rows.by_id(session, granted.job_id), granted.made
 
-    def submit_all(self, session: Session, wishes: Iterable[Wish]) -> dict[str, tuple[Job, bool]]:
+    def submit_all(self, session: Session, wishes: Iterable[Wish]) -> dict[str, Granted]:
         """The same for several, whose keys differ; by key."""
         return submit_all(session, wishes, max_attempts=self._max_attempts)
 

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, select, tuple_
+from sqlalchemy import ColumnElement, false, literal, or_, select, tuple_
+from sqlalchemy import insert as sql_insert
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.dml import ReturningInsert
 
 from trtfarm import routing
+from trtfarm.database.columns import Json
 from trtfarm.database.insert import conflict_insert_in
+from trtfarm.database.kept import Kept
+from trtfarm.database.many import as_parameter, json_text, many
 from trtfarm.database.work import LIVE_JOBS, JobRow
 from trtfarm.ids import new_id
 from trtfarm.jobs import queue, rows
-from trtfarm.jobs.history import STATE_CHANGED, add_all
+from trtfarm.jobs.history import EVENTS, STATE_CHANGED, add_all
 from trtfarm.jobs.job import Job
 from trtfarm.jobs.rows import JOBS
-from trtfarm.jobs.state import JobState
+from trtfarm.jobs.state import LIVE, JobState
 from trtfarm.requirements import ANYWHERE, Requirements
 from trtfarm.routing import Need
 from trtfarm.workers import known_workers
@@ -37,70 +39,101 @@ class Wish:
     requires: Requirements = ANYWHERE
 
 
-def submit_all(session: Session, wishes: Iterable[Wish], *, max_attempts: int) -> dict[str, tuple[Job, bool]]:
-    """The jobs of wishes with different keys, and whether they were made now, by key; see `JobManager.submit`."""
+@dataclass(frozen=True, kw_only=True)
+class Granted:
+    """The job of a wish: made now, or a live one, or one that is quarantined, with the error that it ended with."""
+
+    job_id: str
+    made: bool = False
+    quarantined: bool = False
+    error: dict[str, Any] | None = None
+
+
+def submit_all(session: Session, wishes: Iterable[Wish], *, max_attempts: int) -> dict[str, Granted]:
+    """The jobs of wishes with different keys, by key; see `JobManager.submit`."""
     wanted = {wish.key: wish for wish in wishes}
-    jobs = {job.key: (job, False) for job in _quarantined(session, wanted)}
+    if not wanted:
+        return {}
     # In the order of their keys, new or not: two that want the same ones wait for each other in that order.
-    proposed = [_proposed(wish, max_attempts) for key, wish in sorted(wanted.items()) if key not in jobs]
-    ids = {row["id"] for row in proposed}
-    live = _inserted_or_locked(session, proposed) if proposed else []
-    made = [job for job in live if job.id in ids]
-    add_all(session, [(job.id, job.attempt, [(STATE_CHANGED, {"to": job.state})]) for job in made])
-    jobs |= {job.key: (job, True) for job in made}
-    return jobs | {job.key: (_joined(session, job, wanted[job.key]), False) for job in live if job.id not in ids}
+    ids = {key: new_id("job") for key in sorted(wanted)}
+    proposed = as_parameter(_proposed(wanted[key], job_id, max_attempts) for key, job_id in ids.items())
+    live = {row.key: row.id for row in _INSERT_OR_LOCK(session, proposed=proposed)}
+    made = [job_id for key, job_id in live.items() if job_id == ids[key]]
+    if session.get_bind().dialect.name == "sqlite":
+        add_all(session, [(job_id, 0, [(STATE_CHANGED, _MADE)]) for job_id in made])
+    granted = {key: Granted(job_id=ids[key], made=True) for key, job_id in live.items() if job_id == ids[key]}
+    for job in _others(session, wanted.keys() - granted.keys()):
+        granted[job.key] = _shared(session, job, wanted[job.key])
+    return granted
 
 
-def _inserted_or_locked(session: Session, proposed: list[dict[str, Any]]) -> list[Job]:
-    """For each row it, or the live job that has its key; waits for a writer that is about to commit one."""
-    locking = _locking(session.get_bind().dialect.name)
-    return [Job(**row) for row in session.execute(locking, proposed).mappings()]
+def _insert_or_lock(dialect: str) -> list[Any]:
+    """For each row of `proposed` its key, and its id or that of the live job that has this key, which is locked.
 
-
-@cache
-def _locking(dialect: str) -> ReturningInsert[Any]:
-    insert = conflict_insert_in(dialect, JobRow)
+    Waits for a writer that is about to commit one. Keys whose last job is quarantined are left out.
+    """
+    given = select(many(dialect, "proposed", (JOBS.c[name] for name in _PROPOSED))).cte("given")
+    constant = {"state": literal(JobState.QUEUED.value), "attempt": literal(0), "cancel_requested": false()}
+    new = select(*given.c, *constant.values()).where(~_left_in_quarantine(given.c.key)).order_by(given.c.key)
+    insert = conflict_insert_in(dialect, JobRow).from_select([*_PROPOSED, *constant], new)
     unchanged = {"kind": insert.excluded.kind}
-    locking = insert.on_conflict_do_update(index_elements=["key"], index_where=LIVE_JOBS, set_=unchanged)
-    return locking.returning(JOBS)
+    upsert = insert.on_conflict_do_update(index_elements=["key"], index_where=LIVE_JOBS, set_=unchanged)
+    returned = upsert.returning(JOBS.c.id, JOBS.c.key)
+    if dialect == "sqlite":
+        return [returned]
+    live = returned.cte("live")
+    event = {"attempt": literal(0), "kind": literal(STATE_CHANGED), "data": literal(_MADE, Json)}
+    made = select(live.c.id, *event.values()).join(given, given.c.id == live.c.id)
+    told = sql_insert(EVENTS).from_select(["job_id", *event], made).cte("told")
+    return [select(live.c.id, live.c.key).add_cte(told)]
 
 
-def _quarantined(session: Session, keys: Collection[str]) -> list[Job]:
-    """The jobs of these keys that are quarantined and were not followed by another one."""
-    found = session.execute(_left_in_quarantine(), {"keys": list(keys)}) if keys else None
-    return [Job(**row) for row in found.mappings()] if found else []
+def _left_in_quarantine(key: Any) -> ColumnElement[bool]:
+    """Whether the job of a key is quarantined, and was not followed by another one."""
+    last, newer = JOBS.alias("last"), JOBS.alias("newer")
+    followed = select(newer.c.id).where(newer.c.key == last.c.key, _later(newer, last)).exists()
+    return select(last.c.id).where(last.c.key == key, last.c.state == JobState.QUARANTINED, ~followed).exists()
 
 
-@cache
-def _left_in_quarantine() -> Select[Any]:
-    """Put together once: an alias of the table takes longer to make than the database takes to answer."""
-    newer = JOBS.alias()
-    later = tuple_(newer.c.created, newer.c.id) > tuple_(JOBS.c.created, JOBS.c.id)
-    followed = select(newer.c.id).where(newer.c.key == JOBS.c.key, later).exists()
-    of_keys = JOBS.c.key.in_(bindparam("keys", expanding=True))
-    return select(JOBS).where(of_keys, JOBS.c.state == JobState.QUARANTINED, ~followed)
+def _later(one: Any, other: Any) -> ColumnElement[bool]:
+    return tuple_(one.c.created, one.c.id) > tuple_(other.c.created, other.c.id)
 
 
-def _proposed(wish: Wish, max_attempts: int) -> dict[str, Any]:
+def _others(session: Session, keys: Collection[str]) -> Iterable[Job]:
+    """The jobs of keys that were not made now, locked: of each the live one, or the last one if that is quarantined."""
+    if not keys:
+        return []
+    newer = JOBS.alias("newer")
+    followed = select(newer.c.id).where(newer.c.key == JOBS.c.key, _later(newer, JOBS)).exists()
+    wanted = select(JOBS).where(JOBS.c.key.in_(keys), or_(JOBS.c.state.in_(LIVE), ~followed))
+    # By now the last one may be in any state; live ones come last, and stay.
+    found = session.execute(wanted.order_by(JOBS.c.key, JOBS.c.state.in_(LIVE)).with_for_update())
+    return {row["key"]: Job(**row) for row in found.mappings()}.values()
+
+
+def _shared(session: Session, job: Job, wish: Wish) -> Granted:
+    """A job that is there already, locked, and is wanted once more."""
+    if job.state.live:
+        _join(session, job, wish)
+    return Granted(job_id=job.id, quarantined=job.state is JobState.QUARANTINED, error=job.error)
+
+
+def _proposed(wish: Wish, job_id: str, max_attempts: int) -> dict[str, Any]:
     """The row of a job that is new, if no live one has its key."""
     return {
-        "id": new_id("job"),
+        "id": job_id,
         "kind": wish.kind,
         "key": wish.key,
-        "request": wish.request,
+        "request": json_text(wish.request),
         "priority": wish.priority,
         "project": wish.project,
-        "requires": wish.requires,
+        "requires": wish.requires.word,
         "capability": routing.needed(wish.request),
-        "state": JobState.QUEUED,
-        "attempt": 0,
         "max_attempts": max_attempts,
-        "cancel_requested": False,
     }
 
 
-def _joined(session: Session, job: Job, wish: Wish) -> Job:
-    """A live job, locked, that is wanted once more."""
+def _join(session: Session, job: Job, wish: Wish) -> None:
     priority = max(wish.priority, job.priority)
     wanted = {
         "priority": priority,
@@ -108,9 +141,8 @@ def _joined(session: Session, job: Job, wish: Wish) -> Job:
         "requires": agreed(session, job, wish.requires),
         "project": _soonest(session, job, priority, wish.project),
     }
-    if all(getattr(job, name) == value for name, value in wanted.items()):
-        return job
-    return rows.change(session, job, "wanted again", **wanted)
+    if any(getattr(job, name) != value for name, value in wanted.items()):
+        rows.change(session, job, "wanted again", **wanted)
 
 
 def _soonest(session: Session, job: Job, priority: int, project: str) -> str:
@@ -129,3 +161,9 @@ def agreed(session: Session, job: Job, requires: Requirements) -> Requirements:
     ready = [worker for worker in known_workers(session) if worker.ready]
     met = [wish for wish in (both, requires) if any(worker.does(Need(job.capability, wish)) for worker in ready)]
     return next(iter(met), both)
+
+
+#: The columns of a job that its wish decides, and what its first event says.
+_PROPOSED = ("id", "kind", "key", "request", "priority", "project", "requires", "capability", "max_attempts")
+_MADE = {"to": JobState.QUEUED}
+_INSERT_OR_LOCK = Kept(_insert_or_lock)

@@ -281,11 +281,11 @@ class SubmissionManager:
         }
         jobs = self._jobs.submit_all(session, wishes.values())
         for step, work in missing:
-            row, (job, _) = rows[step.name], jobs[work.action.key]
-            row.state, row.job_id = StepState.ACTIVE, job.id
-            if not job.state.live:  # quarantined: it would only cost more workers
-                row.state, row.error = StepState.FAILED, job.error
-        return [job.id for job, made in jobs.values() if made]
+            row, granted = rows[step.name], jobs[work.action.key]
+            row.state, row.job_id = StepState.ACTIVE, granted.job_id
+            if granted.quarantined:  # it would only cost more workers
+                row.state, row.error = StepState.FAILED, granted.error
+        return [granted.job_id for granted in jobs.values() if granted.made]
 
     def _apply_gate(self, session: Session, request: SubmissionRequest, row: StepRow) -> None:
         """Fails a step that verified, or measured an engine, and found more lost than the submission allows."""

@@ -1,0 +1,36 @@
+"""Any number of rows as one parameter, so that a statement is the same for one row and for a hundred."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import JSON, Column, Subquery, Text, bindparam, cast, column, func, select, type_coerce
+
+
+def many(dialect: str, parameter: str, columns: Iterable[Column[Any]]) -> Subquery:
+    """Rows with these columns of tables, whose values are told as `parameter`; see `as_parameter`."""
+    wanted, rows = list(columns), bindparam(parameter, type_=Text)
+    if dialect == "sqlite":
+        each = func.json_each(rows).table_valued("value", name=f"{parameter}_told")
+        found = {one: func.json_extract(each.c.value, f"$.{one.name}") for one in wanted}
+        return select(*(type_coerce(value, one.type).label(one.name) for one, value in found.items())).subquery()
+    typed = [column(one.name, Text if _is_json(one) else one.type) for one in wanted]
+    told = func.json_to_recordset(cast(rows, JSON)).table_valued(*typed).render_derived(with_types=True)
+    return select(
+        *(cast(told.c[one.name], JSON).label(one.name) if _is_json(one) else told.c[one.name] for one in wanted)
+    ).subquery()
+
+
+def as_parameter(rows: Iterable[Mapping[str, Any]]) -> str:
+    """The values of rows by the names of their columns; those of columns that hold JSON are `json_text`."""
+    return json_text(list(rows))
+
+
+def json_text(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _is_json(one: Column[Any]) -> bool:
+    return isinstance(one.type, JSON)
