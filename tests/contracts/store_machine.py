@@ -181,6 +181,9 @@ class _Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """With the holders gone, clean-up leaves what rows name, and then nothing."""
+        # One sender for all lives, who may have so many unfinished uploads and no more.
+        for upload in self.arrivals.of(_SENDER):
+            self.arrivals.cancel(_SENDER, upload.id)
         for holder in list(self._held):
             self.die(holder)
         hold(self.database, holder_of(_SENDER), [blob.digest for blob in self._sent], seconds=-1)
