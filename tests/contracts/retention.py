@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
 
 from tests.contracts.rows import table_row
 from tests.contracts.submission_bench import Bench
@@ -30,8 +32,9 @@ from trtfarm.database.schema import (
 from trtfarm.database.session import Database
 from trtfarm.errors import ModelError, NotFoundError, UsageError
 from trtfarm.retention.checkup import Damage, Finding, check_up
-from trtfarm.retention.cleaning import clean
+from trtfarm.retention.cleaning import Cleaned, clean
 from trtfarm.retention.policy import Kind, Policy
+from trtfarm.submissions.manager import SubmissionManager
 from trtfarm.submissions.submission import Submission
 
 MONTH = Policy(unused_for=timedelta(days=30))
@@ -39,6 +42,9 @@ NOTHING = Policy(total_bytes=0)
 ALL_OF_IT = Policy(
     unused_for=timedelta(days=30), tables_unused_for=timedelta(days=30), data_unused_for=timedelta(days=30)
 )
+
+#: For clean-up to be through, where nothing keeps it waiting.
+_LONG_ENOUGH_SECONDS = 1.0
 
 
 class RetentionContract:
@@ -107,6 +113,25 @@ class RetentionContract:
         bench.do_all()
         assert bench.get(going_on).state == "done"
         assert set(bench.get(going_on).result_ids("engine_id")) == set(_engines(bench))
+
+    def test_what_a_submission_finds_while_it_is_made_stays(self, bench: Bench, built: Submission) -> None:
+        """Clean-up comes when the submission has seen the engines, and nobody can see the submission yet."""
+        cleaned: list[Cleaned] = []
+        beside = threading.Thread(target=lambda: cleaned.append(clean(bench.farm, NOTHING)))
+
+        def complete(session: Session, digests: Sequence[str]) -> bool:
+            if beside.ident is None:
+                beside.start()
+                beside.join(_LONG_ENOUGH_SECONDS)
+            return bench.farm.complete(session, digests)
+
+        hasty = SubmissionManager(bench.farm.database, bench.farm.jobs, complete)
+        again = bench.request(built.request.model_id, "sm_86", "sm_89", "sm_120", test_dataset_id=None)
+        with bench.farm.database.write() as session:
+            submission, _ = hasty.create(session, again)
+        beside.join()
+        assert [one.gone for one in cleaned] == [[]]
+        assert set(bench.get(submission).result_ids("engine_id")) == set(_engines(bench))
 
     def test_tables_and_data_go_when_no_engine_came_of_them(self, bench: Bench, built: Submission) -> None:
         kept, _ = built.result_ids("engine_id")

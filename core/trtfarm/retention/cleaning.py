@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from trtfarm.blobs.garbage import GRACE_SECONDS, find_garbage, remove_garbage
@@ -20,6 +19,7 @@ from trtfarm.retention.forgetting import forget_datasets, forget_tables
 from trtfarm.retention.policy import Kind, Policy, Stored, doomed
 from trtfarm.retention.statistics import forget_statistics, spent_statistics
 from trtfarm.retention.stock import stored_rows
+from trtfarm.submissions.standstill import standing_still
 
 #: Hears how many of how many files are done.
 Tell = Callable[[int, int], None]
@@ -68,7 +68,7 @@ def clean(
     with farm.database.read() as session:
         spent = spent_statistics(session, grace_seconds)
     if spent and not dry_run:
-        with _standing_still(farm) as session:
+        with standing_still(farm.database) as session:
             forget_statistics(session, grace_seconds)
     garbage = find_garbage(farm.database, farm.blobs, grace_seconds=grace_seconds, without=spent if dry_run else ())
     with farm.database.read() as session:
@@ -92,23 +92,13 @@ def _kinds(policy: Policy) -> Collection[Kind]:
 def _forget(farm: Farm, policy: Policy, chosen: set[str]) -> list[Stored]:
     """Removes those of the chosen that the policy still lets go; returns them."""
     files: set[str] = set()
-    with _standing_still(farm) as session:
+    with standing_still(farm.database) as session:
         still = doomed(stored_rows(session, _kinds(policy)), policy, _moment(session))
         gone = [one for one in still if one.id in chosen]
         for kind, forget in _FORGET.items():
             files |= forget(session, [one.id for one in gone if one.kind is kind])
     remove_files(farm.database, farm.blobs, files)
     return gone
-
-
-@contextmanager
-def _standing_still(farm: Farm) -> Iterator[Session]:
-    """A transaction in which no submission moves on."""
-    with farm.database.write() as session:
-        if not farm.database.is_sqlite:
-            # Whatever moves a submission on locks its row first, and so waits here; SQLite's writers wait anyway.
-            session.execute(text("LOCK TABLE submissions IN EXCLUSIVE MODE"))
-        yield session
 
 
 def _moment(session: Session) -> datetime:

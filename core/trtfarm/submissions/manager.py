@@ -27,6 +27,7 @@ from trtfarm.submissions.gone import check_all_there
 from trtfarm.submissions.placement import need_of
 from trtfarm.submissions.resolve import Work, resolve
 from trtfarm.submissions.results import ALSO, Completeness, find_all, whole
+from trtfarm.submissions.standstill import moving
 from trtfarm.submissions.submission import LOCAL, Sender, StepStatus, Submission
 
 _MET = frozenset({StepState.HIT, StepState.DONE})
@@ -65,6 +66,8 @@ class SubmissionManager:
             idempotency_key=sender.idempotency_key,
             asked=sender.asked,
         )
+        # Nobody sees that the submission has found what it finds: clean-up must not come in between.
+        moving(session)
         grant(session, sender.project, request.named)
         steps = plan(request)
         rows = {
