@@ -143,6 +143,12 @@ class Driver:
 
     def __init__(self, code: int) -> None:
         self._code = code
+        #: Numbers of the GPUs whose context was made.
+        self.contexts: list[int] = []
+
+    def cuDevicePrimaryCtxRetain(self, _context: Any, device: int) -> int:  # noqa: N802
+        self.contexts.append(device)
+        return 0
 
     def cuInit(self, _flags: int) -> int:  # noqa: N802 - NVIDIA's names
         return self._code
@@ -174,3 +180,19 @@ def test_a_driver_that_is_not_there_or_does_not_fit(
 def test_a_driver_without_a_gpu_shows_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda _name: Driver(100))
     assert driver.gpus() == []
+
+
+@pytest.mark.parametrize(("code", "contexts"), [(0, [0]), (100, []), (803, [])])
+def test_a_context_is_begun_where_the_driver_begins(
+    monkeypatch: pytest.MonkeyPatch, code: int, contexts: list[int]
+) -> None:
+    library = Driver(code)
+    monkeypatch.setattr(ctypes, "CDLL", lambda _name: library)
+    driver.begin_context().join()
+    assert library.contexts == contexts
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_without_a_driver_no_context_is_begun_and_nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", _no_library)
+    driver.begin_context().join()

@@ -5,6 +5,7 @@ import os
 from typing import Any
 
 from trtfarm_builder.failures import ToolchainUnfitError
+from trtfarm_builder.trt.driver import begin_context
 
 _WIDE_FROM_MAJOR = 10
 # How the driver brings kernels to the GPU: when they are first needed, not every library's thousands at the start.
@@ -14,6 +15,8 @@ _LOADING = ("CUDA_MODULE_LOADING", "LAZY")
 def _load() -> Any:
     # The driver reads it once, when CUDA begins. What the environment says is somebody's wish.
     os.environ.setdefault(*_LOADING)
+    # Either takes the better part of a second, and does not need the other.
+    begin_context()
     try:
         return importlib.import_module("tensorrt")
     except (ImportError, OSError) as error:

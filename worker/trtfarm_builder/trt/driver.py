@@ -1,6 +1,7 @@
 """The GPUs that NVIDIA's driver shows, asked of the driver itself: no CUDA toolkit and no package is needed."""
 
 import ctypes
+import threading
 import uuid
 from typing import Any, Dict, List
 
@@ -52,6 +53,25 @@ def _gpu(cuda: Any, index: int) -> Dict[str, Any]:
         "compute_capability": "sm_{}{}".format(major, minor),
         "memory_bytes": memory.value,
     }
+
+
+def begin_context() -> threading.Thread:
+    """Has the driver make the CUDA context of the first GPU, in a thread that ends with it.
+
+    The runtime and TensorRT take the same one. Whoever needs it hears why there is none; here nothing is told.
+    """
+    thread = threading.Thread(target=_retain_context, name="context", daemon=True)
+    thread.start()
+    return thread
+
+
+def _retain_context() -> None:
+    try:
+        cuda = ctypes.CDLL(_LIBRARY)
+    except OSError:
+        return
+    if cuda.cuInit(0) == 0:
+        cuda.cuDevicePrimaryCtxRetain(ctypes.byref(ctypes.c_void_p()), 0)
 
 
 def driver_version() -> str:

@@ -1,6 +1,6 @@
 """A builder that loads its TensorRT while this process still finds out what there is to do.
 
-To import TensorRT and to make a CUDA context take about a second, as long as the inspection of a new model does.
+A process needs up to 6 s for TensorRT's modules, a CUDA context and the kernel library; to inspect a new model takes one.
 """
 
 from __future__ import annotations
