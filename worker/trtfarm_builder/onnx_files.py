@@ -9,8 +9,8 @@ from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
 from trtfarm_builder.failures import BadModelError
 
-#: What to do about functions of the model's own, whose nodes run under names that only the model has.
-INLINED = "write its functions out (onnx.inliner.inline_local_functions)"
+#: What to do about functions that the farm's copy still has: those for operator sets of other versions.
+INLINED = "write its functions out (onnx.inliner.inline_local_functions with convert_version=True)"
 _REMEDY = "export the model again, and see that onnx.checker.check_model takes it"
 
 

@@ -31,8 +31,8 @@ from trtfarm_worker.toolchains.toolchain import Toolchain
 if TYPE_CHECKING:
     from trtfarm_worker.builder.supervisor import Listener
 
-#: Operators that are matrix products, or are made of them. What else is may be in a model's own functions, of which the
-#: builder then says that it cannot compile them.
+#: Operators that are matrix products, or are made of them. What else is may be in functions that were not written out,
+#: of which the builder then says that it cannot compile them.
 _PRODUCTS = frozenset({"MatMul", "Gemm", "Einsum", "RNN", "GRU", "LSTM", "Attention"})
 #: Stands for the id of a row that is made only when all of a request was found fit.
 _LATER = ""

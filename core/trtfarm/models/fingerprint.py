@@ -1,5 +1,7 @@
 """Fingerprints of a model: its structure, its weights, and both.
 
+They are of the model with its functions written out (`trtfarm.models.functions`), where that can be done.
+
 `graph_digest` covers the canonical encoding of everything that can change what an engine computes or how it is called:
 IR version, operator sets, graphs, nodes in their order with names and attributes, inputs, outputs, inferred shapes,
 functions, and of each tensor its name, element type and dimensions. It leaves out: tensors' elements and where they

@@ -8,6 +8,10 @@ FIELDS = 2_000_000
 DEPTH = 100
 #: Nodes of the graph, its subgraphs and functions together.
 NODES = 200_000
+#: Functions that call functions.
+FUNCTION_DEPTH = 50
+#: Names and strings of a graph with its functions written out.
+WRITTEN_OUT_BYTES = 1 << 28
 #: Initializers and tensors in attributes together.
 TENSORS = 200_000
 #: UTF-8 bytes of one name, domain or operator type.

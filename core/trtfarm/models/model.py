@@ -15,6 +15,7 @@ from trtfarm.models.copy import write_copy
 from trtfarm.models.decoding import Buffer, decode
 from trtfarm.models.fingerprint import graph_digest_of, model_digest_of, weights_digest_of
 from trtfarm.models.foreign import check_is_model
+from trtfarm.models.functions import written_out
 from trtfarm.models.malformed import MalformedError
 from trtfarm.models.messages import Message, Region
 from trtfarm.models.schema import SCHEMAS
@@ -82,7 +83,8 @@ def _read(path: Path) -> Model:
         before = os.fstat(file.fileno())
         data = _buffer(file, before)
         check_is_model(data)
-        message, unknown = decode(data, SCHEMAS, "ModelProto")
+        decoded, unknown = decode(data, SCHEMAS, "ModelProto")
+        message = written_out(decoded)
         files = ModelFiles(path)
         weights = _weights(message, WeightReader(data, files))
         summary = summary_of(message, weights.values(), files.locations, unknown)

@@ -54,6 +54,80 @@ def linear_model(seed: int = 0) -> onnx.ModelProto:
     )
 
 
+def function(
+    name: str, inputs: list[str], outputs: list[str], nodes: list[onnx.NodeProto], *attributes: str, **defaults: float
+) -> onnx.FunctionProto:
+    """A function of the domain `own`, for the operator sets of `model_of`, which takes attributes or has defaults."""
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    given = [helper.make_attribute(key, value) for key, value in defaults.items()]
+    return helper.make_function("own", name, inputs, outputs, nodes, opsets, list(attributes), given)
+
+
+def referring(
+    made: onnx.NodeProto, attribute: str, to: str, type_: onnx.AttributeProto.AttributeType
+) -> onnx.NodeProto:
+    """The node with an attribute that its function is given."""
+    made.attribute.append(onnx.AttributeProto(name=attribute, ref_attr_name=to, type=type_))
+    return made
+
+
+def _branch(out: str, *nodes: onnx.NodeProto) -> onnx.GraphProto:
+    return helper.make_graph(nodes, out, [], [helper.make_tensor_value_info(out, TensorProto.FLOAT, None)])
+
+
+def nested_model() -> onnx.ModelProto:
+    """Calls in calls and in branches; attributes handed on, given and left to defaults; inputs left out;
+    tensors in attributes; names that clash, within and outside of functions."""
+    node = helper.make_node
+    float_ = onnx.AttributeProto.FLOAT
+    shift = tensor("", np.array([0.5, -1, 2, 0], np.float32))
+    leaky = referring(node("LeakyRelu", ["a"], ["h"], name="leaky"), "alpha", "slope", float_)
+    low = node("Constant", [], ["low"], value=tensor("", np.array(-1.5, np.float32)))
+    clip = node("Clip", ["h", "low", "top"], ["y"], name="clip")
+    act = function("Act", ["a", "top"], ["y"], [leaky, low, clip], slope=0.25)
+    act_given = referring(node("Act", ["xw"], ["r"], domain="own", name="act"), "slope", "slope", float_)
+    constant = node("Constant", [], ["b"], name="shift", value=shift)
+    dense = function(
+        "Dense",
+        ["x", "w"],
+        ["h"],
+        [
+            node("MatMul", ["x", "w"], ["xw"], name="product"),
+            act_given,
+            constant,
+            node("Add", ["r", "b"], ["h"]),
+        ],
+        "slope",
+    )
+    then = _branch("z", node("Dense", ["d", "v"], ["z"], domain="own", slope=0.125))
+    other = _branch("z", node("Neg", ["d"], ["z"]))
+    twice = function(
+        "Twice",
+        ["x", "v"],
+        ["y"],
+        [
+            node("Dense", ["x", "v"], ["d"], domain="own", name="dense", slope=0.5),
+            node("ReduceMax", ["d"], ["m"], keepdims=0),
+            node("Cast", ["m"], ["c"], to=TensorProto.BOOL),
+            node("If", ["c"], ["y"], name="if", then_branch=then, else_branch=other),
+        ],
+    )
+    random = np.random.default_rng(3)
+    return model_of(
+        [
+            node("Twice", ["x", "w"], ["first"], domain="own", name="block"),
+            node("Twice", ["first", "w"], ["block/d"], domain="own"),
+            node("Act", ["block/d", "top"], ["act"], domain="own", name="other"),
+            node("Sum", ["act", "first"], ["y"], name="block/dense/product"),
+        ],
+        weights=[
+            tensor("w", random.standard_normal((4, 4), dtype=np.float32)),
+            tensor("top", np.array(1.75, np.float32)),
+        ],
+        functions=[act, dense, twice, function("Unused", ["a"], ["b"], [node("Act", ["a"], ["b"], domain="own")])],
+    )
+
+
 def saved(model: onnx.ModelProto, path: Path, *, external: str | None = None) -> Path:
     """The model as a file; with `external`, all its tensors in a file of that name beside it."""
     path.parent.mkdir(exist_ok=True)

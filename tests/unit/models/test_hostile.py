@@ -291,6 +291,7 @@ def test_tensors_everywhere_are_found(tmp_path: Path) -> None:
         model = linear_model()
         node = onnx.NodeProto(op_type="Identity", attribute=[attribute])
         model.functions.append(onnx.FunctionProto(name="f", domain="d", node=[node]))
+        model.graph.node.append(onnx.NodeProto(op_type="f", domain="d"))
         models.append(model)
     models.append(linear_model())
     models[-1].graph.sparse_initializer.append(onnx.SparseTensorProto(values=hidden))

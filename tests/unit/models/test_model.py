@@ -66,7 +66,7 @@ def test_subgraphs_functions_and_foreign_operators_count(tmp_path: Path) -> None
         functions=[function],
     )
     summary = Model.read(saved(model, tmp_path / "m.onnx")).summary
-    assert summary.nodes == 6
+    assert summary.nodes == 5
     assert summary.foreign_operators == (Operator(domain="acme", name="Magic", nodes=1),)
 
 
