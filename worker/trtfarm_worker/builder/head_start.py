@@ -1,6 +1,6 @@
 """A builder that loads its TensorRT while this process still finds out what there is to do.
 
-A process needs up to 6 s for TensorRT's modules, a CUDA context and the kernel library; a new model is inspected in one.
+A process needs up to 6 s for TensorRT's modules, a CUDA context and the kernel library, an inspection about one.
 """
 
 from __future__ import annotations
