@@ -93,12 +93,12 @@ class BlobContract:
         self, store: BlobStore, objects: Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         source = tmp_path / "source"
-        source.write_bytes(b"before")
+        source.write_bytes(b"b" * CHUNK_BYTES)
         has = store.has
 
         def change(blob: Blob) -> bool:
             """Comes between the pass that hashes the file and the pass that copies it."""
-            source.write_bytes(b"after!")
+            source.write_bytes(b"a" * CHUNK_BYTES)
             return has(blob)
 
         monkeypatch.setattr(store, "has", change)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +30,7 @@ from trtfarm.jobs.state import JobState
 from trtfarm.planning import SubmissionRequest
 from trtfarm.submissions.explain import Explanation, explain
 from trtfarm_worker.committing import commit_all
+from trtfarm_worker.stopping import Stopping
 
 BUILDS = ("build sm_86", "build sm_89")
 ALL = ("calibrate", "quantize", "verify", *BUILDS)
@@ -68,7 +68,7 @@ class SubmissionContract:
         works = [bench.work(claim) for claim in claims if claim is not None]
         lost = next(work.claim for work in works if work.claim.job.request["compute_capability"] == "sm_120")
         bench.farm.jobs.release(lost)
-        commit_all(bench.farm, works, threading.Event())
+        commit_all(bench.farm, works, Stopping())
         assert (bench.get(whole).state, bench.get(part).state) == ("done", "active")
         assert sorted(bench.states(part).values()) == ["active", "done"]
         assert bench.farm.jobs.get(lost.job.id).state == "queued"
@@ -84,7 +84,7 @@ class SubmissionContract:
         submission = bench.submit(bench.request())
         claim = bench.farm.jobs.claim(bench.queued_of("calibrate").id, "worker")
         assert claim is not None
-        commit_all(bench.farm, [bench.work(claim)], threading.Event())
+        commit_all(bench.farm, [bench.work(claim)], Stopping())
         assert bench.states(submission)["calibrate"] == "active"
         assert len(bench.farm.after_job(claim.job.id)) == 1
         assert bench.states(submission)["quantize"] == "active"

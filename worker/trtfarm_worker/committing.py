@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from trtfarm.jobs.job import Claim, Ended
 from trtfarm.submissions.settling import lock_waiting, settle
 from trtfarm_worker.logs import logger
 from trtfarm_worker.steps.step import Commit
+from trtfarm_worker.stopping import Stopping
 
 _log = logger()
 
@@ -39,7 +39,7 @@ class Work:
     whole: bool = True
 
 
-def commit_all(farm: Farm, works: Sequence[Work], stopping: threading.Event) -> None:
+def commit_all(farm: Farm, works: Sequence[Work], stopping: Stopping) -> None:
     """Ends jobs with the rows of their results and the last lines of their histories, all or nothing.
 
     One that is somebody else's by now is left out. A database that is away for a moment is no reason to do hours of

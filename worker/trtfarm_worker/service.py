@@ -25,6 +25,7 @@ from trtfarm.routing import Need
 from trtfarm.settings import Settings
 from trtfarm.workers import forget_silent, ready_workers
 from trtfarm_worker.app import RUN_TASK, CeleryPublisher, make_app
+from trtfarm_worker.attempt import Build
 from trtfarm_worker.builder.supervisor import run_builder
 from trtfarm_worker.gpus.keeper import GpuKeeper, keeper_of_host
 from trtfarm_worker.hands import Hands
@@ -33,7 +34,7 @@ from trtfarm_worker.offers import current_offer
 from trtfarm_worker.places import Places
 from trtfarm_worker.presence import WORKER, Presence, forget_dead
 from trtfarm_worker.processes import end_with_manager, keep_running
-from trtfarm_worker.runner import Build, Runner
+from trtfarm_worker.runner import Runner
 from trtfarm_worker.standing import Standing
 from trtfarm_worker.toolchains.probe import probed
 from trtfarm_worker.toolchains.registry import ToolchainRegistry

@@ -7,6 +7,7 @@ renamed, and the folder synced; only then does a row name the blob.
 from __future__ import annotations
 
 import errno
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,14 @@ class Folder:
 
     def make(self) -> None:
         make_durable_folder(self._root)
+
+    def size(self, key: str) -> int | None:
+        """Bytes of an object, or None if it is not there; LocalStore goes to another thread for this."""
+        try:
+            facts = (self._root / key).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return facts.st_size if stat.S_ISREG(facts.st_mode) else None
 
     @contextmanager
     def staged(self) -> Iterator[str]:

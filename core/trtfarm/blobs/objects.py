@@ -121,6 +121,8 @@ class Objects:
     def size(self, key: str) -> int | None:
         """Bytes, or None if there is no such object."""
         with self._errors():
+            if self._folder is not None:
+                return self._folder.size(key)
             try:
                 return obstore.head(self._store, key)["size"]
             except FileNotFoundError:

@@ -51,6 +51,10 @@ class BlobStore:
         Raises DataError if the file changes meanwhile, DiskFullError, StorageError.
         """
         with storage_errors(path):
+            with path.open("rb") as file:
+                start = file.read(CHUNK_BYTES)
+            if len(start) < CHUNK_BYTES:  # that is all of it, read once
+                return self.put_bytes(start)
             digest, size = digest_of_file(path), path.stat().st_size
         blob = Blob(digest=digest, size=size)
         if not self.has(blob):

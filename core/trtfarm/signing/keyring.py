@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from trtfarm.durable_files import write_durably
@@ -114,7 +115,7 @@ class Keyring:
             data = _content(self._path, private=True)
         except FileNotFoundError:
             return None
-        return SigningKey.of_pem(data, str(self._path))
+        return _signing_key(data, str(self._path))
 
     def _make(self) -> None:
         """The first process makes the key; whoever waited for the lock finds it."""
@@ -126,6 +127,12 @@ class Keyring:
                     write_durably(
                         self._path, iter([SigningKey.new().pem()]), temporary=self._folder, mode=_PRIVATE_MODE
                     )
+
+
+@lru_cache(maxsize=4)
+def _signing_key(data: bytes, name: str) -> SigningKey:
+    """Kept, as a worker signs again and again, and reading the PEM takes longer than signing."""
+    return SigningKey.of_pem(data, name)
 
 
 def _content(path: Path, *, private: bool = False) -> bytes:

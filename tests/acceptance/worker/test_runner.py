@@ -16,8 +16,9 @@ from trtfarm.database.schema import EngineRow, HolderRow, JobRow, TableRow, Veri
 from trtfarm.errors import UsageError
 from trtfarm.jobs.job import Claim, Job
 from trtfarm.jobs.watching import until_ended
+from trtfarm_worker.attempt import Listener
 from trtfarm_worker.builder.events import LogLine, Progress
-from trtfarm_worker.runner import Listener, Runner
+from trtfarm_worker.runner import Runner
 from trtfarm_worker.toolchains.registry import ToolchainRegistry
 from trtfarm_worker.toolchains.toolchain import Toolchain
 

@@ -12,19 +12,19 @@ from trtfarm_worker.steps.step import Task
 
 def known_row(task: Task, kind: type[Row], row_id: str) -> Row:
     """A row that is never changed, as `row` finds it, and read once for jobs that were claimed together."""
-    if (kind, row_id) not in task.known:
+    known = task.shared.rows
+    if (kind, row_id) not in known:
         with task.farm.database.read() as session:
-            task.known[kind, row_id] = row(session, kind, row_id)
-    return cast(Row, task.known[kind, row_id])
+            known[kind, row_id] = row(session, kind, row_id)
+    return cast(Row, known[kind, row_id])
 
 
 def model_file(task: Task, model: ModelRow, name: str = "model.onnx") -> str:
     """The model as a file; weights kept beside it come along under the name that the model's file gives them."""
-    path = task.inputs / name
-    task.farm.blobs.materialize(model.blob, path)
+    path = blob_file(task, model.blob, name)
     if model.weights_blob:
-        task.farm.blobs.materialize(model.weights_blob, task.inputs / "model.weights")
-    return str(path)
+        blob_file(task, model.weights_blob, "model.weights")
+    return path
 
 
 def onnx_file(task: Task, model: ModelRow, rewritten: QuantizationRow | None) -> str:
@@ -35,7 +35,7 @@ def onnx_file(task: Task, model: ModelRow, rewritten: QuantizationRow | None) ->
 
 def blob_file(task: Task, digest: str, name: str) -> str:
     path = task.inputs / name
-    task.farm.blobs.materialize(digest, path)
+    task.shared.fetch(task.farm.blobs, digest, path)
     return str(path)
 
 

@@ -14,12 +14,17 @@ from trtfarm.farm import Farm
 from trtfarm.jobs.job import Job
 from trtfarm_worker.builder.request import BuilderAnswer
 from trtfarm_worker.gpus.keeper import HeldGpu
+from trtfarm_worker.steps.shared import Shared
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A claimed job with where it may work: `inputs` and `scratch` are folders of its own."""
+    """A claimed job with where it may work: `scratch` is a folder of its own.
+
+    `inputs` is where it reads. It is made by the first file that is fetched; jobs of the same model that were claimed
+    together read there one after the other.
+    """
 
     farm: Farm
     job: Job
@@ -30,8 +35,8 @@ class Task:
     gpu: HeldGpu | None = None
     #: What was stored for its result; clean-up is kept away from it before the result's rows name it.
     stored: list[Stored] = field(default_factory=list)
-    #: Rows by class and id that were read for jobs which were claimed together.
-    known: dict[tuple[type[Any], str], Any] = field(default_factory=dict)
+    #: What was read for jobs that were claimed together.
+    shared: Shared = field(default_factory=Shared)
 
 
 @dataclass(frozen=True, kw_only=True)

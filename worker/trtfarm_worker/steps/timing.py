@@ -20,6 +20,7 @@ from trtfarm_worker.builder.request import BuilderAnswer, BuilderRequest, Limits
 from trtfarm_worker.builder.supervisor import run_builder
 from trtfarm_worker.logs import logger
 from trtfarm_worker.steps.hosts import toolchain_of
+from trtfarm_worker.steps.inputs import blob_file
 from trtfarm_worker.steps.rows import hold_file
 from trtfarm_worker.steps.step import Task
 
@@ -42,12 +43,10 @@ def handed_caches(task: Task) -> dict[str, str]:
         rows = session.scalars(wanted).all()
     handed = {}
     for row in rows:
-        path = _path(task, row.key)
         try:
-            task.farm.blobs.materialize(row.blob, path)
+            handed[row.gpu] = blob_file(task, row.blob, _name(row.key))
         except (CorruptBlobError, MissingBlobError):
             continue
-        handed[row.gpu] = str(path)
     return handed
 
 
@@ -68,7 +67,7 @@ def keep_cache(task: Task, answer: BuilderAnswer, result: Mapping[str, Any]) -> 
     }
     key = digest_of_json({"toolchain": task.job.request["toolchain"], **place})
     ours = result_file(answer.scratch, result["timing_cache"])
-    handed = _path(task, key)
+    handed = task.inputs / _name(key)
     known = digest_of_file(handed) if handed.exists() else None
     while True:
         stored = _stored(task, key)
@@ -104,13 +103,12 @@ def _combined(task: Task, stored: TimingCacheRow, ours: Path) -> Path | None:
     if task.gpu is None:
         return None
     scratch = task.scratch / f"combine-{stored.revision}"
-    theirs = task.inputs / f"timing-{stored.revision}.cache"
     try:
-        task.farm.blobs.materialize(stored.blob, theirs)
+        theirs = blob_file(task, stored.blob, f"timing-{stored.revision}.cache")
         request = BuilderRequest(
             toolchain=toolchain_of(task),
             step="trt-combine",
-            args={"timing_caches": [str(theirs), str(ours)]},
+            args={"timing_caches": [theirs, str(ours)]},
             limits=Limits.of(task.farm.settings),
             scratch=scratch,
             gpu=task.gpu.turn,
@@ -121,5 +119,5 @@ def _combined(task: Task, stored: TimingCacheRow, ours: Path) -> Path | None:
         return None
 
 
-def _path(task: Task, key: str) -> Path:
-    return task.inputs / f"timing-{key.removeprefix('sha256:')[:_DIGITS]}.cache"
+def _name(key: str) -> str:
+    return f"timing-{key.removeprefix('sha256:')[:_DIGITS]}.cache"
