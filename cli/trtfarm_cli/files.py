@@ -32,12 +32,12 @@ def read_table(path: Path) -> bytes:
 def writable(path: Path, *, unlike: Sequence[Path] = ()) -> Path:
     """The path, if a file can be written there; told before long work is done for it.
 
-    `unlike` are files that the command reads, and must not replace. Raises UsageError.
+    `unlike` are files that the command reads, or folders of such, and must not replace. Raises UsageError.
     """
-    if any(path.exists() and source.exists() and path.samefile(source) for source in unlike):
-        raise UsageError(f"{path} would be replaced, and it is what is read", remedy="name another file")
     if path.is_dir():
         raise UsageError(f"{path} is a folder", remedy="name a file in it")
+    if path.exists() and any(_is_of(path, source) for source in unlike):
+        raise UsageError(f"{path} would be replaced, and it is what is read", remedy="name another file")
     if path.exists() and not path.is_file():  # it would be replaced by a file, for everybody
         raise UsageError(f"{path} is a device or a pipe", remedy="name a file")
     if not path.parent.is_dir():
@@ -45,6 +45,13 @@ def writable(path: Path, *, unlike: Sequence[Path] = ()) -> Path:
     if not os.access(path.parent, os.W_OK):
         raise UsageError(f"the folder {path.parent} cannot be written", remedy="name a file elsewhere")
     return path
+
+
+def _is_of(path: Path, source: Path) -> bool:
+    """Whether an existing file is the source, or lies in it."""
+    if not source.is_dir():
+        return source.exists() and path.samefile(source)
+    return path.resolve().is_relative_to(source.resolve())
 
 
 def folder_for(path: Path) -> Path:

@@ -19,6 +19,7 @@ from trtfarm_worker.direct import reference_step
 
 if TYPE_CHECKING:
     from trtfarm.datasets.dataset import DataSet
+    from trtfarm.datasets.sources import Source
     from trtfarm.models.model import Model
     from trtfarm.settings import Settings
     from trtfarm_worker.builder.request import BuilderAnswer
@@ -27,12 +28,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Aim:
-    """How much may be lost, 0.01 being one percent, and the data to measure it on, as a user names them."""
+    """How much may be lost, 0.01 being one percent, the data to search on, and other data to verify on."""
 
     max_drop: float
-    data: Sequence[str] = ()
-    test_data: Sequence[str] = ()
-    labels: str | None = None
+    data: Source
+    test: Source
+
+    @classmethod
+    def found(
+        cls, model: Model, max_drop: float, data: Sequence[str], test_data: Sequence[str], labels: str | None
+    ) -> Aim:
+        """With the data that a user names. Raises DataError, UsageError."""
+        source = locate(data, model)
+        held = held_out(source, model, test_data=test_data, labels=labels)
+        if held is None:
+            raise UsageError(
+                "a search needs data to verify on that it did not see",
+                remedy="name it with --test-data, or put it into a folder test/ beside the calibration data",
+            )
+        return cls(max_drop=max_drop, data=source, test=held)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Of what is read."""
+        return (*self.data.paths, *self.test.paths)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,16 +89,9 @@ def searched(
 
 
 def _data(reader: DataReader, aim: Aim) -> tuple[DataSet, DataSet]:
-    source = locate(aim.data, reader.model)
-    held = held_out(source, reader.model, test_data=aim.test_data, labels=aim.labels)
-    if held is None:
-        raise UsageError(
-            "a search needs data to verify on that it did not see",
-            remedy="name it with --test-data, or put it into a folder test/ beside the calibration data",
-        )
     from trtfarm.datasets.overlap import check_held_out  # noqa: PLC0415 - NumPy, which a wrong option does not need
 
-    data, test = reader.read(source), reader.read(held, labels=True)
+    data, test = reader.read(aim.data), reader.read(aim.test, labels=True)
     reader.tell_all(check_held_out(data, test))
     return data, test
 

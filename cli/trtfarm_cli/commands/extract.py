@@ -41,6 +41,7 @@ def extract(
     writable(destination, unlike=(model,))
     rule, version = CalibrationRule.of(Calibrator.parse(calibrator), batch_size=1), TensorRTVersion.parse(tensorrt)
     read = Model.read(model)
+    writable(destination, unlike=read.files)
     with temporary_folder() as folder, view() as shown:
         args = {"model": str(read.copy_to(folder)[0])}
         with reference_step(Settings.from_environment(), "ranges", args, listener(shown, "extract")) as answer:

@@ -50,7 +50,8 @@ def export(
         keys = farm.signing_keys()
     found = _named(keys, key) if key else keys[0]
     if destination:
-        write_new(writable(destination), found.public.encode())
+        own = [key.path for key in _keyring().trusted()]
+        write_new(writable(destination, unlike=own), found.public.encode())
     if json:
         path = str(destination) if destination else None
         output.emit_json({"key": found.key, "path": path, "public": found.public})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -61,10 +61,11 @@ def quantize(
     from trtfarm.scratch import temporary_folder
     from trtfarm.tables.validation import load
 
-    aim = _aim(max_drop, data, test_data, labels, search=search)
+    drop = _drop(max_drop, data, test_data, labels, search=search)
     writable(destination, unlike=(model, table))
     read = Model.read(model)
-    writable(destination, unlike=read.files)
+    aim = None if drop is None else _aim(read, drop, data or (), test_data or (), labels)
+    writable(destination, unlike=(*read.files, *(aim.paths if aim else ())))
     scales = load(read_table(table), name=str(table), tensors=read.summary.tensors).scales
     options = {"exclude_nodes": exclude or [], "exclude_op_types": exclude_op or []}
     with temporary_folder() as folder:
@@ -89,10 +90,10 @@ def quantize(
         output.emit(f"  {line}")
 
 
-def _aim(
+def _drop(
     max_drop: str | None, data: list[str] | None, test_data: list[str] | None, labels: str | None, *, search: bool
-) -> Aim | None:
-    """What to search for; None without --search. Raises UsageError for options that only make sense together."""
+) -> float | None:
+    """What may be lost; None without --search. Raises UsageError for options that only make sense together."""
     given = {"--max-drop": max_drop, "--data": data, "--test-data": test_data, "--labels": labels}
     if not search:
         useless = [name for name, value in given.items() if value]
@@ -101,9 +102,13 @@ def _aim(
         return None
     if max_drop is None:
         raise UsageError("--search needs to know how much may be lost", remedy="add --max-drop 1%")
+    return percentage(max_drop)
+
+
+def _aim(model: Model, max_drop: float, data: Sequence[str], test_data: Sequence[str], labels: str | None) -> Aim:
     from trtfarm_worker.search import Aim
 
-    return Aim(max_drop=percentage(max_drop), data=data or (), test_data=test_data or (), labels=labels)
+    return Aim.found(model, max_drop, data, test_data, labels)
 
 
 @contextmanager

@@ -38,13 +38,14 @@ def run(
     """
     from trtfarm.scratch import temporary_folder
     from trtfarm.settings import Settings
+    from trtfarm.signing.signed_file import signature_path
     from trtfarm_worker.engines.inputs import input_types, inputs_source, read_data
     from trtfarm_worker.engines.profiles import EngineProfiles
     from trtfarm_worker.engines.running import engine_step, toolchain_for
     from trtfarm_worker.toolchains.registry import ToolchainRegistry
 
     settings = Settings.from_environment()
-    writable(destination, unlike=[Path(engine)])
+    writable(destination, unlike=(Path(engine), signature_path(Path(engine))))
     with temporary_folder() as folder, view() as shown:
         hear = listener(shown, "run")
         found = named_engine(settings, engine, folder)

@@ -211,9 +211,10 @@ def restamp(
     json: Json = False,
 ) -> None:
     """Writes a table with the header of another TensorRT."""
+    from trtfarm.regular_files import is_file
     from trtfarm.versions import TensorRTVersion
 
-    writable(destination)
+    writable(destination, unlike=[Path(table)] if is_file(table) else ())
     stamped = _table(table).restamp(TensorRTVersion.parse(tensorrt))
     write_new(destination, stamped.render())
     _say_written(destination, stamped, json=json)

@@ -247,3 +247,26 @@ def _refused(program: Program, code: int, model: Path, *options: str) -> dict[st
 
 def _told(error: dict[str, object]) -> str:
     return f"{error['message']} {error['cause']}"
+
+
+def test_no_command_writes_over_what_it_reads(program: Program, digits: Path, golden: Path) -> None:
+    """What `run` reads, and the data of `calibrate`, are looked at where these are tested."""
+    folder, model = program.folder, digits / "lenet.onnx"
+    table = Path(shutil.copy(golden / "lenet" / "minmax-bs50.table", folder / "t.table"))
+    for name in ("data", "test", "labels"):
+        shutil.copy(digits / "data.npy", folder / f"{name}.npy")
+    onnx.save(onnx.load(model), folder / "m.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
+    program.ok("keys", "export", "-o", "public.pem")
+    own = program.json("keys", "list")[0]["path"]
+    data = ("--search", "--max-drop", "1%", "--data", "data.npy", "--test-data", "test.npy", "--labels", "labels.npy")
+    before = {path: path.read_bytes() for path in (*folder.iterdir(), Path(own)) if path.is_file()}
+    for command, destinations in (
+        (("quantize", "m.onnx", "--table", table, *data), (table, "data.npy", "test.npy", "labels.npy", "w.bin")),
+        (("tables", "restamp", "t.table", "--tensorrt", "8.6.1"), (table,)),
+        (("tables", "extract", "m.onnx"), ("w.bin",)),
+        (("calibrate", "m.onnx", "--data", "data.npy"), ("w.bin",)),
+        (("keys", "export"), (own,)),
+    ):
+        for destination in destinations:
+            assert "it is what is read" in program.fails(2, *command, "-o", destination)["message"]
+    assert {path: path.read_bytes() for path in before} == before

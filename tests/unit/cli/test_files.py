@@ -19,8 +19,13 @@ def test_what_is_read_is_not_replaced(tmp_path: Path) -> None:
     for path in (model, tmp_path / "link.onnx"):
         with pytest.raises(UsageError, match="what is read"):
             writable(path, unlike=(model,))
-    other = tmp_path / "other.onnx"
-    assert writable(other, unlike=(model,)) == other
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "1.jpg").write_bytes(b"photo")
+    with pytest.raises(UsageError, match="what is read"):
+        writable(photos / "1.jpg", unlike=(photos,))
+    for other in (tmp_path / "other.onnx", photos / "new.table"):
+        assert writable(other, unlike=(model, photos)) == other
 
 
 def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
