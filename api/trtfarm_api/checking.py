@@ -10,6 +10,7 @@ from sse_starlette import ServerSentEvent
 from starlette.requests import Request
 
 from trtfarm.actions import ActionKind
+from trtfarm.catalog.visibility import give
 from trtfarm.database.schema import EngineRow, VerificationRow
 from trtfarm.errors import TrtfarmError, error_from_dict
 from trtfarm.farm import Farm
@@ -64,6 +65,9 @@ def _next(farm: Farm, request: Request, check: Check, fresh: set[ActionKind]) ->
     )
     if isinstance(found, Job):
         service_of(request).announce(farm, [found.id])
+    else:
+        # No step of a submission says that the project asked for it.
+        give(farm.database, check.project, found.id)
     return found
 
 

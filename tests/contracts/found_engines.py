@@ -48,12 +48,20 @@ class Engine:
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """Of an engine, or of a rewritten model; `lost` is None where nothing was measured that could be compared."""
+    """Of an engine, or of a rewritten model; `lost` is None where nothing was measured that could be compared.
+
+    `asked` and `brought` as an engine's.
+    """
 
     number: int
     engine: int | None
     model: int | None
     lost: float | None
+    asked: frozenset[str]
+    brought: frozenset[str]
+
+    def seen_by(self, project: str | None) -> bool:
+        return project is None or project in self.asked | self.brought
 
 
 World = tuple[list[Engine], list[Verification]]
@@ -70,10 +78,10 @@ def worlds(draw: st.DrawFn) -> World:
     ]
     lost = st.sampled_from([None, 0.001, 0.02, 0.3])
     of = st.tuples(st.integers(0, len(engines) - 1), st.none()) | st.tuples(st.none(), st.integers(0, 1))
-    verified = draw(st.lists(st.tuples(of, lost), max_size=6))
+    verified = draw(st.lists(st.tuples(of, lost, some_projects, some_projects), max_size=6))
     return engines, [
-        Verification(number=number, engine=engine, model=model, lost=share)
-        for number, ((engine, model), share) in enumerate(verified)
+        Verification(number=number, engine=engine, model=model, lost=share, asked=asked, brought=brought)
+        for number, ((engine, model), share, asked, brought) in enumerate(verified)
     ]
 
 
@@ -91,10 +99,11 @@ class FoundEnginesContract:
         self, database: Database, world: World, project: str | None, most: float | None, *, tensorrt: str | None
     ) -> None:
         engines, verifications = world
+        seen = [each for each in verifications if each.seen_by(project)]
         expected = [
             engine.number
             for engine in reversed(engines)
-            if engine.seen_by(project) and (most is None or _lost(engine, engines, verifications) <= most)
+            if engine.seen_by(project) and (most is None or _lost(engine, engines, seen) <= most)
         ]
         wanted = Filter(accuracy=AccuracyFilter(max_drop=most), tensorrt=tensorrt)
         ways = product(FEW if project else FEW[:1], GOOD if most else GOOD[:1])
@@ -146,8 +155,7 @@ def _write(session: Session, engines: Sequence[Engine], verifications: Sequence[
         )
     session.flush()
     for engine in engines:
-        session.add_all(_step(engine, project) for project in engine.asked)
-        session.add_all(GrantRow(project=project, item=f"eng_{engine.number}") for project in engine.brought)
+        _show(session, engine, f"eng_{engine.number}")
     # What is granted besides, and says nothing of engines.
     session.add_all(GrantRow(project=PROJECTS[0], item=item) for item in ("mod_1", digest_of_json(0)))
     for each in verifications:
@@ -155,19 +163,27 @@ def _write(session: Session, engines: Sequence[Engine], verifications: Sequence[
         session.add(
             verification_row(
                 id=f"ver_{each.number}",
+                key=_key(f"ver_{each.number}"),
                 quantization_id=_named("qdq", each.model),
                 engine_id=_named("eng", each.engine),
                 metrics=metrics,
                 created=BEGINNING + timedelta(days=each.number),
             )
         )
+        _show(session, each, f"ver_{each.number}")
     session.flush()
 
 
-def _step(engine: Engine, project: str) -> StepRow:
-    key = digest_of_json([f"eng_{engine.number}", "key"])
-    facts = {"kind": "build", "position": engine.number, "needs": [], "state": StepState.DONE}
-    return StepRow(submission_id=_sub(project), name=f"build {engine.number}", key=key, **facts)
+def _show(session: Session, each: Engine | Verification, row_id: str) -> None:
+    """To the projects that asked for it, and those that a bundle brought it to."""
+    facts = {"kind": "any", "position": each.number, "needs": [], "state": StepState.DONE}
+    session.add_all(StepRow(submission_id=_sub(name), name=row_id, key=_key(row_id), **facts) for name in each.asked)
+    session.add_all(GrantRow(project=name, item=row_id) for name in each.brought)
+
+
+def _key(row_id: str) -> str:
+    """As `engine_row` has it."""
+    return digest_of_json([row_id, "key"])
 
 
 def _sub(project: str) -> str:

@@ -43,7 +43,7 @@ def engine_alternatives(session: Session, wanted: Filter, project: str | None = 
     }
     given = [(column, values) for column, values in meant.items() if values is not None]
     rest = [*_starting(wanted.digest), *_built_on(wanted.gpu), *_labelled(session, wanted.label, project)]
-    few, as_good = measured_engines(session, wanted.accuracy, alone=not given and not rest)
+    few, as_good = measured_engines(session, wanted.accuracy, alone=not given and not rest, project=project)
     rest += as_good
     if few is not None:
         return [[*few, *rest, *(of_row(column).in_(words) for column, words in given)]]

@@ -47,7 +47,7 @@ class Filter:
             object.__setattr__(self, "compute_capability", str(ComputeCapability.parse(self.compute_capability)))
 
 
-def table_conditions(wanted: Filter) -> list[ColumnElement[bool]]:
+def table_conditions(wanted: Filter, project: str | None = None) -> list[ColumnElement[bool]]:
     """Conditions on tables joined with their models; a table fits every device unless it is tied to one."""
     device = wanted.compute_capability
     conditions = [] if device is None else [or_(TableRow.portable, TableRow.device == device)]
@@ -61,7 +61,7 @@ def table_conditions(wanted: Filter) -> list[ColumnElement[bool]]:
         conditions.append(or_(TableRow.tensorrt == wanted.tensorrt, builds))
     if wanted.model is not None:
         conditions.append(or_(*named_so(wanted.model)))
-    return [*conditions, *measured_tables(wanted.accuracy)]
+    return [*conditions, *measured_tables(wanted.accuracy, project)]
 
 
 def named_so(word: str) -> list[ColumnElement[bool]]:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session, aliased
 
 from trtfarm.accuracy import AccuracyFilter
 from trtfarm.catalog.leading import of_row
+from trtfarm.catalog.visibility import visible_measurements
 from trtfarm.database.artifacts import EngineRow, QuantizationRow, TableRow, VerificationRow
 from trtfarm.database.work import StepRow, SubmissionRow
 
@@ -38,8 +39,10 @@ def _conditions(wanted: AccuracyFilter) -> Conditions:
     return conditions
 
 
-def measured_engines(session: Session, wanted: AccuracyFilter, *, alone: bool) -> tuple[Conditions | None, Conditions]:
-    """On engines: what a list says of their accuracy, their own newest measurement or else their model's.
+def measured_engines(
+    session: Session, wanted: AccuracyFilter, *, alone: bool, project: str | None
+) -> tuple[Conditions | None, Conditions]:
+    """On engines: what a list says of their accuracy to a project, their own newest measurement or else their model's.
 
     First conditions for a search to begin with, None where it better begins with something else; then the others.
     `alone` where nothing else is searched for.
@@ -49,7 +52,7 @@ def measured_engines(session: Session, wanted: AccuracyFilter, *, alone: bool) -
         return None, []
     # False, not NULL, for what was not measured: what an engine's model did stands for no measurement of its own. And
     # values, no EXISTS, of which PostgreSQL would look up all that are as good before it asks the first engine.
-    shown = shown_of_engine(func.coalesce(and_(*fit), false()))
+    shown = shown_of_engine(func.coalesce(and_(*fit), false()), project)
     as_good = select(literal(1)).where(*fit).select_from(VerificationRow).limit(_SOME + 1).subquery()
     count = session.scalars(select(func.count()).select_from(as_good)).one()
     if count <= (_FEW_OF_ALL if alone else _FEW_OF_OTHERS):
@@ -72,11 +75,12 @@ def _may_have_one_of_some(fit: Conditions) -> ColumnElement[bool]:
     return or_(of_row(EngineRow.quantization_id).in_(models), of_row(EngineRow.blob).in_(select(plans.c.blob)))
 
 
-def measured_tables(wanted: AccuracyFilter) -> Conditions:
-    """On tables: something that was made with them is as good."""
+def measured_tables(wanted: AccuracyFilter, project: str | None) -> Conditions:
+    """On tables: something that was made with them is as good, by a measurement that the project sees."""
     fit = _conditions(wanted)
     if not fit:
         return []
+    fit += visible_measurements(project)
     simulated = select(QuantizationRow.id).join(VerificationRow, VerificationRow.quantization_id == QuantizationRow.id)
     measured = select(EngineRow.id).join(VerificationRow, VerificationRow.engine_id == EngineRow.id)
     return [
@@ -97,22 +101,26 @@ def measured_submissions(wanted: AccuracyFilter) -> Conditions:
     return [steps.where(StepRow.submission_id == SubmissionRow.id, *fit).correlate(SubmissionRow).exists()]
 
 
-def shown_of_engine(column: SQLColumnExpression[Value]) -> ColumnElement[Value]:
-    """Of the verification that lists show of an engine: its own newest measurement, or else its model's."""
-    return func.coalesce(_newest_measured(column), _newest_simulated(column))
+def shown_of_engine(column: SQLColumnExpression[Value], project: str | None) -> ColumnElement[Value]:
+    """Of the verification that lists show of an engine: its own newest measurement, or else its model's.
+
+    Of those that the project sees: on which data others measured the same engine, and what came of it, is theirs.
+    """
+    return func.coalesce(_newest_measured(column, project), _newest_simulated(column, project))
 
 
-def _newest_measured(column: SQLColumnExpression[Value]) -> ScalarSelect[Value]:
+def _newest_measured(column: SQLColumnExpression[Value], project: str | None) -> ScalarSelect[Value]:
     """Engines of equal bytes are measured once, whichever of them it was."""
     newest = select(column).join(_Same, VerificationRow.engine_id == _Same.id)
-    return _first(newest.where(_Same.blob == EngineRow.blob))
+    return _first(newest.where(_Same.blob == EngineRow.blob), project)
 
 
-def _newest_simulated(column: SQLColumnExpression[Value]) -> ScalarSelect[Value]:
+def _newest_simulated(column: SQLColumnExpression[Value], project: str | None) -> ScalarSelect[Value]:
     """Of the model that an engine was built from."""
-    return _first(select(column).where(VerificationRow.quantization_id == EngineRow.quantization_id))
+    return _first(select(column).where(VerificationRow.quantization_id == EngineRow.quantization_id), project)
 
 
-def _first(newest: Select[Value]) -> ScalarSelect[Value]:
+def _first(newest: Select[Value], project: str | None) -> ScalarSelect[Value]:
     order = VerificationRow.created.desc(), VerificationRow.id.desc()
-    return newest.order_by(*order).limit(1).correlate(EngineRow).scalar_subquery()
+    seen = newest.where(*visible_measurements(project))
+    return seen.order_by(*order).limit(1).correlate(EngineRow).scalar_subquery()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ScalarSelect, Select, func, select, union_all
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, ScalarSelect, Select, func, select, union_all
 from sqlalchemy.orm import Session
 
 from trtfarm.catalog.alternatives import engine_alternatives
@@ -31,9 +34,8 @@ _SHOWN = (
     EngineRow.blob.label("digest"),
     EngineRow.created,
     EngineRow.pinned,
-    shown_of_engine(VerificationRow.metrics).label("metrics"),
 )
-_NAMES = tuple(column.key for column in _SHOWN)
+_NAMES = (*(column.key for column in _SHOWN), "metrics")
 _SPACE = " "
 
 
@@ -67,7 +69,7 @@ def find_tables(
     project: str | None = None,
 ) -> list[TableEntry]:
     """Up to `limit` tables, newest first; `wanted.precision` says nothing about a table and is passed over."""
-    conditions = [*table_conditions(wanted), *visible(TableRow, project)]
+    conditions = [*table_conditions(wanted, project), *visible(TableRow, project)]
     statement = select(TableRow, ModelRow).join(ModelRow, TableRow.model_id == ModelRow.id).where(*conditions)
     statement = within.newest_first(statement, TableRow, limit=limit)
     return [table_entry(table, model) for table, model in session.execute(statement)]
@@ -82,7 +84,7 @@ def _engines(session: Session, ids: Select[str], project: str | None) -> list[En
     """The engines with these ids, newest first; whole rows are read of these alone, and all in one go."""
     places = ids.subquery()
     statement = (
-        select(*_SHOWN, _labels(project))
+        select(*_SHOWN, _metrics(project), _labels(project))
         .join_from(places, EngineRow, EngineRow.id == places.c.id)
         .join(ModelRow, EngineRow.model_id == ModelRow.id)
         .order_by(EngineRow.created.desc(), EngineRow.id.desc())
@@ -93,6 +95,12 @@ def _engines(session: Session, ids: Select[str], project: str | None) -> list[En
         EngineEntry(**dict(zip(_NAMES, shown, strict=True)), labels=sorted(set((labels or "").split())))
         for *shown, labels in found
     ]
+
+
+@lru_cache(maxsize=64)
+def _metrics(project: str | None) -> ColumnElement[Any]:
+    """Kept, because to make it takes longer than to ask it."""
+    return shown_of_engine(VerificationRow.metrics, project).label("metrics")
 
 
 def _labels(project: str | None) -> ScalarSelect[str]:

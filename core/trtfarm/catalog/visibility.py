@@ -41,18 +41,30 @@ def visible_engines(session: Session, project: str | None) -> list[Condition]:
     """The same for a search of engines: those of a project that has few are looked up, else each one is asked."""
     if project is None:
         return []
-    keys, grants = _steps(project, StepRow.key), _grants(project).where(*_OF_ENGINES)
+    grants = _grants(project).where(*_OF_ENGINES)
     has_many, granted_any = session.execute(_HAS, {"project": project, "few": _FEW}).one()
     if not has_many:
         made = select(_Made.id).join(StepRow, StepRow.key == _Made.key)
         made = made.join(SubmissionRow, SubmissionRow.id == StepRow.submission_id)
         made = made.where(SubmissionRow.project == project)
         return [EngineRow.id.in_(made.union(grants) if granted_any else made)]
-    ways = [keys.where(StepRow.key == EngineRow.key)]
+    return [_each_asked(EngineRow, project, granted_any=granted_any)]
+
+
+def visible_measurements(project: str | None) -> list[Condition]:
+    """The same for the verifications of an engine: there are few of one, and each is asked."""
+    return [] if project is None else [_each_asked(VerificationRow, project)]
+
+
+def _each_asked(rows: Any, project: str, *, granted_any: bool = True) -> Condition:
+    """Whether a project asked for a row or was given it, as one that is at hand anyway is asked.
+
+    Values and no EXISTS, of which PostgreSQL would look up all that there are before it asks the first row.
+    """
+    ways = [_steps(project, StepRow.key).where(StepRow.key == rows.key)]
     if granted_any:
-        ways.append(grants.where(GrantRow.item == EngineRow.id))
-    # Values and no EXISTS, of which PostgreSQL would look up all that there are before it asks the first engine.
-    return [or_(*(way.limit(1).correlate(EngineRow).scalar_subquery().is_not(None) for way in ways))]
+        ways.append(_grants(project).where(GrantRow.item == rows.id))
+    return or_(*(way.limit(1).correlate(rows).scalar_subquery().is_not(None) for way in ways))
 
 
 def sees_blob(session: Session, digest: str, project: str | None) -> bool:

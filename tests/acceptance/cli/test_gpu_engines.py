@@ -93,9 +93,9 @@ def test_accuracy_is_measured_once_and_stays_with_the_engine(
 def test_a_server_has_an_engine_measured_by_its_worker(
     gpu_farm: GpuFarm, engine: dict[str, Any], digits: Path, tmp_path: Path
 ) -> None:
-    """With data that the server has not; what the client hears is what it would say itself."""
+    """With data that the server has not; what the client hears is what it would say itself, and its project sees it."""
     host, test, port = gpu_farm.program, digits / "test", free_port()
-    url = {"TRTFARM_URL": f"http://127.0.0.1:{port}"}
+    url = {"TRTFARM_URL": f"http://127.0.0.1:{port}", "TRTFARM_TOKEN": host.json("tokens", "create", "ann")["token"]}
     client = replace(host, home=tmp_path / "client", folder=tmp_path, environment=url)
     with api(host, port):
         assert client.fails(2, "verify", engine["id"])["message"] == "no data is known to verify with"
@@ -104,10 +104,11 @@ def test_a_server_has_an_engine_measured_by_its_worker(
             ended = client.ok("verify", engine["id"], *named)
             found = client.json("verify", engine["id"])
             again = client.json("verify", engine["id"], "--fresh")
+            shown = client.json("engines", "show", engine["id"])
             gpu_farm.fails("trt-evaluate", code="builder_memory", message="the GPU has not enough free memory")
             error = client.fails(9, "verify", engine["id"], "--fresh")
     assert "FP32 Top1: 0.9640, Top5: 1.0000  FP16 Top1: 0.9640, Top5: 1.0000  (50 samples, on the engine)" in ended.out
-    assert host.json("engines", "show", engine["id"])["metrics"] == found["metrics"]
+    assert host.json("engines", "show", engine["id"])["metrics"] == shown["metrics"] == found["metrics"]
     assert again["verification"] == found["verification"]
     assert error["message"] == "the GPU has not enough free memory"
     assert ended.out == host.ok("verify", engine["id"]).out
