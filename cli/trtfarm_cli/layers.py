@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trtfarm.catalog.differences import PAIR_NODES
 from trtfarm_cli import output
 
-#: Nodes that are only there for INT8; each layer that has one of them would name four.
-_PAIRS = ("/QuantizeLinear", "/DequantizeLinear")
 _SHOWN = 3
 
 
@@ -31,6 +30,7 @@ def emit_layers(layers: Sequence[Mapping[str, Any]]) -> None:
 def _origin(layer: Mapping[str, Any]) -> str | None:
     if tactic := layer.get("tactic"):
         return str(tactic)
-    nodes = [node for node in layer.get("onnx_nodes", ()) if not node.endswith(_PAIRS)]
+    # Each layer that has a node that is only there for INT8 would name four.
+    nodes = [node for node in layer.get("onnx_nodes", ()) if not node.endswith(PAIR_NODES)]
     more = f" and {len(nodes) - _SHOWN} more" if len(nodes) > _SHOWN else ""
     return ", ".join(nodes[:_SHOWN]) + more if nodes else None

@@ -161,13 +161,13 @@ def _cell(value: Any, form: Callable[[Any], str] | None) -> str:
 def _field_lines(value: Any) -> list[str]:
     """A value's parts, on one line where they are short; names in them begin no line of their own."""
     if isinstance(value, Mapping):
-        parts = [f"{name}: {_field(part)}" for name, part in value.items() if _is_set(part)]
+        parts = [f"{name}: {one_line(part)}" for name, part in value.items() if _is_set(part)]
         if len(line := ", ".join(parts)) <= _ONE_LINE:
             parts = [line]
     elif isinstance(value, list | tuple) and any(isinstance(part, Mapping) for part in value):
-        parts = [_field(part) for part in value]
+        parts = [one_line(part) for part in value]
     else:
-        return [_field(value)]
+        return [one_line(value)]
     return [part.replace("\n", "\\n") for part in parts]
 
 
@@ -175,15 +175,16 @@ def _is_set(value: Any) -> bool:
     return value not in (None, "", {}, [])
 
 
-def _field(value: Any) -> str:
+def one_line(value: Any) -> str:
+    """A value as people read it; what is not set in it is left out."""
     if isinstance(value, datetime):
         return moment(value)
     if isinstance(value, bool):
         return yes_or_no(value)
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_field(part)}" for name, part in value.items() if _is_set(part))
+        return ", ".join(f"{name} {one_line(part)}" for name, part in value.items() if _is_set(part))
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_field, value))}]"
+        return f"[{', '.join(map(one_line, value))}]"
     return str(value)
 
 

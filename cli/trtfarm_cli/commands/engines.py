@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trtfarm_cli import accuracy, output
+from trtfarm_cli import accuracy, exits, output
 from trtfarm_cli.limits import limited
 from trtfarm_cli.opening import open_any
 from trtfarm_cli.options import (
@@ -113,6 +113,25 @@ def show(
 
         output.emit()
         emit_layers(details["layers"])
+
+
+@app.command()
+def diff(left: EngineId, right: EngineId, *, json: Json = False) -> None:
+    """Compares two engines: what they are for, what of, how they compute, how accurate they are.
+
+    Exit code 1 unless they are the same, byte for byte.
+    """
+    from trtfarm.catalog.differences import engine_differences
+    from trtfarm_cli.engine_differences import show_differences
+
+    with open_any() as farm:
+        found = engine_differences(farm.engines.details(left), farm.engines.details(right))
+    if json:
+        output.emit_json(found.as_dict())
+    else:
+        show_differences(found)
+    if not found.same_plan:
+        raise typer.Exit(exits.FAILED)
 
 
 @app.command()

@@ -74,6 +74,22 @@ def test_an_engine_is_shown_by_the_start_of_its_id_or_digest(stocked: Stocked) -
     assert len(text.split("\n\n")[1].splitlines()) == shown["layer_count"] + 1
 
 
+def test_what_differs_between_two_engines(stocked: Stocked) -> None:
+    first, second = (engine["id"] for engine in stocked.facts["engines"])
+    told = stocked.program.run("engines", "diff", first, second, "--json")
+    assert told.code == 1
+    found = told.json
+    assert found["engines"] == [first, second]
+    assert found["facts"]["compute_capability"] == ["sm_86", "sm_89"]
+    assert not {"model", "table", "precision", "tensorrt"} & found["facts"].keys()
+    assert (found["options"], found["accuracy"], found["computed_otherwise"]) == ({}, {}, [])
+    assert found["layers"]["int8"] == [7, 7]
+    lines = [line.split() for line in stocked.program.run("engines", "diff", first, second).out.splitlines()]
+    assert ["compute", "capability", "sm_86", "sm_89"] in lines
+    assert ["int8", "7", "layers", "7", "layers"] in lines
+    assert stocked.program.json("engines", "diff", first, first)["same_plan"]
+
+
 def test_an_engine_is_pulled_with_the_bytes_of_its_digest(stocked: Stocked, tmp_path: Path) -> None:
     engine = stocked.facts["engines"][0]
     path = tmp_path / "lenet.engine"
