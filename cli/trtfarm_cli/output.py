@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cache
 from io import TextIOWrapper
@@ -92,32 +92,34 @@ def emit_table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Callable
 
 
 def flush() -> None:
-    """Hands on what was emitted. Raises ReaderGoneError."""
-    try:
+    """Hands on what was emitted. Raises ReaderGoneError, and OSError where there is no room for it."""
+    with _emitting():
         sys.stdout.flush()
-    except BrokenPipeError:
-        raise _reader_gone() from None
 
 
 def end() -> None:
-    """To be called last: Python flushes stderr once more, and would make an exit code of its own of an error."""
-    try:
-        sys.stderr.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+    """To be called last: Python flushes both once more, and would make an exit code of its own of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _write(text: str) -> None:
-    try:
+    with _emitting():
         sys.stdout.write(text)
+
+
+@contextmanager
+def _emitting() -> Iterator[None]:
+    try:
+        yield
     except BrokenPipeError:
-        raise _reader_gone() from None
-
-
-def _reader_gone() -> ReaderGoneError:
-    # Python flushes stdout once more at its end; a second error then would be noise.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return ReaderGoneError()
+        raise ReaderGoneError from None
+    except OSError as error:
+        error.filename = "standard output"
+        raise
 
 
 def counted(count: int, word: str, many: str | None = None) -> str:

@@ -89,6 +89,16 @@ def test_standard_streams_may_be_missing_and_have_no_room_for_words(stocked: Sto
     assert stocked.program.rows()["engines"] == 2
 
 
+def test_a_result_that_there_is_no_room_for_is_an_error(stocked: Stocked) -> None:
+    command = [sys.executable, "-m", "trtfarm_cli", "engines", "list"]
+    environment = {"PATH": os.environ["PATH"], "TRTFARM_HOME": str(stocked.program.home)}
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(command, env=environment, check=False, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert ended.returncode == 10
+    assert ended.stderr.splitlines()[0] == "error: no space left for standard output"
+    assert "Exception ignored" not in ended.stderr
+
+
 def test_doctor_tells_what_there_is_and_what_lacks(builder: Program, rtx_toolchain: Toolchain) -> None:
     checks = {check["name"]: check for check in builder.json("doctor")}
     assert {"python", "home", "disk", "uv", "gpu driver", "database", "toolchain reference"} <= checks.keys()
