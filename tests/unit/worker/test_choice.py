@@ -57,6 +57,18 @@ def test_why_none_fits_and_what_to_do(
     assert remedy in str(caught.value.remedy)
 
 
+@pytest.mark.parametrize(
+    ("precision", "version", "wanted"),
+    [("int8", TensorRTVersion(8, 5), "8.5"), ("int8", TensorRTVersion(10, 13), "10.13"), ("bf16", None, "10.13")],
+)
+def test_what_only_a_tensorrt_has_is_not_looked_for_in_another_kind(
+    precision: str, version: TensorRTVersion | None, wanted: str
+) -> None:
+    with pytest.raises(ToolchainError) as caught:
+        choose([_REFERENCE, _NEW], target=_SM_86, precision=precision, version=version)
+    assert str(caught.value.remedy).endswith(f"trtfarm toolchain install tensorrt=={wanted}")
+
+
 def test_a_target_that_none_can_build_names_those_that_can_be() -> None:
     with pytest.raises(ToolchainError) as caught:
         choose([_REFERENCE, _NEW], target=_SM_90, precision="int8")

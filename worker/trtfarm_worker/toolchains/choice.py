@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from trtfarm.compute_capability import ComputeCapability
 from trtfarm.errors import ToolchainError
-from trtfarm.precisions import REST_IN_FLOAT16
+from trtfarm.precisions import PRECISIONS, REST_IN_FLOAT16
 from trtfarm.versions import TensorRTVersion
 from trtfarm_worker.toolchains.toolchain import Toolchain, ToolchainKind
 
 #: What TensorRT-RTX 1.4 to 1.7 build for; only used to say which installation would help.
 _TENSORRT_RTX_TARGETS = frozenset(ComputeCapability.parse(text) for text in ("75", "80", "86", "89", "120", "121"))
+#: Versions from here on are TensorRT's; TensorRT-RTX's begin anew at 1.
+_FIRST_OF_TENSORRT = TensorRTVersion(8, 5)
 
 
 def choose(
@@ -41,7 +43,7 @@ def choose(
         f"no toolchain here builds {precision} engines for {target}{_asked(version, kind)}",
         cause="\n".join(f"{name}: {reason}" for name, reason in reasons.items()) or "no toolchain is installed",
         remedy=_other_precisions(toolchains, target, precision, version, kind)
-        or _remedy(toolchains, target, version, kind),
+        or _remedy(toolchains, target, precision, version, kind),
     )
 
 
@@ -103,9 +105,14 @@ def _other_precisions(
 def _remedy(
     toolchains: Sequence[Toolchain],
     target: ComputeCapability,
+    precision: str,
     version: TensorRTVersion | None,
     kind: ToolchainKind | None,
 ) -> str:
+    if PRECISIONS[precision].by_flag and (version is None or version < _FIRST_OF_TENSORRT):
+        return f"TensorRT 10 has {precision}: on a host with such a GPU, trtfarm toolchain install tensorrt==10.13"
+    if version is not None and version >= _FIRST_OF_TENSORRT:
+        return f"on a host with such a GPU: trtfarm toolchain install tensorrt=={version}"
     possible = sorted({found for toolchain in toolchains for found in toolchain.capabilities.compute_capabilities})
     if target in _TENSORRT_RTX_TARGETS and kind is not ToolchainKind.TENSORRT:
         return f"trtfarm toolchain install tensorrt-rtx{f'=={version}' if version else ''}"
