@@ -69,6 +69,12 @@ def test_what_only_a_tensorrt_has_is_not_looked_for_in_another_kind(
     assert str(caught.value.remedy).endswith(f"trtfarm toolchain install tensorrt=={wanted}")
 
 
+def test_a_precision_that_there_is_none_of_is_one_that_no_toolchain_has() -> None:
+    with pytest.raises(ToolchainError) as caught:
+        choose([_REFERENCE, _NEW], target=_SM_86, precision="int3")
+    assert caught.value.cause == "tensorrt-rtx-1.7.1.116: has no int3: it has fp32, int8"
+
+
 def test_a_target_that_none_can_build_names_those_that_can_be() -> None:
     with pytest.raises(ToolchainError) as caught:
         choose([_REFERENCE, _NEW], target=_SM_90, precision="int8")

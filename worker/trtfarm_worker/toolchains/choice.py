@@ -109,7 +109,8 @@ def _remedy(
     version: TensorRTVersion | None,
     kind: ToolchainKind | None,
 ) -> str:
-    if PRECISIONS[precision].by_flag and (version is None or version < _FIRST_OF_TENSORRT):
+    # Over HTTP any word may be asked for.
+    if precision in PRECISIONS and PRECISIONS[precision].by_flag and (version is None or version < _FIRST_OF_TENSORRT):
         return f"TensorRT 10 has {precision}: on a host with such a GPU, trtfarm toolchain install tensorrt==10.13"
     if version is not None and version >= _FIRST_OF_TENSORRT:
         return f"on a host with such a GPU: trtfarm toolchain install tensorrt=={version}"
