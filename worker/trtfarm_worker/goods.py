@@ -125,14 +125,25 @@ def _table(
         table = load(bytes_of_file(Path(order.table)), name=order.table, expected=order.calibrator, tensors=tensors)
         version = str(table.version) if table.version else None
         handed = TableRow(id=order.table, origin=TableOrigin.IMPORTED, portable=True, tensorrt=version, rule={})
+        _tell_lacking(order, table, order.table, reader)
         _tell_reuse(order, handed, targets, reader)
         return table
     if "/" in order.table:
         raise NotFoundError(f"there is no file {order.table}", remedy="name a table's file, or its id in the farm")
     row, text = stock.table(order.table)
-    load(text, name=row.id, expected=order.calibrator, tensors=tensors)
+    table = load(text, name=row.id, expected=order.calibrator, tensors=tensors)
+    _tell_lacking(order, table, row.id, reader)
     _tell_reuse(order, row, targets, reader)
     return row.id
+
+
+def _tell_lacking(order: Order, table: CalibrationTable, name: str, reader: DataReader) -> None:
+    """Says which tensors have no scale in a table: one of a single line is sound, and quantises next to nothing."""
+    from trtfarm.tables.validation import lacking  # noqa: PLC0415 - as above
+
+    summary, by_hand = reader.model.summary, order.build_options.get(DYNAMIC_RANGES, ())
+    if said := lacking(table, summary.tensors, {*summary.whole_numbers, *by_hand}):
+        reader.tell_all([f"warning: table {name}: {said}; what reads them may stay in floating point"])
 
 
 def _tell_reuse(order: Order, table: TableRow, targets: Sequence[BuildTarget], reader: DataReader) -> None:

@@ -178,21 +178,27 @@ def _version_problems(table: CalibrationTable, tensorrt: TensorRTVersion) -> Ite
         yield _warning(what, why, "re-stamp it, and look for tensors without a scale in the build's log", line=1)
 
 
+def lacking(table: CalibrationTable, tensors: Collection[str], without_range: Collection[str] = ()) -> str | None:
+    """Which of a model's tensors have no scale, in words; None where all have one but those `without_range`."""
+    missing = [tensor for tensor in tensors if tensor not in table.scales and tensor not in without_range]
+    if not missing:
+        return None
+    count = len(set(tensors).difference(without_range))
+    return f"{len(missing)} of {count} of the model's tensors have no scale: {shown_names(missing)}"
+
+
 def _coverage_problems(
     table: CalibrationTable, tensors: Collection[str], without_range: Collection[str]
 ) -> Iterator[Problem]:
     model = set(tensors)
     named = [tensor for tensor in table.scales if not tensor.startswith(_MADE_UP)]
     strangers = [tensor for tensor in named if tensor.removesuffix(_PRODUCT) not in model]
-    missing = [tensor for tensor in tensors if tensor not in table.scales and tensor not in without_range]
     if strangers:
         what = f"{len(strangers)} of {len(named)} named tensors are not in the model: {shown_names(strangers)}"
         # TensorRT passes over them, and runs the tensors that they were meant for in FP32.
         why = "the table belongs to another model, or to another export of this one"
         remedy = "calibrate this very model; if the table is its own, take those lines out"
         yield _error(what, why, remedy)
-    if missing:
-        count = len(model.difference(without_range))
-        what = f"{len(missing)} of {count} of the model's tensors have no scale: {shown_names(missing)}"
+    if missing := lacking(table, tensors, without_range):
         why = "TensorRT runs them in FP32 and says so in one warning: a slower, larger engine"
-        yield _warning(what, why, "calibrate before fusion, or accept it for tensors that fusion removes")
+        yield _warning(missing, why, "calibrate before fusion, or accept it for tensors that fusion removes")

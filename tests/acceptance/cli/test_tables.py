@@ -98,6 +98,17 @@ def test_a_table_that_was_imported_builds_engines(own_stock: Stocked, digits: Pa
     assert facts["verification"]["classification"]["candidate"]["top1"] > 0.9
 
 
+def test_what_a_table_leaves_without_a_scale_is_told_before_anything_is_built(
+    own_stock: Stocked, digits: Path, golden: Path, tmp_path: Path
+) -> None:
+    program, whole, half = own_stock.program, golden / "lenet" / "minmax-bs50.table", tmp_path / "half.table"
+    half.write_text("".join(whole.read_text().splitlines(keepends=True)[:2]))
+    words = ("submit", digits / "lenet.onnx", "--target", "sm_89", "--dry-run", "--table")
+    assert f"warning: table {half}: 9 of 10 of the model's tensors have no scale: '/c1/" in program.ok(*words, half).err
+    assert "warning" not in program.ok(*words, whole).err
+    assert "warning" not in program.ok(*words, own_stock.facts["table"]["id"]).err
+
+
 def test_diff_tells_how_tables_differ_by_its_exit_code_too(program: Program, golden: Path) -> None:
     lenet = golden / "lenet"
     differing = program.run("tables", "diff", lenet / "minmax-bs50.table", lenet / "entropy2-bs50.table", "--json")
