@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from trtfarm.calibrators import CalibrationRule
@@ -58,7 +59,7 @@ class Action:
     kind: ActionKind
     fields: Mapping[str, Any]
 
-    @property
+    @cached_property
     def key(self) -> str:
         return digest_of_json({"action": self.kind.value, **self.fields})
 

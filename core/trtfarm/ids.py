@@ -7,9 +7,11 @@ import time
 
 # Crockford's base 32: no i, l, o, u, so that an id can be read aloud and copied from a screen.
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_BITS_PER_LETTER = 5
-_TIME_LETTERS = 10  # 50 bits of milliseconds: enough until the year 37,000
-_CHANCE_LETTERS = 10  # 50 bits: two ids of one millisecond collide once in 10**15
+#: Two letters at a time, which takes half as long.
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+_CHANCE_BITS = 50  # two ids of one millisecond collide once in 10**15
+#: From the first pair of letters to the last: 50 bits of milliseconds, enough until the year 37,000, and chance's.
+_SHIFTS = range(90, -1, -10)
 
 
 def new_id(prefix: str) -> str:
@@ -19,13 +21,5 @@ def new_id(prefix: str) -> str:
     give the same one. It starts with the time (milliseconds since 1970), as UUIDv7 does: ids sort by age, and inserts
     stay at the end of the index. The clock is the writer's own; only leases and queues need the database's.
     """
-    return f"{prefix}_{_base32(time.time_ns() // 1_000_000, _TIME_LETTERS)}{_chance()}"
-
-
-def _chance() -> str:
-    return _base32(secrets.randbits(_CHANCE_LETTERS * _BITS_PER_LETTER), _CHANCE_LETTERS)
-
-
-def _base32(number: int, letters: int) -> str:
-    shifts = range((letters - 1) * _BITS_PER_LETTER, -1, -_BITS_PER_LETTER)
-    return "".join(_ALPHABET[number >> shift & 31] for shift in shifts)
+    number = time.time_ns() // 1_000_000 << _CHANCE_BITS | secrets.randbits(_CHANCE_BITS)
+    return f"{prefix}_" + "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])

@@ -8,7 +8,7 @@ gate their builds wait for it. An engine that was built on a GPU is measured the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, astuple, dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 from trtfarm.actions import ActionKind
@@ -102,10 +102,12 @@ class SubmissionRequest:
         return any(step in astuple(trial_of(rule)) for rule in self.candidates)
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self) | {
+        """Plain JSON values, those of options as they are."""
+        return vars(self) | {
             "rule": self.rule.as_dict() if self.rule else None,
             "candidates": [rule.as_dict() for rule in self.candidates],
-            "targets": [asdict(t) for t in self.targets],
+            "targets": [dict(vars(target)) for target in self.targets],
+            "calibrate_on": dict(vars(self.calibrate_on)) if self.calibrate_on else None,
         }
 
     @classmethod

@@ -45,7 +45,7 @@ from trtfarm.jobs.state import JobState, StepState, SubmissionState
 from trtfarm.retention.checkup import Damage, check_up
 from trtfarm.retention.cleaning import clean
 from trtfarm.retention.policy import Policy
-from trtfarm.submissions.results import RESULT_ID
+from trtfarm.submissions.results import KINDS
 
 #: Engines and tables go as soon as nothing keeps them.
 _NOTHING = Policy(total_bytes=0, tables_unused_for=timedelta(0))
@@ -269,7 +269,7 @@ class _Machine(RuleBasedStateMachine):
                 for step in steps if submission not in self._reopened else ():
                     if step.state in {StepState.HIT, StepState.DONE}:
                         assert step.result is not None
-                        row_id = step.result[RESULT_ID[ActionKind(step.kind)]]
+                        row_id = step.result[KINDS[ActionKind(step.kind)].word]
                         assert session.get(RESULT_ROWS[ActionKind(step.kind)], row_id) is not None
 
     def teardown(self) -> None:

@@ -36,7 +36,7 @@ from trtfarm.jobs.state import JobState
 from trtfarm.origins import TableOrigin
 from trtfarm.planning import SubmissionRequest
 from trtfarm.settings import Settings
-from trtfarm.submissions.results import RESULT_ID
+from trtfarm.submissions.results import KINDS
 from trtfarm.submissions.submission import Submission
 from trtfarm.targets import BuildTarget
 from trtfarm_worker.committing import Work
@@ -83,11 +83,11 @@ class Bench:
         with database.write() as session:
             session.add_all(dataset_row(id=name, digest=digest_of_json(name)) for name in ("dat_cal", "dat_test"))
 
-    def model(self) -> str:
+    def model(self, **values: Any) -> str:
         """The id of a model that nothing was done for yet."""
         model_id = f"mod_{next(self._numbers)}"
         with self.farm.database.write() as session:
-            session.add(model_row(id=model_id, digest=digest_of_json([str(self.folder), model_id])))
+            session.add(model_row(id=model_id, digest=digest_of_json([str(self.folder), model_id]), **values))
         return model_id
 
     def request(self, model_id: str | None = None, *capabilities: str, **values: Any) -> SubmissionRequest:
@@ -146,7 +146,7 @@ class Bench:
             values = {**_values(kind, job, blobs), **({"metrics": metrics} if kind in _MEASURED else {})}
             record(session, blobs, holder=job.id)
             stored = put(session, task, RESULT_ROWS[kind], **values)
-            self.farm.jobs.finish(session, claim, {RESULT_ID[kind]: stored})
+            self.farm.jobs.finish(session, claim, {KINDS[kind].word: stored})
         return self.farm.after_job(claim.job.id)
 
     def work(self, claim: Claim) -> Work:
@@ -157,7 +157,7 @@ class Bench:
         values = _values(kind, job, [keep_bytes(task, content) for content in contents])
         return Work(
             claim=claim,
-            commit=lambda session: {RESULT_ID[kind]: put(session, task, RESULT_ROWS[kind], **values)},
+            commit=lambda session: {KINDS[kind].word: put(session, task, RESULT_ROWS[kind], **values)},
             stored=task.stored,
             lines=[("log", {"level": "info", "text": "done"})],
             begun=time.monotonic(),

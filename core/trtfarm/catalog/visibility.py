@@ -9,16 +9,18 @@ database themselves.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Integer, Select, String, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Integer, Select, String, Table, bindparam, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from trtfarm.database.access import GrantRow
 from trtfarm.database.artifacts import DatasetRow, EngineRow, ModelRow, TableRow, VerificationRow
 from trtfarm.database.base import Base
 from trtfarm.database.batches import batches
-from trtfarm.database.insert import conflict_insert
+from trtfarm.database.insert import conflict_insert_in
+from trtfarm.database.kept import Kept
+from trtfarm.database.many import as_parameter, many
 from trtfarm.database.session import Database
 from trtfarm.database.work import JobRow, StepRow, SubmissionRow
 
@@ -28,6 +30,7 @@ _FEW = 5_000
 #: Ids of engines, and of nothing else that is granted, lie between these however a database sorts letters.
 _OF_ENGINES = GrantRow.item >= "eng", GrantRow.item < "enh"
 _Made = aliased(EngineRow)
+_GRANTS = cast(Table, GrantRow.__table__)
 
 
 def visible(rows: type[Base], project: str | None) -> list[Condition]:
@@ -88,11 +91,17 @@ def granted(session: Session, project: str, items: Iterable[str]) -> set[str]:
 
 def grant(session: Session, project: str, items: Iterable[str | None]) -> None:
     """Notes that a project has rows, by their ids, or bytes, by their digest."""
-    wanted = {item for item in items if item}
+    _GRANT(session, project=project, granted=as_parameter({"item": item} for item in set(items) if item))
+
+
+def granting(dialect: str) -> Any:
+    """The statement of `grant`: `project`, and any number of items that are `granted` (`many.as_parameter`)."""
+    project, given = bindparam("project", type_=String), many(dialect, "granted", [_GRANTS.c.item])
     # Looked at first, and then in one order everywhere: most often nothing is to be written, and nobody waits.
-    for item in sorted(wanted - granted(session, project, wanted)):
-        row = conflict_insert(session, GrantRow).values(project=project, item=item)
-        session.execute(row.on_conflict_do_nothing(index_elements=["project", "item"]))
+    had = select(_GRANTS.c.item).where(_GRANTS.c.project == project, _GRANTS.c.item == given.c.item)
+    new = select(project, given.c.item).where(~had.exists()).order_by(given.c.item)
+    insert = conflict_insert_in(dialect, GrantRow).from_select(["project", "item"], new)
+    return insert.on_conflict_do_nothing(index_elements=["project", "item"])
 
 
 def give(database: Database, project: str, item: str) -> None:
@@ -134,6 +143,7 @@ def _made_or_granted(rows: Any) -> Callable[[str], Condition]:
 
 #: Made once: to make it takes longer than to ask it.
 _HAS = _what_it_has()
+_GRANT = Kept(lambda dialect: [granting(dialect)])
 _SEEN: Mapping[type[Base], Callable[[str], Condition]] = {
     ModelRow: lambda project: ModelRow.id.in_(_grants(project)),
     DatasetRow: lambda project: DatasetRow.id.in_(_grants(project)),

@@ -35,7 +35,9 @@ class Kept:
 
     def __call__(self, session: Session, **values: Any) -> list[Any]:
         """The rows of the last one, as named tuples. Raises what SQLAlchemy raises."""
-        connection = session.connection()
+        connection = session.get_bind()
+        if not isinstance(connection, Connection):
+            connection = session.connection()
         statements = self._compiled.get(connection.dialect.name)
         if statements is None:
             statements = self._compiled[connection.dialect.name] = self._compile(connection.dialect)
@@ -46,7 +48,7 @@ class Kept:
 
     def _compile(self, dialect: Dialect) -> list[_Compiled]:
         statements = list(self._make(dialect.name))
-        if dialect.name != "sqlite":  # has no statements that write within another one
+        if len(statements) > 1 and dialect.name != "sqlite":  # has no statements that write within another one
             *before, last = statements
             ctes = [one.cte(f"before_{number}") for number, one in enumerate(before)]
             statements = [last.add_cte(*ctes)]
@@ -88,8 +90,8 @@ class _Compiled:
     def _parameters(self, values: Mapping[str, Any]) -> Mapping[str, Any] | Sequence[Any]:
         given = dict(self._constants)
         for name, process in self._told:
-            value = storable(values[name])
-            given[name] = value if process is None else process(value)
+            value = values[name] if process is None else process(values[name])
+            given[name] = value if value is None else storable(value)
         return given if self._order is None else [given[name] for name in self._order]
 
     def _found(self, connection: Connection, parameters: Any) -> Sequence[Any]:

@@ -1,4 +1,4 @@
-"""Any number of rows as one parameter, so that a statement is the same for one row and for a hundred."""
+"""Any number of rows, or values, as one parameter: so a statement is the same for one and for a hundred."""
 
 from __future__ import annotations
 
@@ -6,7 +6,21 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import JSON, Column, Subquery, Text, bindparam, cast, column, func, select, type_coerce
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    Column,
+    ColumnElement,
+    Subquery,
+    Text,
+    any_,
+    bindparam,
+    cast,
+    column,
+    func,
+    select,
+    type_coerce,
+)
 
 
 def many(dialect: str, parameter: str, columns: Iterable[Column[Any]]) -> Subquery:
@@ -30,6 +44,14 @@ def as_parameter(rows: Iterable[Mapping[str, Any]]) -> str:
 
 def json_text(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
+
+
+def among(dialect: str, one: Column[Any], parameter: str) -> ColumnElement[bool]:
+    """Whether a column has one of the values that are told as `parameter`, in a list."""
+    if dialect == "sqlite":
+        each = func.json_each(bindparam(parameter, type_=JSON)).table_valued("value")
+        return one.in_(select(each.c.value))
+    return one == any_(bindparam(parameter, type_=ARRAY(Text)))
 
 
 def _is_json(one: Column[Any]) -> bool:

@@ -26,6 +26,8 @@ CONNECT_SECONDS = 10
 #: A connection to PostgreSQL that was not used for so long is asked first whether it still is one.
 _IDLE_SECONDS = 1.0
 _USED = "used"
+#: Under this word sessions have what any of them has read of rows that never change: `session.info`.
+UNCHANGING = "unchanging"
 _DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 _BEGIN = "trtfarm_begin"
 
@@ -38,6 +40,7 @@ class Database:
         # On PostgreSQL every statement sees the newest state anyway: a transaction around a read costs two round trips.
         self._reader = engine if self.is_sqlite else engine.execution_options(isolation_level="AUTOCOMMIT")
         self.writer = engine.execution_options(**{_BEGIN: "IMMEDIATE"})
+        self._info: dict[str, Any] = {UNCHANGING: {}}
 
     @property
     def is_sqlite(self) -> bool:
@@ -45,7 +48,7 @@ class Database:
 
     def read(self) -> AbstractContextManager[Session]:
         """A session that only reads, and sees one state of the database on SQLite."""
-        return _transaction(self._reader)
+        return _transaction(self._reader, self._info)
 
     def write(self) -> AbstractContextManager[Session]:
         """A session that writes; it commits when the block ends and rolls back when the block raises.
@@ -53,7 +56,7 @@ class Database:
         On SQLite it takes the write lock at once: a transaction that read first and wrote later would fail with
         "database is locked" whenever another one wrote in between, however long it is ready to wait.
         """
-        return _transaction(self.writer)
+        return _transaction(self.writer, self._info)
 
     def close(self) -> None:
         self.engine.dispose()
@@ -149,12 +152,53 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get(_BEGIN, 'DEFERRED')}")
 
 
+class _Session(Session):
+    """A session in one transaction, which begins when it is first needed.
+
+    SQLAlchemy's own bookkeeping of a session's transaction takes as long as a small statement. So the connection is the
+    session's own, and statements that go past the session (`kept`) do without that bookkeeping.
+    """
+
+    def __init__(self, engine: Engine, info: dict[str, Any]) -> None:
+        super().__init__(expire_on_commit=False, info=info)
+        self._engine = engine
+        self._begun: Connection | None = None
+
+    def get_bind(self, *_: Any, **__: Any) -> Connection:
+        if self._begun is None:
+            self._begun = self._engine.connect()
+            self._begun.begin()
+        return self._begun
+
+    def end(self) -> None:
+        """Commits what was written."""
+        if self.in_transaction():
+            self.commit()  # which writes what it has held back; the connection's transaction is ours
+        if self._begun is not None and self._begun.in_transaction():
+            self._begun.commit()
+
+    def rollback(self) -> None:
+        super().rollback()
+        if self._begun is not None and self._begun.in_transaction():
+            self._begun.rollback()
+
+    def close(self) -> None:
+        """Undoes what was not committed."""
+        super().close()
+        if self._begun is not None:
+            self._begun.close()
+            self._begun = None
+
+
 @contextmanager
-def _transaction(engine: Engine) -> Iterator[Session]:
+def _transaction(engine: Engine, info: dict[str, Any]) -> Iterator[Session]:
+    session = _Session(engine, info)
     try:
-        with Session(engine, expire_on_commit=False) as session, session.begin():
-            yield session
+        yield session
+        session.end()
     except IntegrityError:
         raise  # a broken constraint is a mistake in the caller, not a failure of the storage
     except DBAPIError as error:
         raise storage_error(error) from error
+    finally:
+        session.close()

@@ -9,13 +9,14 @@ from sqlalchemy.orm import Session
 
 from trtfarm.actions import ActionKind
 from trtfarm.catalog.visibility import visible
-from trtfarm.database.schema import DatasetRow, EngineRow, ModelRow, RecordingRow, VerificationRow
+from trtfarm.database.schema import DatasetRow, EngineRow, RecordingRow, VerificationRow
 from trtfarm.errors import ToolchainError, UsageError
 from trtfarm.farm import Farm
 from trtfarm.jobs.job import Job
 from trtfarm.signing.keyring import Keyring
 from trtfarm.signing.seal import check_row
 from trtfarm.signing.statement import EngineStatement
+from trtfarm.submissions.model_facts import model_facts
 from trtfarm.submissions.resolve import Work, measure_work, record_work, row
 from trtfarm.submissions.results import find
 from trtfarm.targets import TENSORRT, BuildTarget
@@ -80,7 +81,7 @@ def next_of_check(
     """
     target = check_runs(farm, engine)
     with farm.database.write() as session:
-        model, dataset = row(session, ModelRow, engine.model_id), row(session, DatasetRow, dataset_id)
+        model, dataset = model_facts(session, engine.model_id), row(session, DatasetRow, dataset_id)
         whole = farm.complete(session, [blob for blob in (model.blob, model.weights_blob) if blob])
         recorded = _found(farm, session, record_work(model, dataset), fresh if whole else (), project)
         if isinstance(recorded, Job):

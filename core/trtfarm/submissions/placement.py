@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import asdict
 
 from sqlalchemy.orm import Session
 
 from trtfarm import routing
 from trtfarm.actions import ActionKind
-from trtfarm.database.schema import ModelRow
 from trtfarm.planning import Step, SubmissionRequest, plan
 from trtfarm.requirements import ANYWHERE, Requirements, whole_gib
 from trtfarm.routing import Need
-from trtfarm.submissions.resolve import row
+from trtfarm.submissions.model_facts import model_facts
 from trtfarm.waiting import check_possible, nobody
 from trtfarm.workers import Worker
 
@@ -30,7 +28,7 @@ def need_of(session: Session, request: SubmissionRequest, step: Step) -> Need:
     precision. The workspace is not counted, whose limit says what a builder may take and not what it needs.
     """
     target = request.calibrate_on if step.kind is ActionKind.CALIBRATE else step.target
-    capability = routing.needed(asdict(target)) if target else routing.CPU
+    capability = routing.needed(vars(target)) if target else routing.CPU
     memory = _memory(session, request, step) if routing.gpu_of(capability) else 0
     return Need(capability, Requirements(labels=request.require_labels, gpu_memory_gib=memory))
 
@@ -58,7 +56,7 @@ def _memory(session: Session, request: SubmissionRequest, step: Step) -> int:
     """GiB."""
     if request.require_gpu_memory is not None:
         return whole_gib(request.require_gpu_memory)
-    model = row(session, ModelRow, request.model_id)
+    model = model_facts(session, request.model_id)
     if step.target is None:
         return model.size // _GIB
     return model.size * _BYTES.get(request.precision_for(step.target), 1) // 4 // _GIB

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
@@ -15,7 +15,6 @@ from trtfarm.candidates import best, trial_of
 from trtfarm.database.schema import (
     DatasetRow,
     EngineRow,
-    ModelRow,
     ObservationRow,
     QuantizationRow,
     RecordingRow,
@@ -25,6 +24,7 @@ from trtfarm.database.schema import (
 from trtfarm.errors import NotFoundError
 from trtfarm.planning import Step, SubmissionRequest
 from trtfarm.precisions import PRECISIONS
+from trtfarm.submissions.model_facts import ModelFacts, model_facts
 from trtfarm.submissions.reuse import algorithm_of, described, reuse_of
 from trtfarm.targets import BuildTarget
 
@@ -51,7 +51,7 @@ def resolve(session: Session, request: SubmissionRequest, step: Step, results: R
 
 
 def _observe(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:
-    model, dataset = row(session, ModelRow, request.model_id), row(session, DatasetRow, request.dataset_id)
+    model, dataset = model_facts(session, request.model_id), row(session, DatasetRow, request.dataset_id)
     if step.share is None:
         raise NotFoundError(f"step {step.name} names no share of the data")
     statistic, batch_size = step.share.statistic, request.rules[0].batch_size
@@ -84,7 +84,7 @@ def _observation_id(results: Results, step: str) -> str | None:
 
 def _calibrate(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:
     """Of shares, the table that is made of what was observed of them; its key is that of a table made in one piece."""
-    model, dataset = row(session, ModelRow, request.model_id), row(session, DatasetRow, request.dataset_id)
+    model, dataset = model_facts(session, request.model_id), row(session, DatasetRow, request.dataset_id)
     if step.rule is None:
         raise NotFoundError("the submission names no calibrator")
     target = request.calibrate_on
@@ -96,13 +96,13 @@ def _calibrate(session: Session, request: SubmissionRequest, step: Step, results
             "dataset_id": dataset.id,
             "rule": step.rule.as_dict(),
             **({"observations": [_observation_id(results, need) for need in step.needs]} if step.needs else {}),
-            **({**asdict(target), "timing_cache": request.timing_cache} if target else {}),
+            **({**vars(target), "timing_cache": request.timing_cache} if target else {}),
             **_along(request, model),
         },
     )
 
 
-def _along(request: SubmissionRequest, model: ModelRow) -> dict[str, Any]:
+def _along(request: SubmissionRequest, model: ModelFacts) -> dict[str, Any]:
     """The build that the calibration's job does in the same go, if it can: its key lacks only the table's part."""
     target = request.in_one_go()
     if target is None:
@@ -124,7 +124,7 @@ def _choose(session: Session, request: SubmissionRequest, step: Step, results: R
 
 
 def _quantize(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:
-    model, table = row(session, ModelRow, request.model_id), _table(session, request, step, results)
+    model, table = model_facts(session, request.model_id), _table(session, request, step, results)
     if table is None:
         raise NotFoundError("the submission names no table")
     options = dict(request.quantizer_options)
@@ -148,7 +148,7 @@ def _search(session: Session, request: SubmissionRequest, step: Step, results: R
 
 
 def _convert(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:
-    model, source = row(session, ModelRow, request.model_id), _rewritten(session, step, results)
+    model, source = model_facts(session, request.model_id), _rewritten(session, step, results)
     options = dict(request.converter_options)
     return Work(
         action=actions.convert(**_content(model, source), options=options),
@@ -162,7 +162,7 @@ def _convert(session: Session, request: SubmissionRequest, step: Step, results: 
 
 
 def _verify(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:
-    model = row(session, ModelRow, request.model_id)
+    model = model_facts(session, request.model_id)
     quantized = _rewritten(session, step, results)
     if quantized is None:
         raise NotFoundError("the submission has no model to compare with FP32")
@@ -174,7 +174,7 @@ def _verify(session: Session, request: SubmissionRequest, step: Step, results: R
 
 
 def _build(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:
-    model, target = row(session, ModelRow, request.model_id), _target(step)
+    model, target = model_facts(session, request.model_id), _target(step)
     wanted = _wanted(request, target)
     origin: dict[str, Any] = {"model_id": model.id, "quantization_id": None, "table_id": None, "calibrator": None}
     rewritten = _rewritten(session, step, results)
@@ -195,20 +195,20 @@ def _build(session: Session, request: SubmissionRequest, step: Step, results: Re
 def _wanted(request: SubmissionRequest, target: BuildTarget) -> dict[str, Any]:
     return {
         "precision": request.precision_for(target),
-        **asdict(target),
+        **vars(target),
         "profiles": dict(request.profiles),
         "options": dict(request.build_options),
     }
 
 
 def _record(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:  # noqa: ARG001
-    return record_work(row(session, ModelRow, request.model_id), row(session, DatasetRow, request.test_dataset_id))
+    return record_work(model_facts(session, request.model_id), row(session, DatasetRow, request.test_dataset_id))
 
 
 def _measure(session: Session, request: SubmissionRequest, step: Step, results: Results) -> Work:
     needed = {name: id_ for need in step.needs for name, id_ in results[need].items()}
     return measure_work(
-        row(session, ModelRow, request.model_id),
+        model_facts(session, request.model_id),
         row(session, DatasetRow, request.test_dataset_id),
         row(session, EngineRow, needed.get("engine_id")),
         row(session, RecordingRow, needed.get("recording_id")),
@@ -216,7 +216,7 @@ def _measure(session: Session, request: SubmissionRequest, step: Step, results: 
     )
 
 
-def record_work(model: ModelRow, dataset: DatasetRow) -> Work:
+def record_work(model: ModelFacts, dataset: DatasetRow) -> Work:
     return Work(
         action=actions.record(model=model.digest, dataset=dataset.digest),
         request={"model_id": model.id, "dataset_id": dataset.id},
@@ -224,7 +224,7 @@ def record_work(model: ModelRow, dataset: DatasetRow) -> Work:
 
 
 def measure_work(
-    model: ModelRow,
+    model: ModelFacts,
     dataset: DatasetRow,
     engine: EngineRow,
     recording: RecordingRow,
@@ -242,7 +242,7 @@ def measure_work(
             "engine_id": engine.id,
             "recording_id": recording.id,
             "profile": profile,
-            **asdict(target),
+            **vars(target),
         },
     )
 
@@ -261,7 +261,7 @@ def _rewritten(session: Session, step: Step, results: Results) -> QuantizationRo
     return None
 
 
-def _content(model: ModelRow, rewritten: QuantizationRow | None) -> dict[str, Any]:
+def _content(model: ModelFacts, rewritten: QuantizationRow | None) -> dict[str, Any]:
     """What stands in a key for all bytes that a builder reads; the digest of a model covers its weights."""
     if rewritten is None:
         return {"onnx": model.digest, "weights": None}

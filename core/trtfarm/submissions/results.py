@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol, cast
 
-from sqlalchemy import select
+from sqlalchemy import Table, select
 from sqlalchemy.orm import Session
 
 from trtfarm.actions import Action, ActionKind
+from trtfarm.database.base import Base
+from trtfarm.database.kept import Kept
+from trtfarm.database.many import among
 from trtfarm.database.schema import (
     EngineRow,
     ObservationRow,
@@ -18,42 +23,8 @@ from trtfarm.database.schema import (
     VerificationRow,
 )
 
-#: The word under which each kind of action names its result's row in a step's `result`.
-RESULT_ID = {
-    ActionKind.OBSERVE: "observation_id",
-    ActionKind.CALIBRATE: "table_id",
-    ActionKind.QUANTIZE: "quantization_id",
-    ActionKind.SEARCH: "quantization_id",
-    ActionKind.CONVERT: "quantization_id",
-    ActionKind.VERIFY: "verification_id",
-    ActionKind.BUILD: "engine_id",
-    ActionKind.RECORD: "recording_id",
-    ActionKind.MEASURE: "verification_id",
-}
 #: The word under which a job's result names the key of another action whose result it stored in the same go.
 ALSO = "also"
-_ROWS: dict[ActionKind, Any] = {
-    ActionKind.OBSERVE: ObservationRow,
-    ActionKind.CALIBRATE: TableRow,
-    ActionKind.QUANTIZE: QuantizationRow,
-    ActionKind.SEARCH: QuantizationRow,
-    ActionKind.CONVERT: QuantizationRow,
-    ActionKind.VERIFY: VerificationRow,
-    ActionKind.BUILD: EngineRow,
-    ActionKind.RECORD: RecordingRow,
-    ActionKind.MEASURE: VerificationRow,
-}
-_BLOBS: dict[ActionKind, Callable[[Any], Sequence[str | None]]] = {
-    ActionKind.OBSERVE: lambda observation: [observation.blob],
-    ActionKind.CALIBRATE: lambda table: [table.blob],
-    ActionKind.QUANTIZE: lambda quantization: [quantization.blob],
-    ActionKind.SEARCH: lambda quantization: [quantization.blob],
-    ActionKind.CONVERT: lambda conversion: [conversion.blob],
-    ActionKind.VERIFY: lambda _verification: [],
-    ActionKind.BUILD: lambda engine: [engine.blob, engine.log_blob],
-    ActionKind.RECORD: lambda recording: [output["blob"] for output in recording.outputs.values()],
-    ActionKind.MEASURE: lambda _verification: [],
-}
 
 
 class Completeness(Protocol):
@@ -62,38 +33,73 @@ class Completeness(Protocol):
     def __call__(self, session: Session, digests: Sequence[str]) -> bool: ...
 
 
+@dataclass(frozen=True)
+class _Kind:
+    """Where results of a kind are kept."""
+
+    rows: type[Base]
+    #: Names the result's row in a step's `result`.
+    word: str
+    #: Columns that hold the digest of a blob, or null.
+    blobs: tuple[str, ...] = ()
+    #: The column that holds arrays by name, each with the digest of its blob.
+    arrays: str | None = None
+
+    @cached_property
+    def find(self) -> Kept:
+        """The statement that looks for `keys`."""
+        return Kept(lambda dialect: [self._finding(dialect)])
+
+    def _finding(self, dialect: str) -> Any:
+        table = cast(Table, self.rows.__table__)
+        read = (*self.blobs, *([self.arrays] if self.arrays else []))
+        return select(table.c.key, table.c.id, *(table.c[name] for name in read)).where(
+            among(dialect, table.c.key, "keys")
+        )
+
+    def digests(self, row: Any) -> list[str]:
+        """Those of a row's blobs."""
+        named = [getattr(row, name) for name in self.blobs]
+        arrays = getattr(row, self.arrays).values() if self.arrays else ()
+        return [*filter(None, named), *(array["blob"] for array in arrays)]
+
+
 def find_all(session: Session, actions: Iterable[Action], complete: Completeness) -> dict[str, dict[str, Any]]:
     """The results of equal actions of which all is still there, by their keys."""
-    keys: dict[ActionKind, list[str]] = {}
+    keys: dict[_Kind, list[str]] = {}
     for action in actions:
-        if action.kind in _ROWS:
-            keys.setdefault(action.kind, []).append(action.key)
+        if action.kind in KINDS:
+            keys.setdefault(KINDS[action.kind], []).append(action.key)
     return {
-        row.key: {RESULT_ID[kind]: row.id}
+        row.key: {kind.word: row.id}
         for kind, wanted in keys.items()
-        for row in session.scalars(select(_ROWS[kind]).where(_ROWS[kind].key.in_(wanted)))
-        if _complete(session, kind, row, complete)
+        for row in kind.find(session, keys=wanted)
+        if complete(session, kind.digests(row))
     }
 
 
 def find(session: Session, action: Action, complete: Completeness) -> dict[str, Any] | None:
     """The result of an equal action, if all of it is still there."""
-    found = _row(session, action.kind, action.key)
-    if found is None or not _complete(session, action.kind, found, complete):
-        return None
-    return {RESULT_ID[action.kind]: found.id}
+    return find_all(session, [action], complete).get(action.key)
 
 
 def whole(session: Session, kind: ActionKind, key: str | None, complete: Completeness) -> bool:
     """Whether the result under a key is there with all its blobs."""
-    found = _row(session, kind, key)
-    return found is not None and _complete(session, kind, found, complete)
+    where = KINDS[kind]
+    return any(complete(session, where.digests(row)) for row in where.find(session, keys=[key]))
 
 
-def _row(session: Session, kind: ActionKind, key: str | None) -> Any:
-    rows = _ROWS[kind]
-    return session.scalars(select(rows).where(rows.key == key)).one_or_none()
-
-
-def _complete(session: Session, kind: ActionKind, row: Any, complete: Completeness) -> bool:
-    return complete(session, [blob for blob in _BLOBS[kind](row) if blob])
+_REWRITTEN = _Kind(QuantizationRow, "quantization_id", blobs=("blob",))
+_MEASURED = _Kind(VerificationRow, "verification_id")
+#: Where the results of each kind of action are; a choice has no result of its own.
+KINDS = {
+    ActionKind.OBSERVE: _Kind(ObservationRow, "observation_id", blobs=("blob",)),
+    ActionKind.CALIBRATE: _Kind(TableRow, "table_id", blobs=("blob",)),
+    ActionKind.QUANTIZE: _REWRITTEN,
+    ActionKind.SEARCH: _REWRITTEN,
+    ActionKind.CONVERT: _REWRITTEN,
+    ActionKind.VERIFY: _MEASURED,
+    ActionKind.BUILD: _Kind(EngineRow, "engine_id", blobs=("blob", "log_blob")),
+    ActionKind.RECORD: _Kind(RecordingRow, "recording_id", arrays="outputs"),
+    ActionKind.MEASURE: _MEASURED,
+}

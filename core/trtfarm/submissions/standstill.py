@@ -11,9 +11,12 @@ from contextlib import contextmanager
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from trtfarm.database.kept import Kept
 from trtfarm.database.session import Database
 
-_POSTGRESQL = "postgresql"
+_KEEP_CLEANING_OUT = Kept(
+    lambda dialect: [] if dialect == "sqlite" else [text("LOCK TABLE submissions IN ROW EXCLUSIVE MODE")]
+)
 
 
 def moving(session: Session) -> None:
@@ -22,9 +25,7 @@ def moving(session: Session) -> None:
     For who looks for results before there is a submission: the lock is that of the insert to come. Whoever locks a
     submission's row does the same by that.
     """
-    connection = session.connection()
-    if connection.dialect.name == _POSTGRESQL:
-        connection.exec_driver_sql("LOCK TABLE submissions IN ROW EXCLUSIVE MODE")
+    _KEEP_CLEANING_OUT(session)
 
 
 @contextmanager

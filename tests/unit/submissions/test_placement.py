@@ -10,7 +10,6 @@ import pytest
 
 from tests.contracts.submission_bench import Bench, gpu_target
 from trtfarm.compute_capability import ComputeCapability
-from trtfarm.database.schema import ModelRow
 from trtfarm.database.session import Database
 from trtfarm.errors import NoWorkerError, UsageError
 from trtfarm.planning import SubmissionRequest, plan
@@ -31,13 +30,6 @@ FP32: dict[str, Any] = {"precision": "fp32", "rule": None, "dataset_id": None}
 @pytest.fixture
 def bench(database: Database, tmp_path: Path) -> Bench:
     return Bench(database, tmp_path)
-
-
-def of_size(bench: Bench, size: int) -> str:
-    model_id = bench.model()
-    with bench.farm.database.write() as session:
-        session.get_one(ModelRow, model_id).size = size
-    return model_id
 
 
 def needs(bench: Bench, request: SubmissionRequest) -> dict[str, Need]:
@@ -77,7 +69,7 @@ def test_labels_are_for_all_jobs_and_memory_for_those_on_gpus(bench: Bench) -> N
 def test_weights_have_to_fit(bench: Bench, size: int, more: dict[str, Any], derived: dict[str, int]) -> None:
     target = gpu_target("sm_90")
     wish = {"targets": (target,), "calibrate_on": target, **more}
-    assert memory(bench, bench.request(of_size(bench, size), **wish)) == derived
+    assert memory(bench, bench.request(bench.model(size=size), **wish)) == derived
 
 
 @pytest.mark.parametrize(
@@ -123,7 +115,7 @@ def test_what_this_process_does_itself_needs_no_worker(
     settings = Settings.from_environment({"TRTFARM_HOME": str(tmp_path), "TRTFARM_WORKER_LABELS": "rack=a1"})
     here, request = (
         OwnPlace(settings, [native]).does,
-        partial(bench.request, of_size(bench, 200 * GIB), targets=(gpu_target("sm_90"),)),
+        partial(bench.request, bench.model(size=200 * GIB), targets=(gpu_target("sm_90"),)),
     )
     with bench.farm.database.read() as session:
         check_placed(session, request(require_labels=("rack=a1",), require_gpu_memory=80 * GIB), list, here)

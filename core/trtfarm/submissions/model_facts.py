@@ -1,0 +1,41 @@
+"""What a model's row says that submissions need: it never changes and is never removed, so that it is read once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from trtfarm.database.artifacts import ModelRow
+from trtfarm.database.session import UNCHANGING
+from trtfarm.errors import NotFoundError
+
+#: A process that has seen so many models begins anew.
+_MOST = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFacts:
+    """As in `ModelRow`."""
+
+    id: str
+    digest: str
+    blob: str
+    weights_blob: str | None
+    #: Bytes, weights included.
+    size: int
+
+
+def model_facts(session: Session, model_id: str) -> ModelFacts:
+    """Raises NotFoundError."""
+    known: dict[str, ModelFacts] = session.info[UNCHANGING]
+    if model_id in known:
+        return known[model_id]
+    row = session.get(ModelRow, model_id)
+    if row is None:
+        raise NotFoundError(f"model {model_id} is gone", remedy="submit again")
+    facts = ModelFacts(id=row.id, digest=row.digest, blob=row.blob, weights_blob=row.weights_blob, size=row.size)
+    if len(known) >= _MOST:
+        known.clear()
+    known[model_id] = facts
+    return facts

@@ -1,0 +1,40 @@
+"""Submissions that lost a step with a job: they go on when somebody has the job tried again."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from trtfarm.database.work import StepRow, SubmissionRow
+from trtfarm.jobs.manager import JobManager
+from trtfarm.jobs.state import StepState, SubmissionState
+from trtfarm.submissions.cancelling import was_cancelled
+from trtfarm.submissions.gone import check_all_there
+from trtfarm.submissions.under_way import LOST
+
+
+def retry(session: Session, jobs: JobManager, job_id: str) -> list[str]:
+    """Queues an ended job again, and lets the submissions go on that lost a step with it; returns these.
+
+    Those that were cancelled as a whole stay so. All are locked before the job, in the order of their ids. Raises
+    UsageError as `JobManager.retry`, and where clean-up took what the job was to be done with.
+    """
+    lost = select(StepRow.submission_id).where(StepRow.job_id == job_id, StepRow.state.in_(LOST))
+    reopened = []
+    for submission_id in sorted(set(session.scalars(lost))):
+        row = session.get(SubmissionRow, submission_id, with_for_update=True)
+        if row is not None and not was_cancelled(row):
+            _reopen(session, row, job_id)
+            reopened.append(submission_id)
+    check_all_there(session, job_id, jobs.requeue(session, job_id).request)
+    return reopened
+
+
+def _reopen(session: Session, row: SubmissionRow, job_id: str) -> None:
+    """Lets the steps wait again that a job's end took with it; what else was lost stays so, and is found so again."""
+    row.state, row.error, row.finished = SubmissionState.ACTIVE, None, None
+    for step in session.scalars(select(StepRow).where(StepRow.submission_id == row.id)):
+        if step.job_id == job_id and step.state in LOST:
+            step.state, step.error = StepState.ACTIVE, None
+        elif step.state is StepState.SKIPPED:
+            step.state = StepState.PENDING
