@@ -18,13 +18,18 @@ def brief(metrics: Mapping[str, Any] | None) -> str | None:
     return f"cosine {min(cosines):.4f}" if cosines else None
 
 
+def measured_on(metrics: Mapping[str, Any]) -> str:
+    """How many samples, and whether the engine ran them."""
+    place = "simulated on the CPU" if metrics["simulated"] else "on the engine"
+    return f"{output.counted(metrics['samples'], 'sample')}, {place}"
+
+
 def lines(metrics: Mapping[str, Any], precision: str) -> Iterator[str]:
     """Top-1 and Top-5 where there were labels, else a line for each output; and on what it was measured.
 
     A submission's facts say what `against` it was: FP32, or the Q/DQ nodes that the model came with, as ONNX has them.
     """
-    place = "simulated on the CPU" if metrics["simulated"] else "on the engine"
-    where = f"{output.counted(metrics['samples'], 'sample')}, {place}"
+    where = measured_on(metrics)
     if classes := metrics["classification"]:
         reference, candidate = classes["reference"], classes["candidate"]
         yield f"{metrics.get('against', 'FP32')} {_tops(reference)}  {precision.upper()} {_tops(candidate)}  ({where})"

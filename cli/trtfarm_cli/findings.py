@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from trtfarm_cli import accuracy
+from trtfarm_cli import accuracy, output
 
 _SHOWN = 5
 
@@ -17,7 +17,7 @@ def comparison_lines(facts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         facts, key=lambda item: (not item["chosen"], math.inf if item["drop"] is None else item["drop"])
     ):
         mark = "  chosen" if compared["chosen"] else ""
-        lost = "not measured" if compared["drop"] is None else f"loses {compared['drop']:.3%}"
+        lost = "not measured" if compared["drop"] is None else f"loses {output.exact_share(compared['drop'])}"
         yield f"{compared['calibrator']:<10}  {lost}, {accuracy.brief(compared['metrics'])}  {compared['table']}{mark}"
 
 
@@ -28,7 +28,7 @@ def search_lines(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"no node has to stay in float: {_lost(facts['before'])}"
         return
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    yield f"{len(names)} node{'s' if len(names) > 1 else ''} in float, {', '.join(names[:_SHOWN])}{more}"
+    yield f"{output.counted(len(names), 'node')} in float, {', '.join(names[:_SHOWN])}{more}"
     yield (
         f"loss on the calibration data: {_lost(facts['before'])} with all nodes in INT8, "
         f"{_lost(facts['after'])} with these left"
@@ -36,4 +36,4 @@ def search_lines(facts: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _lost(measured: Mapping[str, Any]) -> str:
-    return f"{measured['loss']:.3%} ({measured['samples']} samples)"
+    return f"{output.exact_share(measured['loss'])} ({output.counted(measured['samples'], 'sample')})"

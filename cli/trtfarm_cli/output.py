@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 _KIB = 1024
 #: Characters of a value with parts that are still shown on one line.
 _ONE_LINE = 100
+#: A share below which two digits of its percentage say little of it.
+_SMALL = 0.01
 
 
 class ReaderGoneError(Exception):
@@ -148,6 +151,13 @@ def moment(time: datetime) -> str:
 
 def share(value: float) -> str:
     return f"{value:.2%}"
+
+
+def exact_share(value: float) -> str:
+    """The same, but small ones to three figures: 0.0000793%."""
+    if not 0 < value < _SMALL:
+        return share(value)
+    return f"{value * 100:.{2 - math.floor(math.log10(value * 100))}f}%"
 
 
 def yes_or_no(value: bool) -> str:  # noqa: FBT001 - a column's values come without a name

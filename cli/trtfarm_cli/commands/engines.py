@@ -106,7 +106,9 @@ def show(
         return
     shown = {name: value for name, value in details.items() if name not in {"layers", "metrics", "search"}}
     shown |= {"size": output.size(details["size"]), "created": datetime.fromisoformat(details["created"])}
-    shown |= {"build_seconds": f"{details['build_seconds']:.1f}", "accuracy": accuracy.brief(details["metrics"])}
+    shown |= {"build_seconds": f"{details['build_seconds']:.1f}"}
+    if metrics := details["metrics"]:
+        shown["accuracy"] = f"{accuracy.brief(metrics) or 'measured'} ({accuracy.measured_on(metrics)})"
     output.emit_fields(shown)
     if layers:
         from trtfarm_cli.layers import emit_layers

@@ -17,7 +17,7 @@ from trtfarm_cli.quantities import bytes_of, seconds_of
 if TYPE_CHECKING:
     from trtfarm_cli.farms.administration import Tell
 
-_GONE = {"engines": "engines", "tables": "tables", "datasets": "data sets"}
+_GONE = {"engines": "engine", "tables": "table", "datasets": "data set"}
 
 
 def register(app: typer.Typer) -> None:
@@ -70,9 +70,12 @@ def clean(
     for one in (one for word in _GONE for one in cleaned[word]):
         used = output.moment(datetime.fromisoformat(one["used"]))
         output.emit(f"{one['id']} {verb} ({output.size(one['size'])}, last used {used})")
-    counts = [f"{len(cleaned[word])} {words}" for word, words in _GONE.items() if cleaned[word] or word == "engines"]
-    size = output.size(sum(stored["size"] for stored in cleaned["garbage"]))
-    output.emit(f"{', '.join(counts)} and {len(cleaned['garbage'])} other files {verb} ({size})")
+    counts = [
+        output.counted(len(cleaned[word]), one) for word, one in _GONE.items() if cleaned[word] or word == "engines"
+    ]
+    files = output.counted(len(cleaned["garbage"]), "other file")
+    size = output.size(sum(one["size"] for word in (*_GONE, "garbage") for one in cleaned[word]))
+    output.emit(f"{', '.join(counts)} and {files} {verb} ({size})")
 
 
 def fsck(

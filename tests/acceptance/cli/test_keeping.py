@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.acceptance.cli.conftest import Stocked
+from trtfarm_cli.output import size
 
 
 def test_what_is_kept_stays_and_the_rest_goes(own_stock: Stocked) -> None:
@@ -18,6 +19,8 @@ def test_what_is_kept_stays_and_the_rest_goes(own_stock: Stocked) -> None:
     assert [engine["id"] for engine in program.json("engines", "list", "--label", "prod")] == [first["id"]]
     assert program.json("clean", "--unused-for", "1d")["engines"] == []
     planned = program.json("clean", "--keep", "0B", "--dry-run")
+    told = program.ok("clean", "--keep", "0B", "--dry-run").out.splitlines()[-1]
+    assert told == f"1 engine and 0 other files would go ({size(second['size'])})"
     assert [engine["id"] for engine in planned["engines"]] == [second["id"]]
     assert program.rows()["engines"] == 2
     assert program.fails(2, "engines", "rm", first["id"])["code"] == "usage"

@@ -33,6 +33,14 @@ def test_facts_with_parts_are_written_for_people(
     assert capsys.readouterr().out.splitlines() == lines
 
 
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [(0.0, "0.00%"), (7.9345e-7, "0.0000793%"), (0.00123, "0.123%"), (0.25, "25.00%"), (1.0, "100.00%")],
+)
+def test_a_small_share_is_not_rounded_to_nothing(share: float, words: str) -> None:
+    assert output.exact_share(share) == words
+
+
 def test_one_thing_is_not_many() -> None:
     assert [output.counted(count, "batch", "batches") for count in (0, 1, 2)] == ["0 batches", "1 batch", "2 batches"]
     assert output.counted(1, "node") == "1 node"
