@@ -35,6 +35,7 @@ ProfileNumber = Annotated[
         "--profile", metavar="N", min=0, help="Optimization profile, from 0 on; the first that fits unless given."
     ),
 ]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="How many at most.")]
 NewerThan = Annotated[
     str | None, typer.Option("--newer-than", metavar="TIME", help="Made within this time, such as 7d.")
 ]

@@ -9,7 +9,7 @@ import typer
 from trtfarm_cli import output
 from trtfarm_cli.limits import limited
 from trtfarm_cli.opening import open_any
-from trtfarm_cli.options import Json, NewerThan, OlderThan
+from trtfarm_cli.options import Json, Limit, NewerThan, OlderThan
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
         project: Annotated[str | None, typer.Option(metavar="PROJECT", help="Only by tokens of this project.")] = None,
         newer_than: NewerThan = None,
         older_than: OlderThan = None,
-        limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many at most.")] = 100,
+        limit: Limit = 100,
         json: Json = False,
     ) -> None:
         """Lists who changed what over HTTP, newest first.

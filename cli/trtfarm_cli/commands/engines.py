@@ -15,6 +15,7 @@ from trtfarm_cli.options import (
     CalibratorName,
     Digest,
     Json,
+    Limit,
     LostAtMost,
     MinCosine,
     MinTop1,
@@ -55,7 +56,7 @@ def list_(
     min_top1: MinTop1 = None,
     min_cosine: MinCosine = None,
     max_drop: LostAtMost = None,
-    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many at most.")] = 100,
+    limit: Limit = 100,
     json: Json = False,
 ) -> None:
     """Lists engines, newest first.

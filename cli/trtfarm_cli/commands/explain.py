@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,9 +11,6 @@ from trtfarm.errors import UsageError
 from trtfarm_cli import exits, output
 from trtfarm_cli.opening import open_any
 from trtfarm_cli.options import Json
-
-if TYPE_CHECKING:
-    pass
 
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 

@@ -13,7 +13,7 @@ from trtfarm.actions import ActionKind
 from trtfarm.jobs.state import JobState
 from trtfarm_cli import exits, output
 from trtfarm_cli.opening import open_any
-from trtfarm_cli.options import Json
+from trtfarm_cli.options import Json, Limit
 
 if TYPE_CHECKING:
     from trtfarm.jobs.job import Event
@@ -28,7 +28,7 @@ def list_(
     *,
     state: Annotated[JobState | None, typer.Option(help="Only jobs in this state.")] = None,
     kind: Annotated[ActionKind | None, typer.Option(help="Only jobs of this kind.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many at most.")] = 50,
+    limit: Limit = 50,
     json: Json = False,
 ) -> None:
     """Lists jobs, newest first."""

@@ -64,4 +64,4 @@ def run(
         output.emit_json({"engine": found.name, "path": str(destination), **facts})
         return
     shapes = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in result["shapes"].items())
-    output.emit(f"{destination}: {shapes} ({result['samples']} samples, {result['device']['name']})")
+    output.emit(f"{destination}: {shapes} ({output.counted(result['samples'], 'sample')}, {result['device']['name']})")

@@ -12,7 +12,7 @@ from trtfarm.jobs.state import SubmissionState
 from trtfarm_cli import output
 from trtfarm_cli.limits import limited
 from trtfarm_cli.opening import open_any
-from trtfarm_cli.options import Json, LostAtMost, MinCosine, MinTop1, Model, NewerThan, OlderThan
+from trtfarm_cli.options import Json, Limit, LostAtMost, MinCosine, MinTop1, Model, NewerThan, OlderThan
 
 SubmissionId = Annotated[str, typer.Argument(metavar="SUBMISSION", help="Id of the submission, or its start.")]
 
@@ -30,7 +30,7 @@ def list_(
     min_top1: MinTop1 = None,
     min_cosine: MinCosine = None,
     max_drop: LostAtMost = None,
-    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many at most.")] = 50,
+    limit: Limit = 50,
     json: Json = False,
 ) -> None:
     """Lists submissions, newest first.
@@ -107,9 +107,5 @@ def cancel(submission: SubmissionId, *, json: Json = False) -> None:
 
 def _words(gone: Mapping[str, Any]) -> str:
     words = {"withdrawn": "withdrawn", "stopping": "asked to stop", "left": "left to other submissions"}
-    told = [f"{_jobs(len(gone[name]))} {what}" for name, what in words.items() if gone[name]]
+    told = [f"{output.counted(len(gone[name]), 'job')} {what}" for name, what in words.items() if gone[name]]
     return f": {', '.join(told)}" if told else ""
-
-
-def _jobs(count: int) -> str:
-    return "1 job" if count == 1 else f"{count} jobs"

@@ -17,6 +17,7 @@ from trtfarm_cli.options import (
     CalibratorName,
     Digest,
     Json,
+    Limit,
     LostAtMost,
     MinCosine,
     MinTop1,
@@ -51,7 +52,7 @@ def list_(
     min_top1: MinTop1 = None,
     min_cosine: MinCosine = None,
     max_drop: LostAtMost = None,
-    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many at most.")] = 100,
+    limit: Limit = 100,
     json: Json = False,
 ) -> None:
     """Lists tables, newest first.
@@ -199,7 +200,7 @@ def import_(
     if json:
         output.emit_json({"id": table_id, "model": read.name, "tensors": len(table.scales)})
     else:
-        output.emit(f"{table_id} ({len(table.scales)} tensors of {read.name})")
+        output.emit(f"{table_id} ({output.counted(len(table.scales), 'tensor')} of {read.name})")
 
 
 @app.command()
@@ -240,4 +241,4 @@ def _say_written(path: Path, table: CalibrationTable, *, json: bool) -> None:
     if json:
         output.emit_json({"path": str(path), "header": str(table.header), "tensors": len(table.scales)})
     else:
-        output.emit(f"{path}: {table.header}, {len(table.scales)} tensors")
+        output.emit(f"{path}: {table.header}, {output.counted(len(table.scales), 'tensor')}")

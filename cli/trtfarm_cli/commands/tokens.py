@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trtfarm_cli import output
 from trtfarm_cli.opening import open_any
 from trtfarm_cli.options import Json
+
+if TYPE_CHECKING:
+    from trtfarm.tokens import Scope
 
 app = typer.Typer(help="Tokens: who may use the HTTP API.", no_args_is_help=True)
 
@@ -70,7 +73,7 @@ def revoke(
         output.emit(f"{revoked['id']} ({revoked['name']}) opens nothing any more")
 
 
-def _scope(word: str) -> Any:
+def _scope(word: str) -> Scope:
     from trtfarm.errors import UsageError
     from trtfarm.tokens import Scope
 
