@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from trtfarm.accuracy import AccuracyFilter
-from trtfarm.errors import UsageError
 from trtfarm_cli.farms.within import Within
 from trtfarm_cli.options import percentage
 from trtfarm_cli.quantities import seconds_of
@@ -32,9 +31,4 @@ def limited(
 
 
 def _ago(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        return datetime.now(UTC) - timedelta(seconds=seconds_of(text))
-    except OverflowError as error:
-        raise UsageError(f"{text[:80]!r} is longer than there is time", remedy="use a shorter one") from error
+    return None if text is None else datetime.now(UTC) - timedelta(seconds=seconds_of(text))

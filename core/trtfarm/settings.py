@@ -5,7 +5,6 @@ A plain dataclass rather than pydantic-settings: importing that costs more than 
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,11 +18,13 @@ from trtfarm.errors import UsageError
 from trtfarm.requirements import MOST_LABELS, labels_of
 
 _GIB = 1 << 30
+#: Of any number here: seconds beyond have no date, and bytes of so many GiB no place in a column.
+_MOST = 1e9
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a farm needs to know about where it runs; every field is an environment variable `TRTFARM_<NAME>`."""
+    """What a farm needs to know about where it runs; every field is an environment variable `TRTFARM_<NAME>`, memory in GiB."""
 
     #: Everything that the embedded farm keeps: database, blobs, toolchains, scratch folders, broker messages.
     home: Path
@@ -75,11 +76,6 @@ class Settings:
             max_attempts=_count(env, "TRTFARM_MAX_ATTEMPTS", 3),
         )
 
-    @property
-    def embedded(self) -> bool:
-        """Whether this farm is one machine's own: then a client may run jobs itself when no worker is up."""
-        return self.database_url.startswith("sqlite")
-
 
 def _home(env: Mapping[str, str]) -> Path:
     home = _path(env, "TRTFARM_HOME") or _users_own()
@@ -120,8 +116,8 @@ def _number(env: Mapping[str, str], name: str, default: float, *, least: float) 
         value = float(text)
     except ValueError:
         value = float("nan")
-    if not least <= value < math.inf:
-        raise UsageError(f"{name}={text} cannot be used", remedy=f"set {name} to a number of at least {least:g}")
+    if not least <= value <= _MOST:
+        raise UsageError(f"{name}={text} cannot be used", remedy=f"set {name} to a number from {least:g} to {_MOST:g}")
     return value
 
 

@@ -25,7 +25,6 @@ def test_with_nothing_set_everything_is_in_the_users_data_folder() -> None:
     assert settings.database_url == f"sqlite:///{settings.home}/farm.db"
     assert settings.blob_url == f"file://{settings.home}/blobs"
     assert settings.broker_url == "filesystem://"
-    assert settings.embedded
 
 
 def test_an_empty_variable_is_as_good_as_none() -> None:
@@ -64,13 +63,12 @@ def test_each_variable_is_read() -> None:
         gpu_memory_bytes=1 << 30,
         max_attempts=7,
     )
-    assert not settings.embedded
 
 
 @pytest.mark.parametrize(
     "name", ["SLOTS", "LEASE_SECONDS", "WALL_SECONDS", "SILENT_SECONDS", "MEMORY_GIB", "MAX_ATTEMPTS"]
 )
-@pytest.mark.parametrize("value", ["many", "0", "-1", "nan", "inf", "1e999"])
+@pytest.mark.parametrize("value", ["many", "0", "-1", "nan", "inf", "1e999", "1e300"])
 def test_a_number_that_cannot_be_used_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(UsageError, match=f"TRTFARM_{name}={value}"):
         read(**{f"TRTFARM_{name}": value})
