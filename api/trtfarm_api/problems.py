@@ -47,7 +47,7 @@ STATUS: dict[type[BaseException], int] = {
     errors.DiskFullError: 507,
 }
 _RETRY_SECONDS = 1.0
-#: What the routes may answer beside what they return, for the OpenAPI document.
+#: Fields that do not fit that are told of one request.
 _SHOWN_ERRORS = 5
 _METHOD_NOT_ALLOWED = 405
 _INTERNAL = 500

@@ -18,8 +18,6 @@ from trtfarm_api.app import make_app
 from trtfarm_api.asking import Choose
 from trtfarm_api.service import Announce, Service
 
-DEFAULT_HOST = "127.0.0.1"
-DEFAULT_PORT = 8470
 _KEEP_ALIVE_SECONDS = 15
 _LOG_LINE = "level=%(levelname)s logger=%(name)s event=%(message)s"
 #: What requests that are under way get before the process ends.
