@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import struct
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tests.conftest import GOLDEN, REPOSITORY
+from tests.unit.datasets.samples import encoded
 from tests.unit.models.samples import linear_model, nested_model
 from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.tables.table import CalibrationTable
@@ -70,6 +72,14 @@ def idx_files() -> tuple[bytes, ...]:
     digits = bytes((0, 0, 8, 3)) + struct.pack(">3I", 2, 4, 4) + bytes(range(32))
     numbers = bytes((0, 0, 0x0D, 2)) + struct.pack(">2I", 2, 3) + np.arange(6, dtype=">f4").tobytes()
     return digits, numbers, gzip.compress(digits, mtime=0)
+
+
+@cache
+def feeds() -> tuple[bytes, ...]:
+    """Batches as Polygraphy saves them: several inputs and batches in a list, and one batch alone."""
+    x, ids = np.arange(8, dtype=np.float32).reshape(2, 4), np.arange(4).reshape(2, 2)
+    batches = [{"x": encoded(x), "ids": encoded(ids)}, {"x": encoded(x[:1]), "ids": encoded(ids[:1])}]
+    return json.dumps(batches, indent=4).encode(), json.dumps({"x": encoded(x)}).encode()
 
 
 @cache

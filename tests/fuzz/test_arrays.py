@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 import math
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fuzz.mutation import mutated
 from tests.fuzz.outcome import outcome
-from tests.fuzz.seeds import archives, arrays, idx_files, written
+from tests.fuzz.seeds import archives, arrays, feeds, idx_files, written
 from trtfarm.datasets.archives import member_names
+from trtfarm.datasets.feed_arrays import open_feeds
+from trtfarm.datasets.feeds import feeds_of
 from trtfarm.datasets.files import DataFile, Reader
 from trtfarm.datasets.kinds import SourceKind
 from trtfarm.datasets.npy import canonical_header, read_header
@@ -38,6 +43,19 @@ HEADER_WORDS = (
     b"}",
 )
 ZIP_WORDS = (b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07", b"../x.npy", b"x.npy")
+FEED_WORDS = (
+    b'"array": ',
+    b'"polygraphy_class": "ndarray"',
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b":",
+    b'"x": ',
+    b"\\",
+    b"\n",
+)
 ANY = TensorType(name="x", dtype="float32", dims=(None, 3))
 
 
@@ -78,7 +96,30 @@ def test_idx_files(folder: Path, data: bytes) -> None:
     _read(folder, data, SourceKind.IDX)
 
 
-@given(data=st.sampled_from([*arrays(), *archives(), *idx_files()]), kind=st.sampled_from(list(OPENERS)))
+@given(data=mutated(feeds(), FEED_WORDS))
+def test_batches_of_polygraphy_are_what_any_reader_of_json_finds(folder: Path, data: bytes) -> None:
+    file = DataFile(path=written(folder, "data", data))
+    _read(folder, data, SourceKind.POLYGRAPHY)
+    found = outcome(lambda: _read_batches(file), DataError)
+    if found is None:
+        return
+    parsed = json.loads(data.decode())
+    batches = parsed if isinstance(parsed, list) else [parsed]
+    assert all(batch.keys() == found.keys() for batch in batches)
+    for name, samples in found.items():
+        arrays_there = [np.load(io.BytesIO(base64.b64decode(batch[name]["array"]))) for batch in batches]
+        assert np.array_equal(np.concatenate(arrays_there), samples, equal_nan=True)
+
+
+def _read_batches(file: DataFile) -> dict[str, npt.NDArray[np.generic]]:
+    found = {}
+    for name in feeds_of(file):
+        with open_feeds(file, name) as stream:
+            found[name] = np.concatenate(list(stream.chunks()))
+    return found
+
+
+@given(data=st.sampled_from([*arrays(), *archives(), *idx_files(), *feeds()]), kind=st.sampled_from(list(OPENERS)))
 def test_one_kind_taken_for_another(folder: Path, data: bytes, kind: SourceKind) -> None:
     _read(folder, data, kind)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +88,19 @@ class Reader:
         except (OSError, EOFError, zlib.error, BadZipFile) as error:
             raise damaged(self.name, f"it cannot be read or unpacked: {error}") from error
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def member_of(file: DataFile, names: Collection[str], member: str | None) -> str:
+    """The array that is meant, of those in a file; with no name, its only one. Raises DataError."""
+    if member is None and len(names) == 1:
+        return next(iter(names))
+    if member is None or member not in names:
+        raise DataError(
+            f"{file} has no array {member!r}" if member else f"{file} has several arrays",
+            cause="it has " + ", ".join(f"{name:.80}" for name in sorted(names)[:20]),
+            remedy="name one of them (member = … in data.toml)",
+        )
+    return member
 
 
 def damaged(name: str, cause: str) -> DataError:

@@ -15,6 +15,8 @@ UNPACKED_RATIO = 100
 #: Members of a `.npz`, and bytes of its list of members.
 NPZ_MEMBERS = 1_000
 NPZ_DIRECTORY_BYTES = 1 << 20
+#: Arrays of all batches together in a file of Polygraphy's.
+FEED_ARRAYS = 200_000
 #: Bytes of a list of images or a specification.
 TEXT_BYTES = 64 << 20
 #: Images of one data set.

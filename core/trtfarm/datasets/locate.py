@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trtfarm.datasets.archives import member_names
+from trtfarm.datasets.feeds import feeds_of, is_feeds_folder
 from trtfarm.datasets.filenames import file_name_of, file_names_of
 from trtfarm.datasets.files import DataFile, looking_for_data
 from trtfarm.datasets.images import IMAGE_SUFFIXES
-from trtfarm.datasets.kinds import SourceKind, kind_of
+from trtfarm.datasets.kinds import SourceKind, begins_as_feeds, kind_of
 from trtfarm.datasets.sources import InputSource, Source, missing_inputs
 from trtfarm.datasets.spec import SPEC_FILES, DataSpec, InputSpec, read_spec
 from trtfarm.errors import DataError, UsageError
@@ -89,7 +90,21 @@ def as_specified(spec: DataSpec, folder: Path, inputs: Sequence[TensorType]) -> 
 def array_file(path: Path) -> InputSource:
     """A file as a source by its content; raises DataError."""
     file = DataFile(path=path)
-    return InputSource(kind=SourceKind.IMAGES if path.is_dir() else kind_of(file), file=file)
+    return InputSource(kind=_kind_at(file), file=file)
+
+
+def _kind_at(file: DataFile) -> SourceKind:
+    """What a file or folder is."""
+    if not file.path.is_dir():
+        return kind_of(file)
+    return SourceKind.POLYGRAPHY if is_feeds_folder(file.path) else SourceKind.IMAGES
+
+
+def _names_in(source: InputSource) -> tuple[str, ...] | None:
+    """The names of the arrays in a file that may have several; None for one that has a single one without a name."""
+    if source.kind is SourceKind.NPZ:
+        return member_names(source.file)
+    return tuple(feeds_of(source.file)) if source.kind is SourceKind.POLYGRAPHY else None
 
 
 @dataclass(frozen=True)
@@ -101,13 +116,13 @@ class _Finder:
 
     def at(self, path: Path) -> Source:
         """The data at a path that exists."""
-        if path.suffix in (".toml", ".json"):
+        if path.suffix in (".toml", ".json") and not (path.suffix == ".json" and begins_as_feeds(DataFile(path=path))):
             return as_specified(read_spec(path), path.parent, self.inputs)
-        if path.is_dir() and not _image_folder(path):
+        if path.is_dir() and not _image_folder(path) and not is_feeds_folder(path):
             return self.folder(path)
         source = array_file(path)
-        if source.kind is SourceKind.NPZ:
-            return self._archive(source)
+        if (members := _names_in(source)) is not None:
+            return self._archive(source, members)
         if len(self.inputs) > 1:
             names = " ".join(f"{self.option} {tensor.name}=…" for tensor in self.inputs)
             raise UsageError(
@@ -128,7 +143,7 @@ class _Finder:
                 raise UsageError(f"{self.option} is given twice for {name}", remedy="give it once")
             source = array_file(working_folder / argument[len(name) + 1 :])
             # An archive's arrays are usually named like the inputs; one with a single array needs no name.
-            if source.kind is SourceKind.NPZ and name in member_names(source.file):
+            if name in (_names_in(source) or ()):
                 source = replace(source, member=name)
             sources[name] = source
         if len(sources) < len(names):
@@ -152,7 +167,7 @@ class _Finder:
     def folder(self, folder: Path) -> Source:
         for name in SPEC_FILES:
             if (folder / name).is_file():
-                return as_specified(read_spec(folder / name), folder, self.inputs)
+                return self.at(folder / name)
         sources = found_in(folder, self.inputs)
         if len(sources) < len(self.inputs):
             error = missing_inputs(self.inputs, sources, str(folder))
@@ -164,8 +179,7 @@ class _Finder:
         notices = tuple(f"{folder / name} is no input of the model and was left out" for name in extra)
         return self._source(folder, sources, labels=_npy_in(folder, "labels"), notices=notices)
 
-    def _archive(self, source: InputSource) -> Source:
-        members = member_names(source.file)
+    def _archive(self, source: InputSource, members: Sequence[str]) -> Source:
         labels = next((name for name in LABELS_NAMES if name in members), None)
         others = [name for name in members if name != labels]
         taken = {tensor.name: tensor.name for tensor in self.inputs if tensor.name in members}
@@ -263,5 +277,5 @@ def _image_folder(folder: Path) -> bool:
 def _specified(entry: InputSpec, folder: Path, default: str) -> InputSource:
     path = folder / (entry.path or default)
     file = DataFile(path=path, root=folder)
-    kind = entry.kind or (SourceKind.IMAGES if path.is_dir() else kind_of(file))
+    kind = entry.kind or _kind_at(file)
     return InputSource(kind=kind, file=file, member=entry.member, preprocessing=entry.preprocessing)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+from trtfarm.datasets.feed_arrays import open_feeds
 from trtfarm.datasets.files import DataFile
 from trtfarm.datasets.idx import open_idx
 from trtfarm.datasets.kinds import SourceKind
@@ -17,4 +18,5 @@ OPENERS: dict[SourceKind, Callable[[DataFile, str | None], AbstractContextManage
     SourceKind.NPY: lambda file, _: open_npy(file),
     SourceKind.NPZ: open_npz,
     SourceKind.IDX: lambda file, _: open_idx(file),
+    SourceKind.POLYGRAPHY: open_feeds,
 }

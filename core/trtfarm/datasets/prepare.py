@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -18,6 +19,7 @@ from trtfarm.datasets.images import DecodeImages, decode_request, images_of
 from trtfarm.datasets.kinds import SourceKind
 from trtfarm.datasets.openers import OPENERS
 from trtfarm.datasets.preprocessing import Preprocessing
+from trtfarm.datasets.raw import open_raw
 from trtfarm.datasets.sources import InputSource, Source
 from trtfarm.datasets.streams import ArrayStream
 from trtfarm.datasets.values import as_labels, converter, input_dtype
@@ -84,7 +86,7 @@ class _Preparation:
                 f"{', '.join(used)} is for images, and {entry.file} holds an array",
                 remedy=f"leave it out of [inputs.{tensor.name}]",
             )
-        with OPENERS[entry.kind](entry.file, entry.member) as found:
+        with open_raw(entry.file, tensor) if entry.kind is SourceKind.RAW else _opened(entry) as found:
             whole = _with_channel_axis(found, tensor) if entry.kind is SourceKind.IDX else found
             stream = whole.part(*entry.samples) if entry.samples else whole
             original = entry.file.path if entry.kind is SourceKind.NPY and not self._copy else None
@@ -124,9 +126,9 @@ class _Preparation:
             with self._create(LABELS_FILE) as file:
                 file.write(data)
             return Array(path=path, dtype=_INT64.name, shape=values.shape, digest=digest_of_bytes(data))
-        if entry.kind is SourceKind.IMAGES:
+        if entry.kind not in OPENERS:
             raise DataError(f"{entry.file} holds no labels", remedy="hand in whole numbers as .npy, .npz or idx")
-        with OPENERS[entry.kind](entry.file, entry.member) as stream:
+        with _opened(entry) as stream:
             if len(stream.shape) != 1:
                 raise DataError(
                     f"{stream.name} has the shape {list(stream.shape)}", remedy="labels are one class number per sample"
@@ -134,6 +136,10 @@ class _Preparation:
             part = stream.part(*entry.samples) if entry.samples else stream
             with self._create(LABELS_FILE) as file:
                 return written(part, _INT64, as_labels, path, file)
+
+
+def _opened(entry: InputSource) -> AbstractContextManager[ArrayStream]:
+    return OPENERS[entry.kind](entry.file, entry.member)
 
 
 def _listed_labels(inputs: Mapping[str, InputSource]) -> tuple[int, ...] | None:

@@ -5,8 +5,8 @@ is preprocessed.
 
     [inputs.data]                      # the model's input
     path = "photos"                    # relative to this file; without it: <input>.npy
-    source = "images"                  # npy, npz, idx or images; without it: told from the content
-    member = "x_train"                 # the array in a .npz
+    source = "images"                  # npy, npz, idx, polygraphy, raw or images; without it: told from the content
+    member = "x_train"                 # the array in a .npz, or in Polygraphy's JSON
     resize = 256                       # images: the shorter side, or [height, width]
     filter = "bilinear"                # images: nearest, bilinear, bicubic or lanczos
     crop = [224, 224]                  # images: the middle, height and width

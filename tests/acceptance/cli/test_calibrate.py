@@ -12,6 +12,7 @@ import onnx
 import pytest
 
 from tests.acceptance.cli.program import Program
+from tests.unit.datasets.samples import feeds
 from tests.unit.onnx_models import make_model, node, weights
 from trtfarm.tables.scales import amax_from_hex
 from trtfarm.tables.table import CalibrationTable
@@ -72,11 +73,14 @@ def test_every_form_of_data_gives_the_same_table(program: Program, digits: Path)
     np.savez_compressed(program.folder / "digits.npz", data=values, label=np.zeros(len(values)))
     np.save(program.folder / "bytes.npy", np.rint(values * 255).astype(np.uint8))
     (program.folder / "data.toml").write_text('[inputs.data]\npath = "bytes.npy"\ndivide = 255.0\ndtype = "float32"\n')
-    for number, form in enumerate((digits, f"data={digits / 'data.npy'}", "digits.npz", "data.toml")):
+    feeds(program.folder / "saved.json", {"data": values[:60]}, {"data": values[60:]})
+    values.tofile(program.folder / "digits.bin")
+    named = f"data={digits / 'data.npy'}"
+    for number, form in enumerate((digits, named, "digits.npz", "saved.json", "data=digits.bin", "data.toml")):
         program.ok("calibrate", model, "--data", str(form), "-o", f"{number}.table", "--batch-size", "100")
-    tables = {(program.folder / f"{number}.table").read_bytes() for number in range(3)}
+    tables = {(program.folder / f"{number}.table").read_bytes() for number in range(5)}
     assert len(tables) == 1
-    program.ok("tables", "validate", "3.table", "--model", model, "--calibrator", "minmax")
+    program.ok("tables", "validate", "5.table", "--model", model, "--calibrator", "minmax")
     before = (program.folder / "digits.npz").read_bytes()
     error = program.fails(2, "calibrate", model, "--data", "digits.npz", "-o", "digits.npz")
     assert "it is what is read" in error["message"]

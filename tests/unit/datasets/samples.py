@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import json
 import struct
+from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +59,21 @@ def idx(path: Path, value: Array, *, packed: bool = False) -> Path:
     head = bytes((0, 0, 8, value.ndim)) + struct.pack(f">{value.ndim}I", *value.shape)
     content = head + value.astype(np.uint8).tobytes()
     path.write_bytes(gzip.compress(content) if packed else content)
+    return path
+
+
+def encoded(value: Array, *, pickled: bool = False) -> dict[str, str]:
+    """An array as Polygraphy writes it."""
+    content = BytesIO()
+    np.save(content, value, allow_pickle=pickled)
+    return {"array": base64.b64encode(content.getvalue()).decode(), "polygraphy_class": "ndarray"}
+
+
+def feeds(path: Path, *batches: Mapping[str, Array]) -> Path:
+    """What Polygraphy 0.53.6 writes of batches with --save-inputs, to the byte."""
+    path.write_text(
+        json.dumps([{name: encoded(value) for name, value in batch.items()} for batch in batches], indent=4)
+    )
     return path
 
 

@@ -61,7 +61,7 @@ def test_the_samples_of_all_inputs_are_on_the_first_axis(tmp_path: Path) -> None
 def test_batches(tmp_path: Path) -> None:
     data = prepared(npy(tmp_path / "x.npy", array(10, 4)))
     assert check_batches(data, [tensor()], 5) == ()
-    assert check_batches(data, [tensor()], 4) == ("the last 2 of 10 samples are less than a batch of 4",)
+    assert check_batches(data, [tensor()], 4) == ("the last 2 of 10 samples are less than a batch of 4 and left out",)
     with pytest.raises(DataError, match="10 samples, fewer than one batch of 11"):
         check_batches(data, [tensor()], 11)
     assert check_batches(data, [tensor(dims=(5, 4))], 5) == ()

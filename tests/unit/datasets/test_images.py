@@ -230,7 +230,7 @@ def test_nothing_to_decode_with(tmp_path: Path, model: Model) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("raw.bin", bytes(range(128, 256)), "neither an array nor a list of images"),
+        ("raw.data", bytes(range(128, 256)), "neither an array nor a list of images"),
         ("x.npy", b"photos/a.png", "is not a .npy file"),
         ("x.npy", b"", "is not a .npy file"),
     ],

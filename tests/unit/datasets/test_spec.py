@@ -104,7 +104,7 @@ def test_the_canonical_form_has_what_differs_from_the_defaults(tmp_path: Path) -
         ("[inputs.x]\ncolor = 'CMYK'", "inputs.x.color is 'CMYK'; it must be one of RGB, BGR, gray"),
         ("[inputs.x]\nlayout = 1", "one of NCHW, NHWC"),
         ("[inputs.x]\nfilter = 'box'", "one of nearest"),
-        ("[inputs.x]\nsource = 'csv'", "one of npy, npz, idx, images"),
+        ("[inputs.x]\nsource = 'csv'", "one of npy, npz, idx, polygraphy, raw, images"),
         ("[inputs.x]\ndtype = 'complex64'", "one of float16"),
         ("[inputs.x]\nresize = 0", "pixels from 1"),
         ("[inputs.x]\nresize = 100000", "pixels from 1"),
