@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +39,8 @@ ALL = ("calibrate", "quantize", "verify", *BUILDS)
 PLAIN: dict[str, Any] = {"precision": "fp32", "rule": None, "dataset_id": None, "test_dataset_id": None}
 #: Two builds, one of which failed.
 ONE_LOST = {"calibrate": "done", "quantize": "done", "build sm_86": "failed", "build sm_89": "done"}
+#: For a retry to be through, where nothing keeps it waiting.
+_LONG_ENOUGH_SECONDS = 0.5
 #: Choices of a random schedule: which of the things that could happen next does.
 schedules = st.lists(st.integers(0, 11), max_size=16)
 #: Examples share a bench and take new models from it, and each database runs them as a class of its own.
@@ -219,6 +222,20 @@ class SubmissionContract:
         bench.farm.cancel(bench.queued_of("calibrate").id)
         assert bench.get(submission).state == "cancelled"
         bench.farm.retry(bench.job_of(submission, "calibrate").id)
+        bench.do_all()
+        assert bench.get(submission).state == "done"
+
+    def test_a_retry_finds_the_submission_that_loses_its_step_just_then(self, bench: Bench) -> None:
+        submission = bench.submit(bench.request())
+        job = bench.job_of(submission, "calibrate")
+        bench.farm.jobs.cancel(job.id)
+        beside = threading.Thread(target=bench.farm.retry, args=[job.id])
+        with bench.farm.database.write() as session:
+            bench.farm.submissions.advance(session, submission.id)
+            beside.start()
+            beside.join(_LONG_ENOUGH_SECONDS)
+        beside.join()
+        assert bench.get(submission).state == "active"
         bench.do_all()
         assert bench.get(submission).state == "done"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -16,24 +18,27 @@ from trtfarm.submissions.under_way import LOST
 def retry(session: Session, jobs: JobManager, job_id: str) -> list[str]:
     """Queues an ended job again, and lets the submissions go on that lost a step with it; returns these.
 
-    Those that were cancelled as a whole stay so. All are locked before the job, in the order of their ids. Raises
-    UsageError as `JobManager.retry`, and where clean-up took what the job was to be done with.
+    Those that were cancelled as a whole stay so. All are locked before the job, in the order of their ids, and also
+    those that wait: they may be losing the step just now. Raises UsageError as `JobManager.retry`, and where clean-up
+    took what the job was to be done with.
     """
-    lost = select(StepRow.submission_id).where(StepRow.job_id == job_id, StepRow.state.in_(LOST))
+    concerned = StepRow.job_id == job_id, StepRow.state.in_({StepState.ACTIVE, *LOST})
     reopened = []
-    for submission_id in sorted(set(session.scalars(lost))):
+    for submission_id in sorted(set(session.scalars(select(StepRow.submission_id).where(*concerned)))):
         row = session.get(SubmissionRow, submission_id, with_for_update=True)
-        if row is not None and not was_cancelled(row):
-            _reopen(session, row, job_id)
+        steps = session.scalars(select(StepRow).where(StepRow.submission_id == submission_id)).all()
+        lost = any(step.job_id == job_id and step.state in LOST for step in steps)
+        if row is not None and lost and not was_cancelled(row):
+            _reopen(row, steps, job_id)
             reopened.append(submission_id)
     check_all_there(session, job_id, jobs.requeue(session, job_id).request)
     return reopened
 
 
-def _reopen(session: Session, row: SubmissionRow, job_id: str) -> None:
+def _reopen(row: SubmissionRow, steps: Iterable[StepRow], job_id: str) -> None:
     """Lets the steps wait again that a job's end took with it; what else was lost stays so, and is found so again."""
     row.state, row.error, row.finished = SubmissionState.ACTIVE, None, None
-    for step in session.scalars(select(StepRow).where(StepRow.submission_id == row.id)):
+    for step in steps:
         if step.job_id == job_id and step.state in LOST:
             step.state, step.error = StepState.ACTIVE, None
         elif step.state is StepState.SKIPPED:
