@@ -18,6 +18,7 @@ from tests.acceptance.worker.words import say
 from tests.chaos.brokers import BROKERS, installed
 from tests.chaos.campaign import Campaign, Size
 from tests.chaos.checks import Verdict
+from tests.chaos.rules import gone
 
 
 def main() -> None:
@@ -40,11 +41,12 @@ def main() -> None:
     begun = time.monotonic()
     campaign = Campaign(folder, Size(**options), say)
     verdict = campaign.run()
-    for word in ("lost", "duplicated", "corrupt"):
+    for word in ("lost", "duplicated", "corrupt", "broken"):
         for told in getattr(verdict, word):
             say(f"{word}: {told}")
     for trouble, times in sorted(campaign.troubles().items()):
         say(f"{trouble}: {times}")
+    say(f"rows that clean-up took: {len(gone(campaign.seen))}")
     say(f"results of attempts that came too late, and were refused: {campaign.stack.refused()}")
     for trouble in sorted(campaign.left_out):
         say(f"{trouble}: not done, there was nothing to do it to")

@@ -19,16 +19,16 @@ class BlobFiles:
     def intact(self, digest: str) -> bool:
         """Whether the blob is there, bit for bit."""
         with suppress(FileNotFoundError):
-            return digest_of_file(self._path(digest)) == digest
+            return digest_of_file(self.path(digest)) == digest
         return False
 
     def damaged(self, digest: str) -> bool:
         """Whether something else is there under its name."""
-        return self._path(digest).exists() and not self.intact(digest)
+        return self.path(digest).exists() and not self.intact(digest)
 
     def damage(self, digest: str) -> bool:
         """Changes its first byte; False if it is not there."""
-        path = self._path(digest)
+        path = self.path(digest)
         try:
             path.chmod(0o644)
             with path.open("r+b") as file:
@@ -39,6 +39,7 @@ class BlobFiles:
             return False
         return True
 
-    def _path(self, digest: str) -> Path:
+    def path(self, digest: str) -> Path:
+        """Where it is, if it is there."""
         digits = digest.removeprefix("sha256:")
         return self._folder / "sha256" / digits[:2] / digits[2:]

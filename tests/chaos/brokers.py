@@ -11,13 +11,14 @@ from typing import Protocol
 import redis
 from kombu.exceptions import OperationalError
 
-from tests.chaos.doors import TENSORRT
+from tests.chaos.material import TENSORRT
+from tests.chaos.orders import LABELS
 from tests.chaos.processes import Kept
 from tests.integration.servers.process import free_port
 from tests.integration.servers.rabbitmq_server import PROGRAM, RabbitMqNode
 from trtfarm import routing
 
-_QUEUES = tuple(routing.queues_of((routing.CPU, f"tensorrt-rtx-{TENSORRT}"), ()))
+_QUEUES = tuple(routing.queues_of((routing.CPU, f"tensorrt-rtx-{TENSORRT}"), LABELS))
 
 
 class Broker(Protocol):

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import select
 
+from tests.chaos import witness
 from tests.chaos.blob_files import BlobFiles
 from tests.chaos.checks import RESULTS, Verdict, failures, judge
 from tests.chaos.history import History
+from tests.chaos.operators import submit_again
 from tests.chaos.orders import orders
 from tests.chaos.processes import Kept
-from tests.chaos.stack import Stack
+from tests.chaos.stack import PROJECTS, Stack
+from tests.chaos.tables import other_tables
 from tests.chaos.troublemaker import Troublemaker
 from tests.chaos.troubles import OF_WORK, ONCE, Act, Trouble, plan
 from trtfarm.database.schema import StepRow, SubmissionRow
 from trtfarm.errors import TrtfarmError
 from trtfarm.farm import Farm
-from trtfarm.planning import SubmissionRequest
 from trtfarm.retention.checkup import check_up
-from trtfarm.workers import WorkerState, list_workers, set_state
+from trtfarm.workers import WorkerState, list_workers, ready_workers, set_state
 
 _LOOK_SECONDS = 0.1
 #: How soon what died is started again.
@@ -33,6 +35,8 @@ _AGAIN_SECONDS = 1.0
 _RETRY_SECONDS = 0.2
 #: What a submission may take on the small disk.
 _BYTES_OF_A_JOB = 4 << 20
+#: What engines may take, for each job: some of them go to clean-up.
+_ENGINE_BYTES_OF_A_JOB = 384 << 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +57,14 @@ class Campaign:
     """One campaign in a folder of its own; `run` once."""
 
     def __init__(self, folder: Path, size: Size, tell: Callable[[str], None]) -> None:
-        disk_bytes = (64 << 20) + size.jobs * _BYTES_OF_A_JOB
         self.history = History(folder / "history.jsonl")
-        self.stack = Stack(folder, broker=size.broker, workers=size.workers, disk_bytes=disk_bytes)
+        self.stack = Stack(
+            folder,
+            broker=size.broker,
+            workers=size.workers,
+            disk_bytes=(64 << 20) + size.jobs * _BYTES_OF_A_JOB,
+            engine_bytes=size.jobs * _ENGINE_BYTES_OF_A_JOB,
+        )
         self.kills = 0
         self._size = size
         self._tell = tell
@@ -63,18 +72,25 @@ class Campaign:
         self._troublemaker = Troublemaker(self.stack, self._clients, self.history)
         #: What was not to be had on this machine, or had nothing to be done to.
         self.left_out: set[Trouble] = set()
+        #: What the database has noted, when all has ended.
+        self.seen: Sequence[witness.Seen] = ()
 
     def run(self) -> Verdict:
         """The verdict, when all has ended or patience has run out."""
         size, stack = self._size, self.stack
         try:
             stack.start()
+            self._until_workers_are_up()
             self._start_clients()
             self._trouble(plan(size.seed, size.seconds, size.kills))
             with self._opened() as farm:
                 self._until_ended(farm)
+                self.stack.cleaner.retire()  # nothing may change while it is looked at
                 unnoticed = self._mend(farm)
-                verdict = judge(farm, self.history)
+                limits = {name: share.max_running for name, share in PROJECTS.items() if share.max_running}
+                self.seen = witness.heard(stack.database.url)
+                verdict = judge(farm, self.history, self.seen, limits)
+                verdict.corrupt += other_tables(farm)
                 verdict.corrupt += unnoticed
                 verdict.lost += self._unsent()
                 for error in failures(farm):
@@ -94,7 +110,7 @@ class Campaign:
     def _start_clients(self) -> None:
         size, begun = self._size, time.time()
         for share in range(size.clients):
-            words = (size.seed, size.jobs, share, size.clients, begun, size.seconds, self.stack.url)
+            words = (size.seed, size.jobs, share, size.clients, begun, size.seconds)
             client = self.stack.client(share, str(self.history.path), *map(str, words))
             client.start()
             self._clients.append(client)
@@ -130,6 +146,12 @@ class Campaign:
         self._troublemaker.look()
         time.sleep(_LOOK_SECONDS)
 
+    def _until_workers_are_up(self) -> None:
+        """What requires a label is refused as long as no worker has been there that has it."""
+        with Farm.open(self.stack.settings) as farm:
+            while len(ready_workers(farm.database)) < self._size.workers:
+                self._look()
+
     def _opened(self) -> Farm:
         """The farm, as soon as its database answers: it may have been killed or stopped just now."""
         until = time.monotonic() + self._size.patience
@@ -152,8 +174,10 @@ class Campaign:
                     return
 
     def _ended(self, farm: Farm) -> bool:
-        sending = any(client.process or client.killed for client in self._clients)
-        return not sending and not farm.submissions.active()
+        if any(client.process or client.killed for client in self._clients) or not self._troublemaker.operator.done:
+            return False
+        draining = any(one.alive and one.state is WorkerState.DRAINING for one in list_workers(farm.database))
+        return not draining and not farm.submissions.active()
 
     def _idle(self) -> bool:
         """Whether there is nothing left that anything could be done to."""
@@ -180,14 +204,14 @@ class Campaign:
             }
             keys = {rows[name] for name in broken & rows.keys()}
             needing = select(StepRow.submission_id).where(StepRow.key.in_(keys))
-            requests = session.scalars(select(SubmissionRow.request).where(SubmissionRow.id.in_(needing))).all()
-        for request in requests:
-            farm.submit(SubmissionRequest.from_dict({k: v for k, v in request.items() if k != "fresh"}))
+            wanting = session.scalars(select(SubmissionRow).where(SubmissionRow.id.in_(needing))).all()
+        for row in wanting:
+            submit_again(farm, row)
         self._until_ended(farm)
         unnoticed = wrong - {finding.digest for finding in damaged}
         return [f"{digest} was corrupted, and nobody noticed" for digest in unnoticed]
 
     def _unsent(self) -> list[str]:
-        sent = {line["order"] for line in self.history.of("accepted")}
+        sent = {line["key"] for line in self.history.of("accepted")}
         wanted = orders(self._size.seed, self._size.jobs)
-        return [f"order {order.number} was never accepted" for order in wanted if order.number not in sent]
+        return [f"{key} was never accepted" for order in wanted for key in order.keys if key not in sent]

@@ -1,38 +1,78 @@
 """A client in a process of its own: hands in its share of the orders, and notes those that were accepted.
 
-`python -m tests.chaos.client HISTORY SEED JOBS SHARE SHARES BEGUN SECONDS URL`; BEGUN is a Unix time. Every order has
-an idempotency key, so that it may be sent again when nobody knows what became of it: by the same process, or by the
-next one after this was killed.
+`python -m tests.chaos.client HISTORY SEED JOBS SHARE SHARES BEGUN SECONDS URL TOKEN PROJECT`; BEGUN is a Unix time.
+Every order has idempotency keys, so that it may be sent again when nobody knows what became of it: by the same process,
+or by the next one after this was killed.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chaos.doors import DOORS
+from tests.chaos.doors import DOORS, Door, Way
 from tests.chaos.history import History
-from tests.chaos.orders import orders
+from tests.chaos.orders import Order, orders
+from trtfarm.errors import NotFoundError
 from trtfarm.settings import Settings
+
+#: How often what was handed in may be cleaned away before it is named.
+_MOST_TIMES = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sending:
+    """How orders are handed in."""
+
+    door: Door
+    history: History
+    folder: Path
+
+    def send(self, order: Order) -> None:
+        """Hands it in, and where the order says so takes it back and hands it in again.
+
+        All of this may be done twice, after a death.
+        """
+        submission = self._hand_in(order, order.keys[0])
+        if order.cancelled_after is None:
+            return
+        time.sleep(order.cancelled_after)
+        self.history.note("cancelling", submission=submission)
+        self.door.cancel(submission)
+        self._hand_in(order, order.keys[-1])
+
+    def _hand_in(self, order: Order, key: str) -> str:
+        for _ in range(_MOST_TIMES):
+            try:
+                ids = self.door.submit(order, self.folder, key)
+            except NotFoundError:
+                continue  # clean-up took data that nobody had named yet: it is handed in anew
+            for submission in ids:
+                self.history.note("accepted", key=key, submission=submission)
+            return ids[0]
+        raise SystemExit(f"{key} was cleaned away {_MOST_TIMES} times")
 
 
 def main() -> None:
-    history, url = History(Path(sys.argv[1])), sys.argv[8]
+    history = History(Path(sys.argv[1]))
     seed, jobs, share, shares = map(int, sys.argv[2:6])
     begun, seconds = map(float, sys.argv[6:8])
+    url, token, project = sys.argv[8:]
     mine = orders(seed, jobs)[share::shares]
-    accepted = {line["order"] for line in history.of("accepted")}
+    accepted = {line["key"] for line in history.of("accepted")}
     folder = Settings.from_environment().home / f"client-{share}"
     folder.mkdir(parents=True, exist_ok=True)
-    door = DOORS[share % len(DOORS)](url)
+    door = DOORS[share % len(DOORS)](Way(url=url, token=token, project=project))
+    sending = Sending(door=door, history=history, folder=folder)
     for place, order in enumerate(mine):
-        if order.number in accepted:
+        if order.keys[-1] in accepted:
             continue
         due = begun + place * seconds / len(mine)  # spread over the time of trouble
         time.sleep(max(0.0, due - time.time()))
-        history.note("sent", order=order.number, client=share)
-        history.note("accepted", order=order.number, submission=door.submit(order, folder, f"order-{order.number}"))
+        history.note("sent", key=order.keys[-1], client=share)
+        sending.send(order)
 
 
 if __name__ == "__main__":

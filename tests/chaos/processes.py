@@ -43,6 +43,7 @@ class Kept:
         self._process: subprocess.Popen[bytes] | None = None
         self._again_at: float | None = None
         self._stopped_until: float | None = None
+        self._retired = False
 
     @property
     def process(self) -> psutil.Process | None:
@@ -92,7 +93,7 @@ class Kept:
         now = time.monotonic()
         if self._stopped_until is not None and now >= self._stopped_until:
             self.go_on()
-        if self.process is not None:
+        if self._retired or self.process is not None:
             return
         if self._again_at is None:
             self._again_at = now + pause
@@ -102,6 +103,11 @@ class Kept:
     def go_on(self) -> None:
         self._stopped_until = None
         self._signal(signal.SIGCONT)
+
+    def retire(self) -> None:
+        """Kills it for good."""
+        self._retired = True
+        self.kill()
 
     def ask_to_end(self) -> None:
         """SIGTERM, without waiting."""

@@ -11,16 +11,21 @@ from pathlib import Path
 import psutil
 
 from tests.acceptance.conftest import cached_toolchain
+from tests.chaos import witness
 from tests.chaos.brokers import BROKERS, installed
 from tests.chaos.disk import SmallDisk
-from tests.chaos.doors import TENSORRT
+from tests.chaos.material import TENSORRT
+from tests.chaos.orders import LABELS
 from tests.chaos.postgresql import PostgresqlServer
 from tests.chaos.processes import Kept
 from tests.conftest import REPOSITORY
 from tests.integration.servers.process import free_port
 from trtfarm.farm import Farm
+from trtfarm.jobs.sharing import Share
+from trtfarm.projects import set_share
 from trtfarm.settings import Settings
 from trtfarm.signing.keyring import Keyring
+from trtfarm.tokens import Scope, create_token
 from trtfarm_worker.toolchains.registry import ToolchainRegistry
 
 #: Short, so that what dies without a trace is found out while the campaign lasts.
@@ -28,6 +33,13 @@ LEASE_SECONDS = 5
 #: A job is killed more often here than any job that is not to blame for it.
 _MAX_ATTEMPTS = 30
 _END_SECONDS = 20.0
+#: The projects of the clients, in turn, and how they share in the workers.
+PROJECTS = {
+    "heavy": Share(weight=3),
+    "single": Share(max_running=1),
+    "double": Share(max_running=2),
+    "plain": Share(),
+}
 #: What a worker says that comes back after its job was given to another.
 _FENCED = "nothing of this attempt is kept"
 
@@ -35,10 +47,11 @@ _FENCED = "nothing of this attempt is kept"
 class Stack:
     """Database, broker, reconciler, API, a process that cleans up, and workers.
 
-    Every second worker has a home of its own, as on another host: only its lease tells that it has died.
+    Every second worker has a home of its own, as on another host: only its lease tells that it has died. The last one
+    has all labels, the one before it all but one, and so on.
     """
 
-    def __init__(self, folder: Path, *, broker: str, workers: int, disk_bytes: int) -> None:
+    def __init__(self, folder: Path, *, broker: str, workers: int, disk_bytes: int, engine_bytes: int) -> None:
         self.folder = folder
         self.disk = SmallDisk(folder / "disk", disk_bytes)
         self.database = PostgresqlServer(folder)
@@ -59,10 +72,14 @@ class Stack:
         self.settings = self._settings(home)
         self.reconciler = self._program("reconciler", home, "reconciler")
         self.api = self._program("api", home, "api", "--port", str(port))
-        self.cleaner = self._kept("cleaner", home, "-m", "tests.chaos.cleaner")
+        self.cleaner = self._kept("cleaner", home, "-m", "tests.chaos.cleaner", str(engine_bytes))
         homes = [home if number % 2 == 0 else folder / f"home-{number}" for number in range(workers)]
-        self.workers = [self._program(f"worker-{number}", home, "worker") for number, home in enumerate(homes)]
+        self.workers = [
+            self._program(f"worker-{number}", home, "worker", *_labels(number + 1 + len(LABELS) - workers))
+            for number, home in enumerate(homes)
+        ]
         self._homes = {home, *homes}
+        self._tokens: dict[str, str] = {}
 
     def start(self) -> None:
         """Returns when the database is there and the others are on their way."""
@@ -74,13 +91,20 @@ class Stack:
         for home in self._homes:
             # Without its environment: it is not this farm's to delete.
             ToolchainRegistry(home).put(replace(toolchain, environment=None))
-        Farm.open(self.settings).close()
+        with Farm.open(self.settings) as farm:
+            witness.call(self.database.url)
+            for project, share in PROJECTS.items():
+                set_share(farm.database, project, share)
+                secret, _ = create_token(farm.database, name=project, scopes=[Scope.SUBMIT], project=project)
+                self._tokens[project] = secret
         for kept in self._programs():
             kept.start()
 
     def client(self, number: int, *words: str) -> Kept:
         """A client, with the programs that it runs; it is not started again when it has ended by itself."""
-        return self._kept(f"client-{number}", self.settings.home, "-m", "tests.chaos.client", *words, whole=True)
+        project, token = list(self._tokens.items())[number % len(self._tokens)]
+        words = ("-m", "tests.chaos.client", *words, self.url, token, project)
+        return self._kept(f"client-{number}", self.settings.home, *words, whole=True)
 
     def kept(self) -> Iterator[Kept]:
         """What is started again when it has died."""
@@ -122,3 +146,7 @@ class Stack:
 
     def _settings(self, home: Path) -> Settings:
         return Settings.from_environment({**self.environment, "TRTFARM_HOME": str(home)})
+
+
+def _labels(count: int) -> list[str]:
+    return [word for label in LABELS[: max(count, 0)] for word in ("--label", label)]

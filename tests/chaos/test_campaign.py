@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.chaos.__main__ import line_of
 from tests.chaos.campaign import Campaign, Size
+from tests.chaos.orders import Order, orders
 from tests.chaos.troubles import OF_WORK, Trouble
+
+#: What has to be in the mix.
+_WANTED: tuple[Callable[[Order], object], ...] = (
+    lambda order: order.shards > 1,
+    lambda order: order.labels,
+    lambda order: order.cancelled_after is not None,
+)
 
 
 def test_nothing_is_lost_while_processes_are_killed() -> None:
-    size = Size(jobs=16, seconds=10, kills=6, workers=2, clients=4, seed=3, patience=120)
+    size = Size(jobs=16, seconds=10, kills=6, workers=2, clients=4, seed=1182, patience=120)
+    mix = orders(size.seed, size.jobs)
+    assert all(any(map(wanted, mix)) for wanted in _WANTED)
     told: list[str] = []
     # Not below pytest's own folder, into which PostgreSQL cannot look where it runs as another user.
     with TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as name:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,15 @@ from tests.chaos.blob_files import BlobFiles
 from tests.chaos.checks import Verdict, at_once, judge, twice_ended
 from tests.chaos.history import History
 from tests.chaos.orders import orders
-from tests.chaos.troubles import ONCE, plan
+from tests.chaos.test_rules import seen_job
+from tests.chaos.troubles import ONCE, Trouble, plan
+from tests.chaos.witness import Seen
 from tests.contracts.submission_bench import Bench
 from trtfarm.database.schema import DatasetRow, EngineRow, EventRow, JobRow, ModelRow, StepRow, SubmissionRow
 from trtfarm.database.session import Database
+from trtfarm.errors import MissingBlobError
 from trtfarm.farm import Farm
+from trtfarm.jobs.history import STATE_CHANGED
 from trtfarm.jobs.state import JobState, StepState, SubmissionState
 from trtfarm.signing.keyring import Keyring
 from trtfarm.signing.seal import sealed
@@ -67,9 +71,10 @@ class Left:
     farm: Farm
     history: History
     submission: str
+    seen: Sequence[Seen]
 
     def judged(self) -> Verdict:
-        return judge(self.farm, self.history)
+        return judge(self.farm, self.history, self.seen, {})
 
     def blob(self, column: Any) -> str:
         """The digest that the first row with this column names."""
@@ -91,8 +96,18 @@ def left(database: Database, tmp_path: Path) -> Left:
             seal = sealed(keyring, EngineStatement.of_row(row))
             row.signature, row.signing_key = seal.signature, seal.key
     history = History(tmp_path / "history.jsonl")
-    history.note("accepted", order=0, submission=submission)
-    return Left(farm=bench.farm, history=history, submission=submission)
+    history.note("accepted", key="order-0", submission=submission)
+    return Left(farm=bench.farm, history=history, submission=submission, seen=seen_of(bench.farm))
+
+
+def seen_of(farm: Farm) -> list[Seen]:
+    """What a witness would have seen of the jobs."""
+    with farm.database.read() as session:
+        changes = session.scalars(select(EventRow).where(EventRow.kind == STATE_CHANGED).order_by(EventRow.id)).all()
+    return [
+        seen_job(change.id, change.job_id, change.data.get("from"), change.data["to"], owner="worker")
+        for change in changes
+    ]
 
 
 def first_job(session: Session) -> JobRow:
@@ -171,7 +186,7 @@ def test_a_blob_that_is_gone_or_changed_is_told(left: Left, column: Any, *, gone
 
 
 def test_an_order_that_was_accepted_twice_and_a_job_that_is_left_are_told(left: Left) -> None:
-    left.history.note("accepted", order=0, submission="sub_other")
+    left.history.note("accepted", key="order-0", submission="sub_other")
     assert any("was accepted as" in line for line in left.judged().lost)
     with left.farm.database.write() as session:
         first_job(session).state = JobState.QUARANTINED
@@ -179,11 +194,41 @@ def test_an_order_that_was_accepted_twice_and_a_job_that_is_left_are_told(left: 
     assert verdict.done == verdict.jobs - 1
 
 
-@pytest.mark.parametrize("word", ["lost", "duplicated", "corrupt"])
+@pytest.mark.parametrize("word", ["lost", "duplicated", "corrupt", "broken"])
 def test_anything_wrong_spoils_the_verdict(word: str) -> None:
     assert Verdict(jobs=1, done=1).good
     assert not Verdict(jobs=2, done=1).good
     assert not Verdict(jobs=1, done=1, **{word: ["something"]}).good
+
+
+def test_what_its_client_has_taken_back_need_not_be_done(left: Left) -> None:
+    with left.farm.database.write() as session:
+        session.execute(update(SubmissionRow).values(state=SubmissionState.CANCELLED))
+    assert any("is cancelled" in line for line in left.judged().lost)
+    left.history.note("cancelling", submission=left.submission)
+    assert left.judged().lost == []
+
+
+@pytest.mark.parametrize("damaged", [True, False])
+def test_a_job_that_a_file_was_gone_for_is_told_unless_it_was_damaged(left: Left, *, damaged: bool) -> None:
+    digits = "ab" * 32
+    if damaged:
+        left.history.note("trouble", trouble=Trouble.CORRUPT_NEED, did=f"sha256:{digits}")
+    error = MissingBlobError(f"there is no object sha256/ab/{digits[2:]} in blobs").as_dict()
+    with left.farm.database.write() as session:
+        data = {"from": "running", "to": "failed", "error": error}
+        session.add(EventRow(job_id=first_job(session).id, attempt=1, kind=STATE_CHANGED, data=data))
+    assert any("there is no object" in line for line in left.judged().lost) is not damaged
+
+
+def test_a_row_that_clean_up_took_is_not_missed(left: Left) -> None:
+    with left.farm.database.write() as session:
+        engine = session.scalars(select(EngineRow.id)).first()
+        session.execute(delete(EngineRow).where(EngineRow.id == engine))
+    assert any("is gone" in line for line in left.judged().corrupt)
+    facts = {"id": engine, "from": "engines", "pinned": False, "needed": False}
+    taken = Seen(id=10**6, at=BEGIN, what="gone", facts=facts)
+    assert replace(left, seen=[*left.seen, taken]).judged().good
 
 
 def test_plans_and_orders_are_the_same_for_all_who_know_the_seed() -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from tests.chaos.blob_files import BlobFiles
 from tests.chaos.history import History
+from tests.chaos.operators import Operator
 from tests.chaos.processes import Kept
 from tests.chaos.stack import LEASE_SECONDS, Stack
 from tests.chaos.troubles import Act, Trouble
@@ -32,6 +33,7 @@ class Troublemaker:
     def __init__(self, stack: Stack, clients: Sequence[Kept], history: History) -> None:
         #: Digests of blobs that were damaged.
         self.corrupted: set[str] = set()
+        self.operator = Operator(stack.settings, history)
         self._stack = stack
         self._clients = clients
         self._history = history
@@ -45,6 +47,10 @@ class Troublemaker:
             Trouble.FILL_DISK: self._fill_disk,
             Trouble.CORRUPT_BLOB: lambda _act: self._corrupt(_oldest_plan),
             Trouble.CORRUPT_NEED: lambda _act: self._corrupt(_model_about_to_be_built),
+            Trouble.PAUSE_WORKER: lambda act: self.operator.pause(act.draw, act.seconds),
+            Trouble.DRAIN_WORKER: lambda act: self.operator.drain(act.draw),
+            Trouble.CANCEL_JOB: lambda act: self.operator.cancel(act.draw, act.seconds),
+            Trouble.PIN_ENGINE: lambda act: self.operator.pin(act.draw),
         }
 
     def possible(self, trouble: Trouble) -> bool:
@@ -54,18 +60,21 @@ class Troublemaker:
         return trouble is not Trouble.FILL_DISK or self._stack.disk.mounted
 
     def look(self) -> None:
-        """Lets builders go on whose time has come, and frees the disk."""
+        """Ends what is to end: lets builders go on, frees the disk, and so on."""
         self._stack.disk.look()
+        self.operator.look()
         due = [(until, builder) for until, builder in self._stopped if time.monotonic() >= until]
         for stopped in due:
             self._stopped.remove(stopped)
             _send(stopped[1], signal.SIGCONT)
 
     def do(self, act: Act) -> str | None:
-        """Does it; what it was done to, or None where there is nothing to do it to now."""
+        """Does it; what it was done to, or None where there is nothing to do it to now, or nobody can say."""
         special = self._special.get(act.trouble)
         if special is not None:
-            return special(act)
+            with suppress(TrtfarmError):
+                return special(act)
+            return None
         kept = self._target(act)
         if kept is None:
             return None
@@ -94,8 +103,8 @@ class Troublemaker:
 
     def _sending(self) -> Kept | None:
         """A client in the midst of an upload or of a submission."""
-        accepted = {line["order"] for line in self._history.of("accepted")}
-        sending = {line["client"] for line in self._history.of("sent") if line["order"] not in accepted}
+        accepted = {line["key"] for line in self._history.of("accepted")}
+        sending = {line["client"] for line in self._history.of("sent") if line["key"] not in accepted}
         return next((self._clients[number] for number in sending if self._clients[number].process), None)
 
     def _do_to_builder(self, act: Act) -> str | None:
@@ -114,12 +123,9 @@ class Troublemaker:
         return next((worker.name for worker in busy if worker.stop(2 * LEASE_SECONDS)), None)
 
     def _corrupt(self, choose: Callable[[Session], str | None]) -> str | None:
-        """Damages the blob that is chosen; None while there is none, or nobody can say."""
-        try:
-            with Farm.open(self._stack.settings) as farm, farm.database.read() as session:
-                digest = choose(session)
-        except TrtfarmError:
-            return None
+        """Damages the blob that is chosen; None while there is none."""
+        with Farm.open(self._stack.settings) as farm, farm.database.read() as session:
+            digest = choose(session)
         if digest is None or not self._blobs.damage(digest):
             return None
         self.corrupted.add(digest)

@@ -28,6 +28,11 @@ class Trouble(StrEnum):
     OUTLAST_LEASE = "outlast lease"
     EMPTY_BROKER = "empty broker"
     FILL_DISK = "fill disk"
+    #: What operators do; a worker is away for a while, and so is a job.
+    PAUSE_WORKER = "pause worker"
+    DRAIN_WORKER = "drain worker"
+    CANCEL_JOB = "cancel job"
+    PIN_ENGINE = "pin engine"
     #: One that nothing will read again.
     CORRUPT_BLOB = "corrupt blob"
     #: One that a job is about to read.
@@ -51,6 +56,9 @@ _SHARES = {
     Trouble.KILL_DATABASE: 2,
     Trouble.STOP_DATABASE: 1,
 }
+#: What operators do, in relation to each other; there is one of these for each so many kills.
+_OPERATIONS = {Trouble.PAUSE_WORKER: 2, Trouble.DRAIN_WORKER: 2, Trouble.CANCEL_JOB: 4, Trouble.PIN_ENGINE: 1}
+_KILLS_OF_AN_OPERATION = 3
 #: These come once, late enough for there to be something to lose.
 ONCE = (
     Trouble.OUTLAST_LEASE,
@@ -60,7 +68,7 @@ ONCE = (
     Trouble.CORRUPT_NEED,
 )
 #: There is nothing to do these to when all the work is done.
-OF_WORK = {Trouble.OUTLAST_LEASE, Trouble.CORRUPT_NEED}
+OF_WORK = {Trouble.OUTLAST_LEASE, Trouble.CORRUPT_NEED, Trouble.CANCEL_JOB}
 _ONCE_FROM = 0.4
 #: The longest is longer than a lease: then a worker that goes on may find that its job is another's.
 _STOPPED_SECONDS = (0.5, 2.0, 4.0, 9.0)
@@ -77,10 +85,15 @@ class Act:
 
 
 def plan(seed: int, seconds: float, kills: int) -> list[Act]:
-    """So many kills and stops over the time, and each of the others once."""
+    """So many kills and stops over the time, what operators do meanwhile, and each of the others once."""
     chance = random.Random(seed)
-    names, shares = list(_SHARES), list(_SHARES.values())
-    often = [(chance.uniform(0, seconds), trouble) for trouble in chance.choices(names, shares, k=kills)]
+    operations = -(-kills // _KILLS_OF_AN_OPERATION)
+    chosen = [
+        trouble
+        for shares, count in ((_SHARES, kills), (_OPERATIONS, operations))
+        for trouble in chance.choices(list(shares), list(shares.values()), k=count)
+    ]
+    often = [(chance.uniform(0, seconds), trouble) for trouble in chosen]
     once = [(chance.uniform(_ONCE_FROM * seconds, seconds), trouble) for trouble in ONCE]
     return [
         Act(at=at, trouble=trouble, seconds=chance.choice(_STOPPED_SECONDS), draw=chance.random())
