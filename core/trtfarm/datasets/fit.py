@@ -95,7 +95,9 @@ def check_batches(data: DataSet, inputs: Sequence[TensorType], batch_size: int) 
             remedy=f"hand in more, or use --batch-size {data.samples}",
         )
     rest = data.samples % batch_size
-    return (f"the last {rest} of {data.samples} samples are less than a batch of {batch_size} and left out",) if rest else ()
+    if not rest:
+        return ()
+    return (f"the last {rest} of {data.samples} samples are less than a batch of {batch_size} and left out",)
 
 
 def constant_inputs(arrays: Mapping[str, Array]) -> tuple[str, ...]:

@@ -14,6 +14,8 @@ _VERSION_FORM = re.compile(r"TRT-([0-9]{1,6})-([A-Za-z][A-Za-z0-9]*)")
 # Two float64 and a leading 0 whose meaning is not known: nothing else was ever seen there.
 _LEGACY_FORM = re.compile(r"0 (\S+) (\S+)")
 _OLDEST_DIGITS = 1_000
+#: TensorRT 11 has no calibrators: INT8 means Q/DQ nodes in the ONNX.
+NO_CALIBRATORS_FROM = 11
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +27,13 @@ class VersionHeader:
 
     @classmethod
     def of(cls, version: TensorRTVersion, word: str) -> VersionHeader:
-        """Raises UsageError for a version without its patch number, which the digits need."""
+        """Raises UsageError for a version without its patch number, which the digits need, or without calibrators."""
+        if version.major >= NO_CALIBRATORS_FROM:
+            raise UsageError(
+                f"TensorRT {version} reads no calibration tables",
+                cause=f"TensorRT {NO_CALIBRATORS_FROM} removed calibrators, and INT8 is Q/DQ nodes in the ONNX",
+                remedy="trtfarm quantize writes such a model with the table as it is",
+            )
         if version.patch is None:
             raise UsageError(
                 f"TensorRT {version} is too short for a table's header",

@@ -9,15 +9,13 @@ import math
 from collections.abc import Collection, Iterator
 
 from trtfarm.calibrators import HEADER_WORDS, Calibrator
-from trtfarm.tables.headers import LegacyHeader, UnknownHeader, VersionHeader
+from trtfarm.tables.headers import NO_CALIBRATORS_FROM, LegacyHeader, UnknownHeader, VersionHeader
 from trtfarm.tables.problems import Problem, Severity, refuse_errors, shown, shown_names
 from trtfarm.tables.reading import Entry
 from trtfarm.tables.scales import SMALLEST, float32_from_hex
 from trtfarm.tables.table import CalibrationTable
 from trtfarm.versions import TensorRTVersion
 
-#: TensorRT 11 has no calibrators: INT8 means Q/DQ nodes in the ONNX.
-_NO_CALIBRATORS_FROM = 11
 #: From this major number on, TensorRT is reported to refuse 4 version digits.
 _WIDE_DIGITS_FROM = 10
 #: How names begin that TensorRT's parser makes up for layers of its own; no ONNX model has them. The second is what
@@ -162,8 +160,8 @@ def _calibrator_problems(table: CalibrationTable, expected: Calibrator) -> Itera
 
 def _version_problems(table: CalibrationTable, tensorrt: TensorRTVersion) -> Iterator[Problem]:
     made_by = table.version
-    if tensorrt.major >= _NO_CALIBRATORS_FROM:
-        why = f"TensorRT {_NO_CALIBRATORS_FROM} removed calibrators, and INT8 is Q/DQ nodes in the ONNX"
+    if tensorrt.major >= NO_CALIBRATORS_FROM:
+        why = f"TensorRT {NO_CALIBRATORS_FROM} removed calibrators, and INT8 is Q/DQ nodes in the ONNX"
         remedy = "let trtfarm quantise the model with this table and build the Q/DQ model"
         yield _error(f"TensorRT {tensorrt} reads no calibration tables", why, remedy)
     elif made_by is None or made_by.matches(TensorRTVersion(tensorrt.major, tensorrt.minor, tensorrt.patch)):

@@ -30,9 +30,10 @@ def rules() -> st.SearchStrategy[CalibrationRule]:
     return st.one_of(legacy, plain.map(lambda calibrator: CalibrationRule.of(calibrator, batch_size=8)))
 
 
+#: Of TensorRTs that read tables.
 versions = st.one_of(
     st.builds(TensorRTVersion, st.integers(1, 9), st.integers(0, 9), st.integers(0, 99)),
-    st.builds(TensorRTVersion, st.integers(10, 99), st.integers(0, 99), st.integers(0, 99)),
+    st.builds(TensorRTVersion, st.just(10), st.integers(0, 99), st.integers(0, 99)),
 )
 
 

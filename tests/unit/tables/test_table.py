@@ -183,6 +183,14 @@ def test_restamp_needs_a_version_with_a_patch_number() -> None:
         CalibrationTable.of({"x": "3c010204"}, ENTROPY2, V8).restamp(TensorRTVersion.parse("10.13"))
 
 
+def test_no_table_is_written_for_a_tensorrt_that_reads_none() -> None:
+    version = TensorRTVersion.parse("11.4.0")
+    with pytest.raises(UsageError, match=r"TensorRT 11\.4\.0 reads no calibration tables"):
+        CalibrationTable.of({"x": "3c010204"}, ENTROPY2, V8).restamp(version)
+    with pytest.raises(UsageError, match="reads no calibration tables"):
+        CalibrationTable.of({"x": "3c010204"}, ENTROPY2, version)
+
+
 def test_restamp_does_not_guess_an_unreadable_header() -> None:
     table = CalibrationTable.parse(b"calibration\nx: 3c010204\n")
     assert table.header == UnknownHeader(text="calibration")
