@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import select
 
 from tests.contracts.rows import dataset_row, model_row
+from trtfarm.accuracy import measures
 from trtfarm.actions import ActionKind
 from trtfarm.blobs.objects import Objects
 from trtfarm.blobs.records import put_bytes_held, record
@@ -40,8 +41,8 @@ from trtfarm.submissions.results import KINDS
 from trtfarm.submissions.submission import Submission
 from trtfarm.targets import BuildTarget
 from trtfarm_worker.committing import Work
-from trtfarm_worker.steps.rows import keep_bytes, put
-from trtfarm_worker.steps.step import Task
+from trtfarm_worker.steps.rows import keep_bytes, write_all
+from trtfarm_worker.steps.step import Outcome, ResultRow, Task
 
 RULE = CalibrationRule.of(Calibrator.MINMAX, batch_size=50)
 #: What a verification measures that loses two percent.
@@ -140,13 +141,12 @@ class Bench:
     def commit(self, claim: Claim, blobs: list[Blob], *, metrics: Mapping[str, Any] = TWO_PERCENT) -> list[str]:
         """Ends a claimed job with the rows of its result. Raises ClaimLostError."""
         job, kind = claim.job, ActionKind(claim.job.kind)
-        task = Task(farm=self.farm, job=job, toolchains=(), inputs=self.folder, scratch=self.folder)
         with self.farm.database.write() as session:
             self.farm.jobs.hold(session, claim)
-            values = {**_values(kind, job, blobs), **({"metrics": metrics} if kind in _MEASURED else {})}
             record(session, blobs, holder=job.id)
-            stored = put(session, task, RESULT_ROWS[kind], **values)
-            self.farm.jobs.finish(session, claim, {KINDS[kind].word: stored})
+            measured = {"metrics": metrics, **measures(metrics)} if kind in _MEASURED else {}
+            (result,) = write_all(session, [_outcome(kind, job, blobs, **measured)])
+            self.farm.jobs.finish(session, claim, result)
         return self.farm.after_job(claim.job.id)
 
     def work(self, claim: Claim) -> Work:
@@ -154,10 +154,9 @@ class Bench:
         job, kind = claim.job, ActionKind(claim.job.kind)
         contents = [f"{name} {job.key}".encode() for name in _BLOBS[kind]]
         task = Task(farm=self.farm, job=job, toolchains=(), inputs=self.folder, scratch=self.folder)
-        values = _values(kind, job, [keep_bytes(task, content) for content in contents])
         return Work(
             claim=claim,
-            commit=lambda session: {KINDS[kind].word: put(session, task, RESULT_ROWS[kind], **values)},
+            outcome=_outcome(kind, job, [keep_bytes(task, content) for content in contents]),
             stored=task.stored,
             lines=[("log", {"level": "info", "text": "done"})],
             begun=time.monotonic(),
@@ -211,6 +210,11 @@ _BLOBS = {
     ActionKind.RECORD: ("prob",),
     ActionKind.MEASURE: (),
 }
+
+
+def _outcome(kind: ActionKind, job: Job, blobs: list[Blob], **more: Any) -> Outcome:
+    values = {"key": job.key, **_values(kind, job, blobs), **more}
+    return Outcome(rows=[ResultRow(kind=RESULT_ROWS[kind], values=values)], id_name=KINDS[kind].word)
 
 
 def _values(kind: ActionKind, job: Job, blobs: list[Blob]) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from trtfarm.actions import ActionKind
-from trtfarm.blobs.records import hold_stored
 from trtfarm.errors import BuilderCancelledError, TrtfarmError
 from trtfarm.farm import Farm
 from trtfarm.file_errors import storage_errors
@@ -25,7 +24,7 @@ from trtfarm_worker.places import Place
 from trtfarm_worker.steps import handover
 from trtfarm_worker.steps.registry import STEP_KINDS
 from trtfarm_worker.steps.shared import Shared
-from trtfarm_worker.steps.step import Commit, StepKind, Task
+from trtfarm_worker.steps.step import Outcome, StepKind, Task
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
 #: Hears of every event of a job that runs here, in the job's thread; what it raises comes out of `Runner.run`.
@@ -57,10 +56,10 @@ class Attempt:
     around: Surroundings
     begun: float = field(default_factory=time.monotonic)
 
-    def work(self, task: Task, commit: Commit, *, whole: bool = True) -> Work:
+    def work(self, task: Task, outcome: Outcome, *, whole: bool = True) -> Work:
         """What it gave."""
         lines, stored = self.around.heartbeat.take(), task.stored
-        return Work(claim=self.claim, commit=commit, stored=stored, lines=lines, begun=self.begun, whole=whole)
+        return Work(claim=self.claim, outcome=outcome, stored=stored, lines=lines, begun=self.begun, whole=whole)
 
 
 class Attempts:
@@ -105,7 +104,7 @@ class Attempts:
             shared=around.shared,
         )
 
-    def _built(self, task: Task, kind: StepKind, heartbeat: Heartbeat, token: CancelToken) -> Commit:
+    def _built(self, task: Task, kind: StepKind, heartbeat: Heartbeat, token: CancelToken) -> Outcome:
         def hear(event: Progress | LogLine) -> None:
             heartbeat.tell(event)
             try:
@@ -128,16 +127,15 @@ class Attempts:
         self._pace.builder_took(task.job.capability, answer.seconds)
         return kind.keep(task, answer)
 
-    def _kept_of(self, task: Task, kind: StepKind, attempt: Attempt, error: TrtfarmError) -> Commit | None:
+    def _kept_of(self, task: Task, kind: StepKind, attempt: Attempt, error: TrtfarmError) -> Outcome | None:
         """What is kept of a builder that failed; None where that is nothing, or is kept already.
 
         Of a job that is stopped it is kept now: when it runs again, or whether, nobody knows.
         """
         left = handover.taken(task)
-        commit = kind.keep(task, left) if left else None
-        if commit is None or not isinstance(error, BuilderCancelledError):
-            return commit
-        hold_stored(self._farm.database, self._farm.blobs, {task.job.id: task.stored})
+        outcome = kind.keep(task, left) if left else None
+        if outcome is None or not isinstance(error, BuilderCancelledError):
+            return outcome
         with self._farm.database.write() as session:
-            commit_rows(session, self._farm, attempt.work(task, commit))
+            commit_rows(session, self._farm, attempt.work(task, outcome))
         return None

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from trtfarm.blobs.records import Stored, hold_stored, record_stored
+from trtfarm.blobs.records import Stored, keep_stored, record_stored
 from trtfarm.errors import DiskFullError, StorageError
 from trtfarm.farm import Farm
 from trtfarm.jobs import history
 from trtfarm.jobs.job import Claim, Ended
 from trtfarm.submissions.settling import lock_waiting, settle
 from trtfarm_worker.logs import logger
-from trtfarm_worker.steps.step import Commit
+from trtfarm_worker.steps.rows import write_all
+from trtfarm_worker.steps.step import Outcome
 from trtfarm_worker.stopping import Stopping
 
 _log = logger()
@@ -29,7 +30,7 @@ class Work:
     """What a builder did, stored but for its rows."""
 
     claim: Claim
-    commit: Commit
+    outcome: Outcome
     stored: Sequence[Stored]
     #: The last of the job's history before its end.
     lines: Sequence[history.Line]
@@ -48,7 +49,6 @@ def commit_all(farm: Farm, works: Sequence[Work], stopping: Stopping) -> None:
     deadline = time.monotonic() + farm.settings.lease_seconds
     while True:
         try:
-            hold_stored(farm.database, farm.blobs, {work.claim.job.id: work.stored for work in works})
             with farm.database.write() as session:
                 _write(session, farm, works)
                 return
@@ -62,14 +62,17 @@ def commit_all(farm: Farm, works: Sequence[Work], stopping: Stopping) -> None:
 
 def commit_rows(session: Session, farm: Farm, work: Work) -> None:
     """Writes the rows of a result whose job does not end with it. Raises ClaimLostError."""
+    keep_stored(session, farm.blobs, work.stored)
     farm.jobs.hold(session, work.claim)
     record_stored(session, {work.claim.job.id: work.stored})
-    work.commit(session)
+    write_all(session, [work.outcome])
 
 
 def _write(session: Session, farm: Farm, works: Sequence[Work]) -> None:
     """Submissions are locked before jobs, as everywhere."""
     ids = _ids(works)
+    # Before anything is locked, as a store may be far away.
+    keep_stored(session, farm.blobs, [stored for work in works for stored in work.stored])
     waiting = lock_waiting(session, ids)
     held = {claim.job.id for claim in farm.jobs.hold_all(session, [work.claim for work in works])}
     if lost := [job_id for job_id in ids if job_id not in held]:
@@ -78,11 +81,16 @@ def _write(session: Session, farm: Farm, works: Sequence[Work]) -> None:
     if not kept:
         return
     record_stored(session, {job_id: work.stored for job_id, work in kept.items()})
-    results = {job_id: work.commit(session) for job_id, work in kept.items()}
-    history.add_all(session, [(job_id, work.claim.attempt, work.lines) for job_id, work in kept.items()])
+    written = write_all(session, [work.outcome for work in kept.values()])
+    results = dict(zip(kept, written, strict=True))
     now = time.monotonic()
-    ended = [Ended(claim=work.claim, result=results[job_id], seconds=now - work.begun) for job_id, work in kept.items()]
-    farm.jobs.finish_all(session, ended)
+    farm.jobs.finish_all(
+        session,
+        [
+            Ended(claim=work.claim, result=results[job_id], seconds=now - work.begun, lines=work.lines)
+            for job_id, work in kept.items()
+        ],
+    )
     settle(session, waiting, results)
 
 

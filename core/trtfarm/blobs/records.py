@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
-from sqlalchemy import delete
+from sqlalchemy import Table, delete, select, true
 from sqlalchemy.orm import Session
 
 from trtfarm.blobs.store import Blob, BlobStore
 from trtfarm.database.clock import from_now
-from trtfarm.database.insert import conflict_insert
+from trtfarm.database.insert import conflict_insert, conflict_insert_in
+from trtfarm.database.kept import Kept
+from trtfarm.database.many import among, as_parameter, many
 from trtfarm.database.session import Database
 from trtfarm.database.storage import BlobRow, HolderRow
 from trtfarm.ids import new_id
@@ -31,18 +34,10 @@ def put_held(database: Database, blobs: BlobStore, path: Path, holder: str) -> B
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """A blob that was stored, and how it is stored again should clean-up have been faster than `hold_stored`."""
+    """A blob that was stored, and how it is stored again should clean-up have been faster than `keep_stored`."""
 
     blob: Blob
     put: Callable[[], Blob]
-
-
-def hold_stored(database: Database, blobs: BlobStore, stored: Mapping[str, Sequence[Stored]]) -> None:
-    """Keeps clean-up away from what was stored for each holder, until `record` names it, all in one go."""
-    _hold(database, {holder: [one.blob.digest for one in found] for holder, found in stored.items()}, HOLD_SECONDS)
-    for one in (one for found in stored.values() for one in found):
-        if not blobs.has(one.blob):  # clean-up was faster; from now on it waits
-            one.put()
 
 
 def put_bytes_held(database: Database, blobs: BlobStore, data: bytes, holder: str) -> Blob:
@@ -97,18 +92,45 @@ def holding(database: Database, digests: Sequence[str]) -> Iterator[str]:
             session.execute(delete(HolderRow).where(HolderRow.holder == holder))
 
 
-def record(session: Session, blobs: Sequence[Blob], *, holder: str | None = None) -> None:
+def record(session: Session, blobs: Iterable[Blob], *, holder: str | None = None) -> None:
     """Notes blobs that are safely stored, in the transaction whose rows name them, and lets go of `holder`'s."""
     # In one order everywhere: on PostgreSQL the second writer of a row waits for the first one's commit.
     sizes = {blob.digest: blob.size for blob in blobs}
-    rows = [{"digest": digest, "size": sizes[digest]} for digest in sorted(sizes)]
-    if rows:
-        session.execute(conflict_insert(session, BlobRow).on_conflict_do_nothing(index_elements=["digest"]), rows)
+    if sizes:
+        _RECORD(session, blobs=as_parameter({"digest": digest, "size": sizes[digest]} for digest in sorted(sizes)))
     if holder is not None:
         session.execute(delete(HolderRow).where(HolderRow.holder == holder))
 
 
+def keep_stored(session: Session, blobs: BlobStore, stored: Iterable[Stored]) -> None:
+    """Keeps clean-up away from what was stored until the transaction ends, whose rows name it.
+
+    What clean-up has removed before is stored again. On SQLite it waits for every writer anyway.
+    """
+    connection = session.connection()
+    if connection.dialect.name != "sqlite":
+        connection.exec_driver_sql("LOCK TABLE blob_holders IN ROW EXCLUSIVE MODE")
+    for one in stored:
+        if not blobs.has(one.blob):
+            one.put()
+
+
 def record_stored(session: Session, stored: Mapping[str, Sequence[Stored]]) -> None:
-    """The same for what `hold_stored` holds."""
+    """Notes what `keep_stored` keeps, by the holders that it was stored for, and lets go of what else they hold."""
     record(session, [one.blob for found in stored.values() for one in found])
-    session.execute(delete(HolderRow).where(HolderRow.holder.in_(stored)))
+    _LET_GO(session, holders=list(stored))
+
+
+def _record(dialect: str) -> list[Any]:
+    given = many(dialect, "blobs", (_BLOBS.c.digest, _BLOBS.c.size))
+    # Without a condition SQLite would take what follows for one of a join.
+    insert = conflict_insert_in(dialect, BlobRow).from_select(["digest", "size"], select(*given.c).where(true()))
+    return [insert.on_conflict_do_nothing(index_elements=["digest"])]
+
+
+def _let_go(dialect: str) -> list[Any]:
+    return [delete(_HOLDERS).where(among(dialect, _HOLDERS.c.holder, "holders"))]
+
+
+_BLOBS, _HOLDERS = cast(Table, BlobRow.__table__), cast(Table, HolderRow.__table__)
+_RECORD, _LET_GO = Kept(_record), Kept(_let_go)

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ARRAY,
     JSON,
     Column,
+    ColumnClause,
     ColumnElement,
     Subquery,
     Text,
@@ -23,8 +24,8 @@ from sqlalchemy import (
 )
 
 
-def many(dialect: str, parameter: str, columns: Iterable[Column[Any]]) -> Subquery:
-    """Rows with these columns of tables, whose values are told as `parameter`; see `as_parameter`."""
+def many(dialect: str, parameter: str, columns: Iterable[ColumnClause[Any]]) -> Subquery:
+    """Rows with these columns, of tables or other ones, whose values are told as `parameter`; see `as_parameter`."""
     wanted, rows = list(columns), bindparam(parameter, type_=Text)
     if dialect == "sqlite":
         each = func.json_each(rows).table_valued("value", name=f"{parameter}_told")
@@ -42,6 +43,14 @@ def as_parameter(rows: Iterable[Mapping[str, Any]]) -> str:
     return json_text(list(rows))
 
 
+def plain(columns: Iterable[ColumnClause[Any]], row: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a row as `as_parameter` takes them."""
+    return {
+        one.name: json_text(value) if _is_json(one) and (value := row[one.name]) is not None else row[one.name]
+        for one in columns
+    }
+
+
 def json_text(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
@@ -54,5 +63,5 @@ def among(dialect: str, one: Column[Any], parameter: str) -> ColumnElement[bool]
     return one == any_(bindparam(parameter, type_=ARRAY(Text)))
 
 
-def _is_json(one: Column[Any]) -> bool:
+def _is_json(one: ColumnClause[Any]) -> bool:
     return isinstance(one.type, JSON)

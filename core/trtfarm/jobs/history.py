@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
-from sqlalchemy import Table, insert, select
+from sqlalchemy import Insert, Table, insert, select
 from sqlalchemy.orm import Session
 
+from trtfarm.database.kept import Kept
+from trtfarm.database.many import as_parameter, json_text, many
 from trtfarm.database.session import Database
 from trtfarm.database.work import EventRow, JobRow
 from trtfarm.errors import NotFoundError
@@ -40,13 +42,24 @@ def add(session: Session, job_id: str, attempt: int, lines: Sequence[Line]) -> N
 
 def add_all(session: Session, lines_of: Iterable[tuple[str, int, Sequence[Line]]]) -> None:
     """The same for several, each with its id and attempt."""
-    rows = [
-        {"job_id": job_id, "attempt": attempt, "kind": kind, "data": data}
+    if lines := told(lines_of):
+        _ADD(session, lines=as_parameter(lines))
+
+
+def told(lines_of: Iterable[tuple[str, int, Sequence[Line]]]) -> list[dict[str, Any]]:
+    """Lines as `addition` takes them, with `as_parameter`."""
+    return [
+        {"job_id": job_id, "attempt": attempt, "kind": kind, "data": json_text(data)}
         for job_id, attempt, lines in lines_of
         for kind, data in lines
     ]
-    if rows:
-        session.connection().execute(insert(EVENTS), rows)
+
+
+def addition(dialect: str) -> Insert:
+    """The statement of `add_all`, for who has others run with it; its parameter is `lines`."""
+    columns = [EVENTS.c[name] for name in ("job_id", "attempt", "kind", "data")]
+    lines = many(dialect, "lines", columns)
+    return insert(EVENTS).from_select([one.name for one in columns], select(lines))
 
 
 def record(database: Database, job_id: str, attempt: int, lines: Sequence[Line]) -> None:
@@ -72,3 +85,6 @@ def events_since(database: Database, job_id: str, after: int = 0, limit: int = 1
 
 def _event(row: EventRow) -> Event:
     return Event(id=row.id, job_id=row.job_id, attempt=row.attempt, at=row.at, kind=row.kind, data=row.data)
+
+
+_ADD = Kept(lambda dialect: [addition(dialect)])

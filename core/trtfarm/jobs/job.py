@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -63,11 +64,12 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """What an attempt gave, and how many seconds ago it was begun."""
+    """What an attempt gave, how many seconds ago it was begun, and the last of its history before its end."""
 
     claim: Claim
     result: dict[str, Any]
     seconds: float = 0.0
+    lines: Sequence[tuple[str, dict[str, Any]]] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

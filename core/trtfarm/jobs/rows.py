@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Float, Table, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Float, Table, column, func, literal, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from trtfarm.database.clock import FromNow, from_now, now
+from trtfarm.database.kept import Kept
+from trtfarm.database.many import among, as_parameter, json_text, many
 from trtfarm.database.work import JobRow
 from trtfarm.errors import BuilderCrashError, ClaimLostError, NotFoundError
-from trtfarm.jobs.history import STATE_CHANGED, add, add_all
+from trtfarm.jobs.history import STATE_CHANGED, add, addition, told
 from trtfarm.jobs.job import Claim, Ended, Job
 from trtfarm.jobs.rules import after_lost_worker, after_release
 from trtfarm.jobs.state import TRANSITIONS, JobState
@@ -43,28 +45,21 @@ def held_by(claim: Claim) -> tuple[ColumnElement[bool], ...]:
 def hold_all(session: Session, claims: Iterable[Claim]) -> list[Claim]:
     """Locks the claims' jobs, in the order of their keys; those whose claim holds no more are left out."""
     by_id = {claim.job.id: claim for claim in claims}
-    wanted = select(JOBS.c.id, JOBS.c.attempt).where(JOBS.c.id.in_(by_id), JOBS.c.state == JobState.RUNNING)
-    found = session.execute(wanted.order_by(JOBS.c.key).with_for_update())
-    return [by_id[job_id] for job_id, attempt in found if by_id[job_id].attempt == attempt]
+    found = _HOLD(session, ids=list(by_id))
+    return [by_id[job.id] for job in found if by_id[job.id].attempt == job.attempt]
 
 
 def finish_all(session: Session, ended: Sequence[Ended]) -> None:
     """Ends running jobs with their results. Raises ClaimLostError when any of the claims holds no more."""
-    claimed = JOBS.c.id == bindparam("claimed"), JOBS.c.attempt == bindparam("in_attempt")
-    begun = func.coalesce(JOBS.c.started, FromNow(bindparam("begun", type_=Float())))
-    statement = update(JOBS).where(*claimed, JOBS.c.state == JobState.RUNNING)
-    end = {"state": JobState.DONE, "finished": now(), "lease_until": None, "error": None}
+    data = {"from": JobState.RUNNING, "to": JobState.DONE, "error": None}
+    lines = told((one.claim.job.id, one.claim.attempt, [*one.lines, (STATE_CHANGED, data)]) for one in ended)
     values = [
-        {"claimed": one.claim.job.id, "in_attempt": one.claim.attempt, "begun": -one.seconds, "found": one.result}
+        {"id": one.claim.job.id, "attempt": one.claim.attempt, "seconds": -one.seconds, "result": json_text(one.result)}
         for one in ended
     ]
-    done = session.connection().execute(
-        statement.values(**end, started=begun, result=bindparam("found", type_=JOBS.c.result.type)), values
-    )
-    if done.rowcount != len(values):
+    done = _FINISH(session, lines=as_parameter(lines), ended=as_parameter(values))
+    if len(done) != len(values):
         raise claim_lost(ended[0].claim)
-    data = {"from": JobState.RUNNING, "to": JobState.DONE, "error": None}
-    add_all(session, [(one.claim.job.id, one.claim.attempt, [(STATE_CHANGED, data)]) for one in ended])
 
 
 def renewed(claim: Claim, seconds: float) -> ReturningUpdate[bool]:
@@ -158,3 +153,22 @@ def _update(session: Session, job: Job, **values: Any) -> Job:
     if changed is None:
         raise ClaimLostError(f"job {job.id} changed while it was being changed", remedy="try again")
     return changed
+
+
+def _hold(dialect: str) -> list[Any]:
+    wanted = among(dialect, JOBS.c.id, "ids"), JOBS.c.state == JobState.RUNNING
+    return [select(JOBS.c.id, JOBS.c.attempt).where(*wanted).order_by(JOBS.c.key).with_for_update()]
+
+
+def _finish(dialect: str) -> list[Any]:
+    """Jobs that were begun before they were known to be (see `begun`) get that moment from `seconds`."""
+    seconds = column("seconds", Float)
+    ended = many(dialect, "ended", [JOBS.c.id, JOBS.c.attempt, JOBS.c.result, seconds])
+    claimed = JOBS.c.id == ended.c.id, JOBS.c.attempt == ended.c.attempt, JOBS.c.state == JobState.RUNNING
+    begun = func.coalesce(JOBS.c.started, FromNow(ended.c.seconds))
+    end = {"state": literal(JobState.DONE.value), "finished": now(), "lease_until": None, "error": None}
+    done = update(JOBS).where(*claimed).values(**end, started=begun, result=ended.c.result)
+    return [addition(dialect), done.returning(JOBS.c.id)]
+
+
+_HOLD, _FINISH = Kept(_hold), Kept(_finish)

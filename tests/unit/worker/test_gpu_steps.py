@@ -27,6 +27,7 @@ from trtfarm_worker.gpus.gpu import Gpu, Vitals
 from trtfarm_worker.gpus.keeper import HeldGpu
 from trtfarm_worker.gpus.turns import take_turn
 from trtfarm_worker.steps import calibrate
+from trtfarm_worker.steps.rows import write_all
 from trtfarm_worker.steps.step import Task
 from trtfarm_worker.steps.timing import handed_caches, keep_cache
 from trtfarm_worker.toolchains.toolchain import Toolchain, ToolchainKind
@@ -87,10 +88,11 @@ def test_a_table_is_kept_as_tensorrt_wrote_it_and_the_engine_under_its_builds_ke
     claim = bench.farm.jobs.claim(job.id, "worker")
     assert claim is not None
     task = task_of(bench, claim.job)
-    commit = calibrate.keep(task, calibrated(task))
+    outcome = calibrate.keep(task, calibrated(task))
     with bench.farm.database.write() as session:
         record_stored(session, {job.id: task.stored})
-        bench.farm.jobs.finish(session, claim, commit(session))
+        (result,) = write_all(session, [outcome])
+        bench.farm.jobs.finish(session, claim, result)
     bench.farm.after_job(job.id)
     done = bench.get(submission)
     assert [(step.kind, step.state) for step in done.steps] == [("calibrate", "done"), ("build", "hit")]

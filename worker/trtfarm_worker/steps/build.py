@@ -11,7 +11,7 @@ from trtfarm_worker.builder.request import BuilderAnswer
 from trtfarm_worker.steps.engines import check_signing_key, keep_engine
 from trtfarm_worker.steps.hosts import toolchain_of
 from trtfarm_worker.steps.inputs import blob_file, known_row, onnx_file
-from trtfarm_worker.steps.step import Commit, Invocation, Task
+from trtfarm_worker.steps.step import Invocation, Outcome, Task
 from trtfarm_worker.steps.timing import handed_caches
 from trtfarm_worker.toolchains.toolchain import ToolchainKind
 
@@ -42,8 +42,9 @@ def prepare(task: Task) -> Invocation:
     )
 
 
-def keep(task: Task, answer: BuilderAnswer) -> Commit:
-    return keep_engine(task, answer, answer.result, task.job.request, task.job.key)
+def keep(task: Task, answer: BuilderAnswer) -> Outcome:
+    engine = keep_engine(task, answer, answer.result, task.job.request, task.job.key)
+    return Outcome(rows=[engine], id_name="engine_id")
 
 
 def _takes_table(task: Task) -> bool:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from trtfarm.actions import REFERENCE_REVISION, REFERENCE_TENSORRT, Action, ActionKind
 from trtfarm.calibrators import CalibrationRule, Calibrator
@@ -28,8 +27,8 @@ from trtfarm_worker.steps.engines import check_signing_key, keep_engine
 from trtfarm_worker.steps.hosts import check_device, check_version, toolchain_of
 from trtfarm_worker.steps.inputs import arrays, blob_file, content_of, model_file
 from trtfarm_worker.steps.revisions import check_revision
-from trtfarm_worker.steps.rows import keep_bytes, put
-from trtfarm_worker.steps.step import Commit, Invocation, Task
+from trtfarm_worker.steps.rows import keep_bytes
+from trtfarm_worker.steps.step import Invocation, Outcome, ResultRow, Task
 from trtfarm_worker.steps.timing import handed_caches
 from trtfarm_worker.toolchains.registry import reference_toolchain
 
@@ -66,7 +65,7 @@ def _merging(task: Task, model: ModelRow, dataset: DatasetRow) -> Invocation:
     return Invocation(toolchain=reference_toolchain(), step="merge", args=args)
 
 
-def keep(task: Task, answer: BuilderAnswer) -> Commit:
+def keep(task: Task, answer: BuilderAnswer) -> Outcome:
     request = task.job.request
     rule = CalibrationRule(**{**request["rule"], "calibrator": Calibrator(request["rule"]["calibrator"])})
     made = (_native if _is_native(task) else _reference)(task, answer, rule)
@@ -91,16 +90,9 @@ def keep(task: Task, answer: BuilderAnswer) -> Commit:
     }
     # What was handed over in mid-build has no engine with it.
     build = _build_along(task, values) if "build" in answer.result else None
-    keep_build = keep_engine(task, answer, answer.result["build"], *build) if build else None
-
-    def commit(session: Session) -> dict[str, str]:
-        stored = put(session, task, TableRow, **values)
-        if build is None or keep_build is None:
-            return {"table_id": stored}
-        keep_build(session)
-        return {"table_id": stored, ALSO: build[1]}
-
-    return commit
+    engines = [keep_engine(task, answer, answer.result["build"], *build)] if build else []
+    rows = [ResultRow(kind=TableRow, values={"key": task.job.key, **values}), *engines]
+    return Outcome(rows=rows, id_name="table_id", more={ALSO: build[1]} if build else {})
 
 
 def _is_native(task: Task) -> bool:

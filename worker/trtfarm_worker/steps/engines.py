@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy.orm import Session
-
 from trtfarm.database.schema import EngineRow
 from trtfarm.ids import new_id
 from trtfarm.signing.keyring import Keyring
@@ -14,8 +12,8 @@ from trtfarm.signing.seal import sealed
 from trtfarm.signing.statement import EngineStatement
 from trtfarm_worker.builder.request import BuilderAnswer, result_file
 from trtfarm_worker.steps.hosts import check_device, check_version, toolchain_of
-from trtfarm_worker.steps.rows import keep_file, put
-from trtfarm_worker.steps.step import Commit, Task
+from trtfarm_worker.steps.rows import keep_file
+from trtfarm_worker.steps.step import ResultRow, Task
 from trtfarm_worker.steps.timing import keep_cache
 
 _ORIGIN = ("model_id", "quantization_id", "table_id", "precision", "calibrator")
@@ -44,11 +42,10 @@ def check_signing_key(task: Task) -> None:
 
 def keep_engine(
     task: Task, answer: BuilderAnswer, result: Mapping[str, Any], request: Mapping[str, Any], key: str
-) -> Commit:
-    """Stores the engine that `result` tells of, a builder's answer or part of one, under the key of its build.
+) -> ResultRow:
+    """Stores the engine that `result` tells of, a builder's answer or part of one; its row has the key of its build.
 
-    `request` is that of the build. What is returned puts the engine into its row. Raises
-    ToolchainError where another TensorRT or GPU built it than was asked for.
+    `request` is that of the build. Raises ToolchainError where another TensorRT or GPU built it than was asked for.
     """
     check_version(task, result["tensorrt"])
     device = result.get("device")
@@ -68,10 +65,6 @@ def keep_engine(
     }
     statement = EngineStatement.of_row(EngineRow(key=key, **values))
     seal = sealed(Keyring.of(task.farm.settings), statement)
-    signed = {**values, "signature": seal.signature, "signing_key": seal.key}
     keep_cache(task, answer, result)
-
-    def commit(session: Session) -> dict[str, Any]:
-        return {"engine_id": put(session, task, EngineRow, id=new_id("eng"), key=key, **signed)}
-
-    return commit
+    signed = {**values, "signature": seal.signature, "signing_key": seal.key}
+    return ResultRow(kind=EngineRow, values={"id": new_id("eng"), "key": key, **signed})

@@ -9,8 +9,8 @@ from trtfarm.submissions.resolve import row
 from trtfarm_worker.builder.request import BuilderAnswer
 from trtfarm_worker.steps.hosts import check_device, toolchain_of
 from trtfarm_worker.steps.inputs import array, arrays, blob_file
-from trtfarm_worker.steps.rows import put_verification
-from trtfarm_worker.steps.step import Commit, Invocation, Task
+from trtfarm_worker.steps.rows import verification
+from trtfarm_worker.steps.step import Invocation, Outcome, Task
 
 _BATCH_SIZE = 64
 
@@ -41,7 +41,7 @@ def prepare(task: Task) -> Invocation:
     )
 
 
-def keep(task: Task, answer: BuilderAnswer) -> Commit:
+def keep(task: Task, answer: BuilderAnswer) -> Outcome:
     check_device(task, answer.result["device"])
     of = {"quantization_id": None, "engine_id": task.job.request["engine_id"]}
-    return lambda session: put_verification(session, task, answer.result, **of)
+    return verification(task, answer.result, **of)

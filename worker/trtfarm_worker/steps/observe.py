@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from trtfarm.actions import REFERENCE_REVISION
 from trtfarm.database.schema import DatasetRow, ModelRow, ObservationRow
-from trtfarm.ids import new_id
 from trtfarm.submissions.resolve import row
 from trtfarm_worker.builder.request import BuilderAnswer
 from trtfarm_worker.steps.inputs import arrays, blob_file, content_of, model_file
 from trtfarm_worker.steps.revisions import check_revision
-from trtfarm_worker.steps.rows import keep_file, put
-from trtfarm_worker.steps.step import Commit, Invocation, Task
+from trtfarm_worker.steps.rows import keep_file, row_of
+from trtfarm_worker.steps.step import Invocation, Outcome, Task
 from trtfarm_worker.toolchains.registry import reference_toolchain
 
 _WANTED = ("statistic", "batch_size", "samples")
@@ -35,11 +34,11 @@ def prepare(task: Task) -> Invocation:
     )
 
 
-def keep(task: Task, answer: BuilderAnswer) -> Commit:
+def keep(task: Task, answer: BuilderAnswer) -> Outcome:
     request = task.job.request
     check_revision("the reference calibrator", answer.result["revision"], REFERENCE_REVISION)
     blob = keep_file(task, answer.file("statistics"))
     start, stop = request["samples"]
     names = ("model_id", "dataset_id", "statistic", "batch_size")
     values = {**{name: request[name] for name in names}, "start": start, "stop": stop, "blob": blob.digest}
-    return lambda session: {"observation_id": put(session, task, ObservationRow, id=new_id("obs"), **values)}
+    return Outcome(rows=[row_of(task, ObservationRow, "obs", **values)], id_name="observation_id")

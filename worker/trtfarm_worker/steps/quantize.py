@@ -10,8 +10,8 @@ from trtfarm.submissions.resolve import row
 from trtfarm_worker.builder.request import BuilderAnswer
 from trtfarm_worker.steps.inputs import model_file
 from trtfarm_worker.steps.revisions import check_revision
-from trtfarm_worker.steps.rows import keep_file, put_rewritten
-from trtfarm_worker.steps.step import Commit, Invocation, Task
+from trtfarm_worker.steps.rows import keep_file, rewritten
+from trtfarm_worker.steps.step import Invocation, Outcome, Task
 from trtfarm_worker.toolchains.registry import reference_toolchain
 
 _FACTS = ("quantized", "left", "unused_scales", "missing_scales")
@@ -39,8 +39,8 @@ def check_quantizer(answer: BuilderAnswer) -> None:
     check_revision("the quantizer", answer.result["revision"], QUANTIZER_REVISION)
 
 
-def keep(task: Task, answer: BuilderAnswer) -> Commit:
+def keep(task: Task, answer: BuilderAnswer) -> Outcome:
     check_quantizer(answer)
     blob = keep_file(task, answer.file("model"))
     facts = facts_of(answer)
-    return lambda session: put_rewritten(session, task, blob, prefix="qdq", facts=facts)
+    return rewritten(task, blob, prefix="qdq", facts=facts)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from trtfarm.database.schema import DatasetRow, ModelRow, RecordingRow
-from trtfarm.ids import new_id
 from trtfarm.submissions.resolve import row
 from trtfarm_worker.builder.request import BuilderAnswer, result_file
 from trtfarm_worker.steps.inputs import arrays, model_file
-from trtfarm_worker.steps.rows import keep_file, put
-from trtfarm_worker.steps.step import Commit, Invocation, Task
+from trtfarm_worker.steps.rows import keep_file, row_of
+from trtfarm_worker.steps.step import Invocation, Outcome, Task
 from trtfarm_worker.toolchains.registry import reference_toolchain
 
 _BATCH_SIZE = 32
@@ -27,7 +26,7 @@ def prepare(task: Task) -> Invocation:
     )
 
 
-def keep(task: Task, answer: BuilderAnswer) -> Commit:
+def keep(task: Task, answer: BuilderAnswer) -> Outcome:
     request = task.job.request
     found = answer.result["outputs"]
     blobs = {name: keep_file(task, result_file(answer.scratch, facts["file"])) for name, facts in found.items()}
@@ -39,4 +38,4 @@ def keep(task: Task, answer: BuilderAnswer) -> Commit:
             for name, facts in found.items()
         },
     }
-    return lambda session: {"recording_id": put(session, task, RecordingRow, id=new_id("rec"), **values)}
+    return Outcome(rows=[row_of(task, RecordingRow, "rec", **values)], id_name="recording_id")

@@ -10,8 +10,8 @@ from trtfarm_worker.builder.request import BuilderAnswer
 from trtfarm_worker.steps import quantize
 from trtfarm_worker.steps.inputs import arrays, model_file
 from trtfarm_worker.steps.revisions import check_revision
-from trtfarm_worker.steps.rows import keep_file, put_rewritten
-from trtfarm_worker.steps.step import Commit, Invocation, Task
+from trtfarm_worker.steps.rows import keep_file, rewritten
+from trtfarm_worker.steps.step import Invocation, Outcome, Task
 from trtfarm_worker.toolchains.registry import reference_toolchain
 
 
@@ -36,10 +36,10 @@ def prepare(task: Task) -> Invocation:
     )
 
 
-def keep(task: Task, answer: BuilderAnswer) -> Commit:
+def keep(task: Task, answer: BuilderAnswer) -> Outcome:
     quantize.check_quantizer(answer)
     search = answer.result["search"]
     check_revision("the search", search["revision"], SEARCH_REVISION)
     blob = keep_file(task, answer.file("model"))
     facts = {**quantize.facts_of(answer), "search": search}
-    return lambda session: put_rewritten(session, task, blob, prefix="qdq", facts=facts)
+    return rewritten(task, blob, prefix="qdq", facts=facts)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy.orm import Session
-
 from trtfarm.blobs.records import Stored
+from trtfarm.database.base import Base
 from trtfarm.farm import Farm
 from trtfarm.jobs.job import Job
 from trtfarm_worker.builder.request import BuilderAnswer
@@ -48,8 +47,22 @@ class Invocation:
     args: Mapping[str, Any]
 
 
-#: Writes the rows of a result in the transaction that ends the job; returns the job's result.
-Commit = Callable[[Session], dict[str, Any]]
+@dataclass(frozen=True, kw_only=True)
+class ResultRow:
+    """A row of a result: there is one for each key, which is among the values, as is the id that it gets if new."""
+
+    kind: type[Base]
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """The rows that a job gives; they are written in the transaction that ends it."""
+
+    rows: Sequence[ResultRow]
+    #: Under this word the job's result has the id of the first row, and beside it this.
+    id_name: str
+    more: Mapping[str, Any] = field(default_factory=dict)
 
 
 class StepKind(Protocol):
@@ -58,5 +71,5 @@ class StepKind(Protocol):
     def prepare(self, task: Task) -> Invocation:
         """Fetches what the step reads into `task.inputs` and says what to run."""
 
-    def keep(self, task: Task, answer: BuilderAnswer) -> Commit:
-        """Stores the answer's files as blobs, and returns what writes the rows that name them."""
+    def keep(self, task: Task, answer: BuilderAnswer) -> Outcome:
+        """Stores the answer's files as blobs, and returns the rows that name them."""

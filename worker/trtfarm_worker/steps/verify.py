@@ -7,8 +7,8 @@ from trtfarm.database.schema import DatasetRow, ModelRow, QuantizationRow
 from trtfarm.submissions.resolve import row
 from trtfarm_worker.builder.request import BuilderAnswer
 from trtfarm_worker.steps.inputs import array, arrays, blob_file, model_file
-from trtfarm_worker.steps.rows import put_verification
-from trtfarm_worker.steps.step import Commit, Invocation, Task
+from trtfarm_worker.steps.rows import verification
+from trtfarm_worker.steps.step import Invocation, Outcome, Task
 from trtfarm_worker.toolchains.registry import reference_toolchain
 
 
@@ -31,6 +31,6 @@ def prepare(task: Task) -> Invocation:
     )
 
 
-def keep(task: Task, answer: BuilderAnswer) -> Commit:
+def keep(task: Task, answer: BuilderAnswer) -> Outcome:
     of = {"quantization_id": task.job.request["quantization_id"], "engine_id": None}
-    return lambda session: put_verification(session, task, answer.result, **of)
+    return verification(task, answer.result, **of)
