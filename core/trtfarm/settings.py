@@ -24,7 +24,7 @@ _MOST = 1e9
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a farm needs to know about where it runs; every field is an environment variable `TRTFARM_<NAME>`, memory in GiB."""
+    """What a farm needs to know about where it runs; each field is a variable `TRTFARM_<NAME>`, memory there in GiB."""
 
     #: Everything that the embedded farm keeps: database, blobs, toolchains, scratch folders, broker messages.
     home: Path
