@@ -44,6 +44,8 @@ class Goods:
 
 
 def goods_of(stock: Stock, order: Order, reader: DataReader, targets: Sequence[BuildTarget]) -> Goods:
+    """Reads it, as far as the order needs it, and says what was found. Raises DataError, TableError, UsageError."""
+    reader.tell_all(reader.model.notices)
     if not is_measured(order, targets):
         return Goods()
     table = _table(stock, order, reader, targets)

@@ -76,6 +76,7 @@ def calibrate(
     with temporary_folder() as folder, view() as shown:
         hear = listener(shown, "calibrate")
         reader = DataReader(settings, read, folder, tell=output.say, listener=hear)
+        reader.tell_all(read.notices)
         samples = reader.read(source)
         rule = CalibrationRule.of(
             calibrator,

@@ -64,6 +64,8 @@ def quantize(
     drop = _drop(max_drop, data, test_data, labels, search=search)
     writable(destination, unlike=(model, table))
     read = Model.read(model)
+    for notice in read.notices:
+        output.say(notice)
     aim = None if drop is None else _aim(read, drop, data or (), test_data or (), labels)
     writable(destination, unlike=(*read.files, *(aim.paths if aim else ())))
     scales = load(read_table(table), name=str(table), tensors=read.summary.tensors).scales

@@ -26,7 +26,3 @@ UNPACKED_INTEGERS = 1 << 24
 STRING_TENSOR_BYTES = 1 << 26
 #: Bytes of all weights together.
 WEIGHT_BYTES = 64 << 30
-#: Characters kept of a note (producer, metadata) for display.
-NOTE_CHARACTERS = 1_000
-#: Notes kept for display.
-NOTES = 100

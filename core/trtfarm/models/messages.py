@@ -83,10 +83,6 @@ class Message:
         values = self.fields.get(name)
         return values[0] if values and isinstance(values[0], str) else ""
 
-    def note(self, name: str) -> bytes:
-        values = self.fields.get(name)
-        return values[0] if values and isinstance(values[0], bytes) else b""
-
     def texts(self, name: str) -> tuple[str, ...]:
         return tuple(value for value in self.fields.get(name, ()) if isinstance(value, str))
 

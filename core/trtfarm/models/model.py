@@ -25,6 +25,7 @@ from trtfarm.regular_files import open_regular
 
 #: Larger files are mapped instead of read: then a writer that truncates the file meanwhile kills this process (SIGBUS).
 _READ_BYTES = 256 << 20
+_SHOWN = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,16 @@ class Model:
             raise ModelError(
                 f"{path} cannot be read", cause=error.strerror, remedy="name the .onnx file itself, readable for you"
             ) from error
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know: what of the file is not in the farm's copy, and may have meant something."""
+        unknown = self.summary.unknown_fields
+        if not unknown:
+            return ()
+        more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
+        told = f"warning: {self.path} has fields that no ONNX known here has, and they are left out"
+        return (f"{told}: {', '.join(unknown[:_SHOWN])}{more}",)
 
     def copy_to(self, folder: Path) -> tuple[Path, ...]:
         """Writes the farm's copy to `folder`: `model.onnx`, and `model.weights` when there is too much for one file.

@@ -22,16 +22,12 @@ def _bytes(name: str, *, repeated: bool = False) -> Field:
     return Field(name=name, kind=Kind.BYTES, repeated=repeated)
 
 
-def _note(name: str) -> Field:
-    return Field(name=name, kind=Kind.BYTES, kept=False)
-
-
 def _one(name: str, message: str, *, choice: str = "") -> Field:
     return Field(name=name, kind=Kind.MESSAGE, message=message, choice=choice)
 
 
-def _many(name: str, message: str, *, kept: bool = True) -> Field:
-    return Field(name=name, kind=Kind.MESSAGE, message=message, repeated=True, kept=kept)
+def _many(name: str, message: str) -> Field:
+    return Field(name=name, kind=Kind.MESSAGE, message=message, repeated=True)
 
 
 def _elements(name: str, wire: int) -> Field:
@@ -48,20 +44,18 @@ _METADATA = "metadata_props"
 SCHEMAS: dict[str, Schema] = {
     "ModelProto": {
         1: _integer("ir_version"),
-        2: _note("producer_name"),
-        3: _note("producer_version"),
+        2: _skipped("producer_name"),
+        3: _skipped("producer_version"),
         4: _skipped("domain"),
         5: _integer("model_version", kept=False),
         6: _skipped(_DOC),
         7: _one("graph", "GraphProto"),
         8: _many("opset_import", "OperatorSetIdProto"),
-        14: _many(_METADATA, "Note", kept=False),
+        14: _skipped(_METADATA),
         20: _many("training_info", "TrainingInfoProto"),
         25: _many("functions", "FunctionProto"),
         26: _many("configuration", "DeviceConfigurationProto"),
     },
-    # StringStringEntryProto as metadata, where any text may stand.
-    "Note": {1: _note("key"), 2: _note("value")},
     "StringStringEntryProto": {1: _text("key"), 2: _text("value")},
     "OperatorSetIdProto": {1: _text("domain"), 2: _integer("version")},
     "DeviceConfigurationProto": {1: _text("name"), 2: _integer("num_devices"), 3: _text("device", repeated=True)},

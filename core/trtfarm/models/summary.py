@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from trtfarm.models import limits
 from trtfarm.models.elements import ELEMENT_TYPES
 from trtfarm.models.malformed import MalformedError
 from trtfarm.models.messages import Message
@@ -51,7 +50,7 @@ class GraphNode:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSummary:
-    """`inputs` leaves out those that initializers give a value. `metadata` and `producer` are for display only."""
+    """`inputs` leaves out those that initializers give a value."""
 
     ir_version: int
     opset_imports: tuple[tuple[str, int], ...]
@@ -66,18 +65,10 @@ class ModelSummary:
     tensors: tuple[str, ...]
     #: Those of them that surely hold whole numbers or truth values, which get no scale.
     whole_numbers: frozenset[str]
-    producer: str
-    metadata: tuple[tuple[str, str], ...]
     #: Locations of external data, relative to the model's folder.
     external_files: tuple[str, ...]
-    #: Operators of other domains that the model does not define itself: TensorRT needs a plugin for each.
-    foreign_operators: tuple[Operator, ...]
     #: Fields that this release does not know; they are not in the farm's copy.
     unknown_fields: tuple[str, ...]
-
-    @property
-    def weight_bytes(self) -> int:
-        return sum(weight.size for weight in self.weights)
 
 
 def summary_of(
@@ -96,7 +87,6 @@ def summary_of(
         raise MalformedError("its graph has no nodes, so there is nothing to build")
     inputs = _inputs(graph)
     operators = _operators(model)
-    defined = {function.text("domain") for function in model.messages("functions")}
     return ModelSummary(
         ir_version=model.integer("ir_version"),
         opset_imports=imports,
@@ -108,12 +98,7 @@ def summary_of(
         weights=tuple(weights),
         tensors=(tensors := _tensors(graph, inputs)),
         whole_numbers=whole_numbers(graph).intersection(tensors),
-        producer=" ".join(filter(None, (_note(model, "producer_name"), _note(model, "producer_version")))),
-        metadata=tuple(
-            (_note(entry, "key"), _note(entry, "value")) for entry in model.messages("metadata_props")[: limits.NOTES]
-        ),
         external_files=external_files,
-        foreign_operators=tuple(op for op in operators if op.domain not in STANDARD_DOMAINS | defined),
         unknown_fields=tuple(sorted(unknown)),
     )
 
@@ -190,9 +175,3 @@ def _dimension(dim: Message) -> Dimension:
     """Exporters write 0 (of outputs) or -1 for a size that they do not know."""
     size = dim.integer("dim_value")
     return size if size > 0 else dim.text("dim_param") or None
-
-
-def _note(message: Message, field: str) -> str:
-    """A remark as one printable line."""
-    text = message.note(field)[: 4 * limits.NOTE_CHARACTERS].decode(errors="replace")[: limits.NOTE_CHARACTERS]
-    return "".join(character if character.isprintable() else " " for character in text)

@@ -24,9 +24,7 @@ def test_lenet(golden: Path) -> None:
     assert summary.outputs == (TensorType(name="prob", dtype="float32", dims=("N", 10)),)
     assert (summary.ir_version, summary.opset_imports, summary.nodes) == (7, (("", 13),), 9)
     assert Operator(domain="", name="Conv", nodes=2) in summary.operators
-    assert summary.weight_bytes == sum(len(w.raw_data) for w in onnx.load(model.path).graph.initializer)
-    assert summary.producer.startswith("pytorch")
-    assert (summary.external_files, summary.foreign_operators, summary.unknown_fields) == ((), (), ())
+    assert (summary.external_files, summary.unknown_fields) == ((), ())
 
 
 @pytest.mark.parametrize("name", ["lenet", "zoo"])
@@ -48,7 +46,7 @@ def test_inputs_with_initializers_are_not_inputs(tmp_path: Path) -> None:
     assert [tensor.name for tensor in Model.read(saved(model, tmp_path / "m.onnx")).summary.inputs] == ["x"]
 
 
-def test_subgraphs_functions_and_foreign_operators_count(tmp_path: Path) -> None:
+def test_the_nodes_of_subgraphs_and_functions_count(tmp_path: Path) -> None:
     def branch(op: str, domain: str = "") -> onnx.GraphProto:
         node = helper.make_node(op, ["x"], ["z"], domain=domain)
         return helper.make_graph([node], op, [], [helper.make_tensor_value_info("z", TensorProto.FLOAT, None)])
@@ -67,7 +65,7 @@ def test_subgraphs_functions_and_foreign_operators_count(tmp_path: Path) -> None
     )
     summary = Model.read(saved(model, tmp_path / "m.onnx")).summary
     assert summary.nodes == 5
-    assert summary.foreign_operators == (Operator(domain="acme", name="Magic", nodes=1),)
+    assert Operator(domain="acme", name="Magic", nodes=1) in summary.operators
 
 
 def test_dimensions_that_are_not_known(tmp_path: Path) -> None:
@@ -82,19 +80,15 @@ def test_dimensions_that_are_not_known(tmp_path: Path) -> None:
     assert str(inputs[0]) == "x (int64, Nx?x?x3)"
 
 
-def test_metadata_is_one_printable_line(tmp_path: Path) -> None:
-    model = linear_model()
-    model.metadata_props.add(key="names", value="{0: 'cat'}\n\x1b[31m" + "x" * 5000)
-    ((key, value),) = Model.read(saved(model, tmp_path / "m.onnx")).summary.metadata
-    assert (key, value[:10], len(value)) == ("names", "{0: 'cat'}", 1000)
-    assert value.isprintable()
-
-
 def test_unknown_fields_are_told_and_dropped(tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     path.write_bytes(linear_model().SerializeToString() + b"\xfa\x3e\x03new")
     model = Model.read(path)
     assert model.summary.unknown_fields == ("ModelProto field 1007",)
+    assert model.notices == (
+        f"warning: {path} has fields that no ONNX known here has, and they are left out: ModelProto field 1007",
+    )
+    assert Model.read(saved(linear_model(), tmp_path / "known.onnx")).notices == ()
     (tmp_path / "copy").mkdir()
     (copy,) = model.copy_to(tmp_path / "copy")
     assert b"new" not in copy.read_bytes()
