@@ -176,6 +176,20 @@ class RetentionContract:
         _age(bench, SubmissionRow)  # it is over, but its engine is young
         assert clean(bench.farm, ALL_OF_IT).gone == []
 
+    def test_what_was_rewritten_with_another_table_of_equal_scales_stays(self, bench: Bench, built: Submission) -> None:
+        [table] = built.result_ids("table_id")
+        _age(bench)
+        with bench.farm.database.write() as session:
+            equal = session.get_one(TableRow, table)
+            facts = {"model_id": equal.model_id, "scales_digest": equal.scales_digest}
+            session.add(table_row(id="tab_equal", **facts))
+        again = {"rule": None, "dataset_id": None, "table_id": "tab_equal", "test_dataset_id": None}
+        going_on = bench.submit(bench.request(built.request.model_id, "sm_120", **again))
+        assert bench.states(going_on)["quantize"] == "hit"
+        assert [one.id for one in clean(bench.farm, ALL_OF_IT).of(Kind.TABLE)] == []
+        bench.do_all()
+        assert bench.get(going_on).state == "done"
+
     def test_a_job_whose_table_is_gone_is_not_tried_again_and_the_same_submission_makes_it_anew(
         self, bench: Bench
     ) -> None:

@@ -71,6 +71,7 @@ def _engines(session: Session, uses: _Uses) -> Iterator[Stored]:
 
 
 def _tables(session: Session, uses: _Uses) -> Iterator[Stored]:
+    rewritten = _rewritten_with(session)
     columns = TableRow.id, TableRow.key, TableRow.created, TableRow.dataset_id, TableRow.parent_id, BlobRow.size
     for row in session.execute(select(*columns).join(BlobRow, BlobRow.digest == TableRow.blob, isouter=True)):
         yield Stored(
@@ -78,8 +79,8 @@ def _tables(session: Session, uses: _Uses) -> Iterator[Stored]:
             id=row.id,
             size=row.size or 0,
             created=row.created,
-            used=uses.used(row.created, row.key, row.id),
-            kept=uses.why_kept(row.key, row.id),
+            used=uses.used(row.created, row.key, row.id, *rewritten[row.id]),
+            kept=uses.why_kept(row.key, row.id, *rewritten[row.id]),
             made_from=frozenset({row.dataset_id, row.parent_id} - {None}),
         )
 
@@ -98,6 +99,14 @@ def _datasets(session: Session, uses: _Uses) -> Iterator[Stored]:
             used=max(uses.used(row.created, row.id), verified.get(row.id, row.created)),
             kept=uses.why_kept(row.id),
         )
+
+
+def _rewritten_with(session: Session) -> defaultdict[str | None, set[str]]:
+    """Table -> the keys of models that were rewritten with it; who has a table of equal scales finds them, too."""
+    found: defaultdict[str | None, set[str]] = defaultdict(set)
+    for table, key in session.execute(select(QuantizationRow.table_id, QuantizationRow.key)):
+        found[table].add(key)
+    return found
 
 
 def _data_by_maker(session: Session) -> defaultdict[str | None, set[str | None]]:
