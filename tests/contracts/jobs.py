@@ -20,6 +20,7 @@ from trtfarm.errors import (
     NotFoundError,
     UsageError,
 )
+from trtfarm.jobs.hints import Queued
 from trtfarm.jobs.history import events_since, record
 from trtfarm.jobs.job import Claim, Job
 from trtfarm.jobs.manager import JobManager
@@ -337,7 +338,7 @@ class JobContract:
         waiting = submitted(database, manager, "waiting")
         told: list[str] = []
 
-        def publisher(job: Job) -> bool:
+        def publisher(job: Queued) -> bool:
             told.append(job.id)
             return True
 
@@ -363,7 +364,7 @@ class JobContract:
             submitted(database, manager, name)
         asked: list[str] = []
 
-        def publisher(job: Job) -> bool:
+        def publisher(job: Queued) -> bool:
             asked.append(job.id)
             return len(asked) == 1
 

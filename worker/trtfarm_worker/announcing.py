@@ -58,11 +58,11 @@ class Announcer:
 
 
 def _tell(farm: Farm, job_ids: Sequence[str], publisher: Publisher) -> None:
-    jobs = farm.jobs.several(job_ids)
+    jobs = farm.jobs.queued(job_ids)
     slots = sum(worker.slots for worker in ready_workers(farm.database)) or len(jobs)
     heard: Counter[Need] = Counter()
     for job in jobs:
         heard[job.need] += 1
         if heard[job.need] <= slots and not publisher(job):
             return
-    farm.jobs.hinted(job_ids)
+    farm.jobs.hinted([job.id for job in jobs])

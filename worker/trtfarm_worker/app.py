@@ -16,7 +16,7 @@ from kombu.transport import get_transport_cls
 from trtfarm import routing
 from trtfarm.errors import UnreachableError, UsageError
 from trtfarm.file_errors import storage_errors
-from trtfarm.jobs.job import Job
+from trtfarm.jobs.hints import Queued
 from trtfarm.settings import Settings
 from trtfarm_worker import folder_broker
 from trtfarm_worker.logs import logger
@@ -114,7 +114,7 @@ class CeleryPublisher:
     def __init__(self, settings: Settings) -> None:
         self._app = make_app(settings)
 
-    def __call__(self, job: Job) -> bool:
+    def __call__(self, job: Queued) -> bool:
         try:
             queue = routing.queue_of(job.need)
             self._app.send_task(RUN_TASK, args=[job.id], queue=queue, ignore_result=True, retry=False)

@@ -135,7 +135,8 @@ def _publisher(farm: Farm, settings: Settings) -> Callable[[Sequence[str]], None
     tell = CeleryPublisher(settings)
 
     def publish_all(job_ids: Sequence[str]) -> None:
-        publish(farm.jobs, tell, [farm.jobs.get(job_id) for job_id in job_ids])
+        if job_ids:
+            publish(farm.jobs, tell, farm.jobs.queued(job_ids))
 
     return publish_all
 

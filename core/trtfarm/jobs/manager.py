@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from trtfarm.database.clock import from_now, now
+from trtfarm.database.clock import now
 from trtfarm.database.session import Database
 from trtfarm.errors import BuilderCancelledError, TrtfarmError, UsageError
-from trtfarm.jobs import queue, rows
+from trtfarm.jobs import hints, queue, rows
 from trtfarm.jobs.claiming import Claims
+from trtfarm.jobs.hints import Queued
 from trtfarm.jobs.job import Claim, Ended, Job
 from trtfarm.jobs.rows import JOBS
 from trtfarm.jobs.rules import after_failure
@@ -226,36 +227,27 @@ class JobManager:
         with self._database.read() as session:
             return queue.needs(session)
 
-    def unhinted(self, seconds: float, needs: Collection[Need], limit: int = 100) -> list[Job]:
+    def unhinted(self, seconds: float, needs: Collection[Need], limit: int = 100) -> list[Queued]:
         """Queued jobs that need one of these and of which the broker has not been told for so many seconds.
 
         The most urgent come first.
         """
         if not needs:
             return []
-        alike = [and_(JOBS.c.capability == need.capability, JOBS.c.requires == need.requires) for need in needs]
-        waiting = (
-            select(JOBS)
-            .where(queue.QUEUED, or_(*alike))
-            .where(or_(JOBS.c.hinted_at.is_(None), JOBS.c.hinted_at < from_now(-seconds)))
-            .order_by(*queue.order())
-            .limit(limit)
-        )
         with self._database.read() as session:
-            return [Job(**row) for row in session.execute(waiting).mappings()]
+            return hints.untold(session, seconds, needs, limit)
 
     def hinted(self, job_ids: Collection[str]) -> None:
-        """Notes that the broker has been told of these jobs."""
+        """Notes that the broker has been told of these jobs, as far as they still wait."""
         with self._database.write() as session:
-            session.execute(update(JOBS).where(JOBS.c.id.in_(job_ids)).values(hinted_at=now()))
+            hints.note(session, job_ids)
+
+    def queued(self, job_ids: Collection[str]) -> list[Queued]:
+        """Those of these jobs that wait, the most urgent ones first."""
+        with self._database.read() as session:
+            return hints.of_these(session, job_ids)
 
     def get(self, job_id: str) -> Job:
         """The job as it is now. Raises NotFoundError."""
         with self._database.read() as session:
             return rows.by_id(session, job_id)
-
-    def several(self, job_ids: Collection[str]) -> list[Job]:
-        """The jobs as they are now; ids that there are none of are left out."""
-        with self._database.read() as session:
-            found = session.execute(select(JOBS).where(JOBS.c.id.in_(job_ids)).order_by(*queue.order()))
-            return [Job(**row) for row in found.mappings()]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from trtfarm.jobs.hints import Queued
 from trtfarm.jobs.job import Job
 from trtfarm.jobs.manager import JobManager
 from trtfarm.routing import Need
@@ -17,7 +18,7 @@ HINT_AFTER_SECONDS = 30.0
 class Publisher(Protocol):
     """Tells the broker that a job is queued; a message is only a hint, so a lost or a second one does no harm."""
 
-    def __call__(self, job: Job) -> bool:
+    def __call__(self, job: Queued) -> bool:
         """True if the broker took the message, False if it cannot be reached now."""
 
 
@@ -31,7 +32,7 @@ class Repairs:
     hinted: tuple[str, ...]
 
 
-def publish(manager: JobManager, publisher: Publisher, jobs: list[Job]) -> tuple[str, ...]:
+def publish(manager: JobManager, publisher: Publisher, jobs: Iterable[Queued]) -> tuple[str, ...]:
     """Tells the broker of jobs that are committed; stops at the first it does not take. Returns the ids it took."""
     told: list[str] = []
     for job in jobs:

@@ -11,7 +11,7 @@ from trtfarm.database.clock import from_now
 from trtfarm.database.schema import WorkerRow
 from trtfarm.database.session import Database
 from trtfarm.errors import StorageError
-from trtfarm.jobs.job import Job
+from trtfarm.jobs.hints import Queued
 from trtfarm_worker.announcing import Announcer
 from trtfarm_worker.inline import announce
 
@@ -19,7 +19,7 @@ from trtfarm_worker.inline import announce
 def test_of_many_jobs_in_a_moment_the_broker_is_told_twice(database: Database, tmp_path: Path) -> None:
     bench, told = Bench(database, tmp_path), list[str]()
 
-    def publisher(job: Job) -> bool:
+    def publisher(job: Queued) -> bool:
         told.append(job.id)
         return True
 
@@ -46,7 +46,7 @@ def test_what_is_accepted_is_no_failure_when_nobody_can_be_told(
     def away(_job_ids: Sequence[str]) -> None:
         raise StorageError("the database is away")
 
-    monkeypatch.setattr(bench.farm.jobs, "several", away)
+    monkeypatch.setattr(bench.farm.jobs, "queued", away)
     announce(bench.farm, queued, wanted=True)
     assert "found all the same" in capfd.readouterr().err
     monkeypatch.undo()
