@@ -23,6 +23,7 @@ from trtfarm.farm import Farm
 from trtfarm.intake import add_dataset, add_model, add_table, dataset_stored, known_as, model_stored
 from trtfarm.models.model import Model
 from trtfarm.settings import Settings
+from trtfarm.stored_names import as_stored
 from trtfarm.tables.table import CalibrationTable
 from trtfarm.versions import TensorRTVersion
 
@@ -97,6 +98,12 @@ def test_a_copy_that_another_release_wrote_otherwise_is_replaced(farm: Farm, len
         session.execute(update(ModelRow).values(blob=digest_of_bytes(b"older copy"), weights_blob=digest_of_bytes(b"")))
     assert add_model(farm, lenet) == model_id
     assert (only(farm, ModelRow).blob, only(farm, ModelRow).weights_blob) == (copy, None)
+
+
+def test_a_name_that_moves_a_cursor_is_kept_as_what_it_is_made_of(farm: Farm, lenet: Model) -> None:
+    add_model(farm, replace(lenet, name="na\nme\x1b[31m\udcff"))
+    assert only(farm, ModelRow).name == r"na\x0ame\x1b[31m\udcff"
+    assert as_stored(as_stored("na\nme")) == as_stored("na\nme")
 
 
 def test_a_long_name_is_cut(farm: Farm, lenet: Model) -> None:

@@ -18,7 +18,7 @@ from trtfarm.origins import TableOrigin
 from trtfarm.recognition import PlainFiles, StoredData, recognised_by
 from trtfarm.scratch import temporary_folder
 from trtfarm.settings import Settings
-from trtfarm.stored_names import as_stored
+from trtfarm.stored_names import as_stored, plain
 from trtfarm.workers import Worker, WorkerState
 from trtfarm_cli.progress import View
 from trtfarm_client import Client, Transferred
@@ -85,7 +85,7 @@ class RemoteStock:
             files = copy or model.copy_to(folder)
             digests = [self._upload(files)[path] for path in files]
         weights = {_WEIGHTS: digests[1]} if len(digests) > 1 else {}
-        return self._client.add_model(model.name, digests[0], weights).id
+        return self._client.add_model(as_stored(model.name), digests[0], weights).id
 
     def add_dataset(self, dataset: DataSet) -> str:
         known = self._dataset(dataset.digest)
@@ -94,7 +94,7 @@ class RemoteStock:
         arrays = [*dataset.inputs.values(), *([dataset.labels] if dataset.labels else [])]
         self._upload([array.path for array in arrays])
         return self._client.add_dataset(
-            dataset.source,
+            plain(dataset.source),
             {name: array.digest for name, array in dataset.inputs.items()},
             labels=dataset.labels.digest if dataset.labels else None,
             preprocessing=dataset.preprocessing,
