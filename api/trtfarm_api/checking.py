@@ -17,7 +17,7 @@ from trtfarm.farm import Farm
 from trtfarm.jobs.job import Job
 from trtfarm.jobs.state import JobState
 from trtfarm.submissions.engine_checks import KINDS, next_of_check
-from trtfarm.waiting import why_waits
+from trtfarm.waiting import why_job_waits
 from trtfarm_api.operations import event_of
 from trtfarm_api.problems import problem_of
 from trtfarm_api.service import service_of
@@ -45,7 +45,7 @@ async def check_stream(farm: Farm, request: Request, check: Check) -> AsyncItera
     fresh = set(KINDS) if check.fresh else set()
     try:
         while isinstance(found := await anyio.to_thread.run_sync(_next, farm, request, check, fresh), Job):
-            if reason := await anyio.to_thread.run_sync(_waits, farm, found):
+            if reason := await anyio.to_thread.run_sync(why_job_waits, farm.database, found):
                 yield event_of("waiting", {"job": found.id, "reason": reason})
             async for told in job_stream(farm, request.app.state.changes, found.id, 0, check.sees):
                 if told.event == "job":
@@ -69,10 +69,6 @@ def _next(farm: Farm, request: Request, check: Check, fresh: set[ActionKind]) ->
         # No step of a submission says that the project asked for it.
         give(farm.database, check.project, found.id)
     return found
-
-
-def _waits(farm: Farm, job: Job) -> str | None:
-    return why_waits(farm.database, job.need) if job.state is JobState.QUEUED else None
 
 
 def _check_done(job: Job) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable
 from trtfarm import routing
 from trtfarm.database.session import Database
 from trtfarm.errors import NoWorkerError
+from trtfarm.jobs.job import Job
+from trtfarm.jobs.state import JobState
 from trtfarm.routing import Need
 from trtfarm.workers import Worker, list_workers
 
@@ -38,6 +40,11 @@ def why_waiting(need: Need, workers: Collection[Worker]) -> str | None:
 def why_waits(database: Database, need: Need) -> str | None:
     """The same, of the farm's workers as they are now."""
     return why_waiting(need, list_workers(database, left=True))
+
+
+def why_job_waits(database: Database, job: Job) -> str | None:
+    """The same of a job; None for one that is not queued."""
+    return why_waits(database, job.need) if job.state is JobState.QUEUED else None
 
 
 def nobody(_need: Need) -> bool:

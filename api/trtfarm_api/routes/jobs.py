@@ -21,7 +21,7 @@ from trtfarm.jobs.queries import list_jobs
 from trtfarm.jobs.state import JobState
 from trtfarm.submissions.cancelling import projects_waiting_for
 from trtfarm.submissions.explain import Nearest, nearest
-from trtfarm.waiting import why_waits
+from trtfarm.waiting import why_job_waits
 from trtfarm_api.access import Actor, FarmHere, Reader, Submitter
 from trtfarm_api.auditing import note
 from trtfarm_api.names import Name
@@ -98,11 +98,7 @@ def job(farm: FarmHere, actor: Reader, job: Name) -> JobDetails:
 
 
 def details(farm: Farm, actor: Actor, job: Job) -> JobDetails:
-    return JobDetails(job=seen_by(actor.sees, job), waiting=_waits(farm, job))
-
-
-def _waits(farm: Farm, job: Job) -> str | None:
-    return why_waits(farm.database, job.need) if job.state is JobState.QUEUED else None
+    return JobDetails(job=seen_by(actor.sees, job), waiting=why_job_waits(farm.database, job))
 
 
 @router.get(
@@ -145,7 +141,7 @@ def explanation(farm: FarmHere, actor: Reader, job: Name) -> Explained:
         key=found.key,
         fields=dict(action.fields),
         nearest=alike,
-        waits=_waits(farm, found),
+        waits=why_job_waits(farm.database, found),
     )
 
 

@@ -76,13 +76,12 @@ class JobsHere:
         return {**told, "nearest": asdict(found) if found else None, "waits": self._waits(job)}
 
     def _waits(self, job: Job) -> str | None:
-        from trtfarm.waiting import why_waits
+        from trtfarm.waiting import why_job_waits
         from trtfarm_worker.presence import forget_dead
 
-        if job.state is not JobState.QUEUED:
-            return None
-        forget_dead(self._farm)
-        return why_waits(self._farm.database, job.need)
+        if job.state is JobState.QUEUED:
+            forget_dead(self._farm)
+        return why_job_waits(self._farm.database, job)
 
     def _plain(self, jobs: Collection[Job]) -> list[Facts]:
         ids = {model_id_of(job) for job in jobs}
