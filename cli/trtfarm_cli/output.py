@@ -167,7 +167,8 @@ def yes_or_no(value: bool) -> str:  # noqa: FBT001 - a column's values come with
 def _cell(value: Any, form: Callable[[Any], str] | None) -> str:
     if value is None:
         return "-"
-    return form(value) if form else str(value)
+    # A name with a line end in it begins no line of its own.
+    return (form(value) if form else str(value)).replace("\n", "\\n")
 
 
 def _field_lines(value: Any) -> list[str]:

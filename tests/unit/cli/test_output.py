@@ -41,6 +41,11 @@ def test_a_small_share_is_not_rounded_to_nothing(share: float, words: str) -> No
     assert output.exact_share(share) == words
 
 
+def test_a_name_with_a_line_end_begins_no_line_of_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    output.emit_table([{"layer": "conv\nready: all of it"}, {"layer": None}], {"layer": None})
+    assert capsys.readouterr().out.splitlines() == ["layer", "conv\\nready: all of it", "-"]
+
+
 def test_one_thing_is_not_many() -> None:
     assert [output.counted(count, "batch", "batches") for count in (0, 1, 2)] == ["0 batches", "1 batch", "2 batches"]
     assert output.counted(1, "node") == "1 node"
