@@ -16,11 +16,16 @@ if TYPE_CHECKING:
 def write_table(
     destination: Path, table: CalibrationTable, result: Mapping[str, Any], *, json: bool, details: str = ""
 ) -> None:
-    """Writes `table`; `result` is the step's answer, which says what got no scale; `details` ends the last line."""
+    """Writes `table`; `details` ends the line that says so.
+
+    `result` is the step's answer, with the tensors that got no scale (`skipped`), or one that was `assumed`.
+    """
     write_new(destination, table.render())
     if json:
         output.emit_json({"path": str(destination), "header": str(table.header), **result})
         return
     for skipped in result["skipped"]:
         output.say(f"no scale for {skipped['tensor']}: {skipped['reason']}")
+    for assumed in result.get("assumed", ()):
+        output.say(f"{assumed['tensor']} is {assumed['reason']}")
     output.emit(f"{destination}: {table.header}, {output.counted(len(table.scales), 'tensor')}{details}")

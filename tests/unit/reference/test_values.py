@@ -20,7 +20,7 @@ def test_a_tensor_that_is_zero_throughout_gets_a_scale_and_is_reported(tmp_path:
     model = make_model([node("Sub", ["x", "x"], "zero"), node("Add", ["x", "zero"], "y")], {"x": ["N", 3]}, ["y"])
     answer = run_calibrate(request(tmp_path, model, {"x": ONES}, calibrator, 2))
     assert answer["scales"]["zero"] == ONE_127TH
-    assert [item["tensor"] for item in answer["assumed"]] == ["zero"]
+    assert answer["assumed"] == [{"tensor": "zero", "reason": "zero throughout; its largest magnitude is taken as 1"}]
     assert answer["skipped"] == []
 
 
@@ -28,6 +28,7 @@ def test_magnitudes_that_a_gpu_takes_for_zero_are_zero(tmp_path: Path) -> None:
     model = make_model([node("Mul", ["x", "tiny"], "y")], {"x": ["N", 3]}, ["y"], {"tiny": np.array(1e-40, np.float32)})
     answer = run_calibrate(request(tmp_path, model, {"x": ONES}, "entropy2", 2))
     assert answer["scales"]["y"] == ONE_127TH
+    assert [item["reason"].partition(" throughout")[0] for item in answer["assumed"]] == ["nearly zero"]
 
 
 def test_a_tensor_that_is_zero_at_first_has_its_range_from_the_first_batch_that_is_not(tmp_path: Path) -> None:

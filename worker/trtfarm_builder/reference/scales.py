@@ -10,7 +10,8 @@ from trtfarm_builder.reference.magnitudes import NOT_A_NUMBER
 from trtfarm_builder.reference.observation import Observation
 from trtfarm_builder.reference.rules import Rule
 
-#: Taken for a tensor that was zero throughout: TensorRT fails on a zero scale, and zero is exact on any other.
+#: Taken for a tensor that was zero throughout: TensorRT fails on a zero scale, and zero is exact on any other. Also for
+#: one whose scale would be subnormal, which GPUs take for zero.
 ASSUMED_AMAX = 1.0
 _STEPS = 127
 # GPUs may take smaller numbers for zero.
@@ -40,7 +41,8 @@ def conclude(observation: Observation, rule: Rule, on_tensor: Callable[[int, int
         scale = _scale(known.get(origin, 0.0))
         if scale < _SMALLEST_SCALE:
             scale = _scale(ASSUMED_AMAX)
-            assumed.append({"tensor": tensor, "reason": "zero throughout; its largest magnitude is taken as 1"})
+            seen = "nearly zero" if origin in known else "zero"
+            assumed.append({"tensor": tensor, "reason": seen + " throughout; its largest magnitude is taken as 1"})
         scales[tensor] = scale_hex(scale)
     if not scales:
         raise BadModelError("the model has no float tensor that can have a scale")
