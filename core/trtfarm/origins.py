@@ -16,5 +16,3 @@ class TableOrigin(StrEnum):
     IMPORTED = "imported"
     #: Another table's scales under the header of another TensorRT version.
     RESTAMPED = "restamped"
-    #: Read from the Q/DQ nodes of a model.
-    QDQ = "qdq"

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from trtfarm.catalog.visibility import visible
 from trtfarm.database.access import TokenRow
-from trtfarm.database.artifacts import DatasetRow, EngineRow, ModelRow, QuantizationRow, TableRow
+from trtfarm.database.artifacts import DatasetRow, EngineRow, ModelRow, TableRow
 from trtfarm.database.base import Base
 from trtfarm.database.work import JobRow, SubmissionRow, WorkerRow
 from trtfarm.errors import NotFoundError, UsageError
@@ -23,7 +23,6 @@ _WORDS: dict[type[Base], tuple[str, str | None]] = {
     ModelRow: ("model", "digest"),
     DatasetRow: ("data set", "digest"),
     TableRow: ("table", "blob"),
-    QuantizationRow: ("quantised model", "blob"),
     EngineRow: ("engine", "blob"),
     JobRow: ("job", None),
     SubmissionRow: ("submission", None),

@@ -25,7 +25,7 @@ def remove_engines(database: Database, blobs: BlobStore, names: Sequence[str]) -
     """
     with database.write() as session:
         engines = {engine.id: engine for engine in (find_one(session, EngineRow, name) for name in names)}
-        labels = labels_of(session)
+        labels = labels_of(session, list(engines))
         kept = [engine.id for engine in engines.values() if engine.pinned or labels.get(engine.id)]
         if kept:
             raise UsageError(

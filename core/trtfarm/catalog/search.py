@@ -68,7 +68,7 @@ def find_tables(
     within: Window = EVERYTHING,
     project: str | None = None,
 ) -> list[TableEntry]:
-    """Up to `limit` tables, newest first; `wanted.precision` says nothing about a table and is passed over."""
+    """Up to `limit` tables, newest first; a precision, a label and a GPU say nothing about one and are passed over."""
     conditions = [*table_conditions(wanted, project), *visible(TableRow, project)]
     statement = select(TableRow, ModelRow).join(ModelRow, TableRow.model_id == ModelRow.id).where(*conditions)
     statement = within.newest_first(statement, TableRow, limit=limit)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,9 +64,6 @@ class Heard:
         with self._said:
             assert self._said.wait_for(lambda: len(self.texts) >= count, timeout=60)
             return list(self.texts)
-
-
-MakeRunner = Callable[[str], Runner]
 
 
 def runner(lenet: LeNetFarm, toolchain: Toolchain, heard: Heard, owner: str = "worker") -> Runner:
