@@ -50,6 +50,7 @@ class _Administration(Flows):
 
     @method
     def tokens(self) -> Flow[list[TokenRecord]]:
+        """Tokens, newest first, revoked ones too, without what opens the farm."""
         return self._send(calls.tokens())
 
     @method
@@ -66,6 +67,7 @@ class _Administration(Flows):
 
     @method
     def revoke_token(self, token: str) -> Flow[TokenRecord]:
+        """Ends a token at once."""
         return self._send(calls.revoke_token(token))
 
     @method

@@ -45,6 +45,7 @@ class Stock(Flows):
 
     @method
     def engine(self, engine: str) -> Flow[Facts]:
+        """All that is known of an engine, its layers among it. Raises NotFoundError."""
         return self._send(calls.engine(engine))
 
     @method
@@ -60,6 +61,7 @@ class Stock(Flows):
 
     @method
     def remove_engine(self, engine: str) -> Flow[None]:
+        """Forgets an engine and its bytes. Raises UsageError for one that is pinned or has a label."""
         return self._send(calls.remove_engine(engine))
 
     @method
@@ -119,6 +121,7 @@ class Stock(Flows):
 
     @method
     def table(self, table: str) -> Flow[Facts]:
+        """A table: its rule, its data, its scales (tensor -> hex of the float32 amax / 127). Raises NotFoundError."""
         return self._send(calls.table(table))
 
     @method
@@ -136,10 +139,12 @@ class Stock(Flows):
     def models(
         self, *, name: str | None = None, digest: str | None = None, limit: int | None = None
     ) -> Flow[list[ModelEntry]]:
+        """Models that came under this name, or whose digest starts so, newest first."""
         return self._listed(calls.models, {"name": name, "digest": digest}, limit)
 
     @method
     def model(self, model: str) -> Flow[ModelRecord]:
+        """A model: its digests, inputs and outputs. Raises NotFoundError."""
         return self._send(calls.model(model))
 
     @method
@@ -151,10 +156,12 @@ class Stock(Flows):
     def datasets(
         self, *, name: str | None = None, digest: str | None = None, limit: int | None = None
     ) -> Flow[list[DataSetEntry]]:
+        """Data sets of this name, or whose digest starts so, newest first."""
         return self._listed(calls.datasets, {"name": name, "digest": digest}, limit)
 
     @method
     def dataset(self, dataset: str) -> Flow[DataSetRecord]:
+        """A data set: its arrays by input, and what was done to them. Raises NotFoundError."""
         return self._send(calls.dataset(dataset))
 
     @method

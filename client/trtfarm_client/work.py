@@ -31,10 +31,12 @@ class Work(Flows):
 
     @method
     def health(self) -> Flow[Health]:
+        """That the server answers, which takes no token."""
         return self._send(calls.health())
 
     @method
     def whoami(self) -> Flow[Who]:
+        """Who the farm takes one for, and what that opens. Raises AccessError."""
         return self._send(calls.whoami())
 
     @method
@@ -60,11 +62,13 @@ class Work(Flows):
         until: datetime | None = None,
         limit: int | None = None,
     ) -> Flow[list[Facts]]:
+        """Submissions, newest first; accuracy is that of something that they made."""
         words = {"state": state, "project": project, "model": model}
         return self._listed(calls.submissions, {**words, **vars(accuracy), "since": since, "until": until}, limit)
 
     @method
     def submission(self, submission: str) -> Flow[SubmissionRecord]:
+        """A submission, and where each of its steps is. Raises NotFoundError."""
         return self._send(calls.submission(submission))
 
     @method
@@ -93,11 +97,13 @@ class Work(Flows):
         until: datetime | None = None,
         limit: int | None = None,
     ) -> Flow[list[Job]]:
+        """Jobs, newest first; `worker` is the id of who runs or ran them."""
         words = {"state": state, "kind": kind, "worker": worker}
         return self._listed(calls.jobs, {**words, "since": since, "until": until}, limit)
 
     @method
     def job(self, job: str) -> Flow[JobRecord]:
+        """A job, and why it waits. Raises NotFoundError."""
         return self._send(calls.job(job))
 
     @method
@@ -107,10 +113,12 @@ class Work(Flows):
 
     @method
     def cancel_job(self, job: str) -> Flow[JobRecord]:
+        """Ends a queued job, asks the worker of a running one to stop. ForbiddenError: another project needs it."""
         return self._send(calls.cancel_job(job))
 
     @method
     def retry_job(self, job: str) -> Flow[Retried]:
+        """Queues a job again that failed, was cancelled or quarantined. Raises UsageError for any other."""
         return self._send(calls.retry_job(job))
 
     @method
