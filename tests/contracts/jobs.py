@@ -167,6 +167,7 @@ class JobContract:
         assert [claim.job.started is None for claim in claims] == [False, True, True, True]
         assert len(manager.claim_several(workers[1], CPU, most=2)) == 2
         assert len(manager.claim_several(workers[2], CPU)) == 1
+        assert len(manager.claim_several(workers[0], CPU, most=8, anyway=4)) == 4  # of 4 that were left, 1 for each
 
     def test_what_waited_for_another_job_of_a_dead_worker_was_not_tried(
         self, database: Database, manager: JobManager, doomed: JobManager

@@ -15,6 +15,9 @@ _LIGHT_SECONDS = 0.1
 #: About how long jobs that were claimed together take, and so how long the result of the first one waits.
 _TOGETHER_SECONDS = 0.5
 _AT_MOST = 32
+#: Jobs that take no longer together wait for each other, also where some worker has nothing to do: to wake that one,
+#: and its claim and commit, would take as long.
+_MOMENT_SECONDS = 0.1
 #: So many of the last jobs have to be known.
 _KNOWN = 8
 
@@ -25,6 +28,20 @@ class _Last:
 
     builders: deque[float] = field(default_factory=lambda: deque(maxlen=_KNOWN))
     jobs: deque[float] = field(default_factory=lambda: deque(maxlen=_KNOWN))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """How many jobs are worth claiming together, where so many wait for each worker."""
+
+    most: int = 1
+    #: So many are in any case.
+    anyway: int = 1
+    #: Whether they are to be claimed by one thread of this process at a time: what is done around the builders takes
+    #: longer than these, and Python does it for one thread at a time.
+    alone: bool = False
+    #: Seconds that a job takes, but for its claim and commit.
+    job_seconds: float = 0.0
 
 
 class Pace:
@@ -44,11 +61,20 @@ class Pace:
         with self._lock:
             self._last.setdefault(capability, _Last()).jobs.append(seconds)
 
-    def at_once(self, capability: str) -> int:
-        """How many jobs that need a capability are worth claiming together."""
+    def share(self, capability: str) -> Share:
+        """Of the jobs that need a capability, what is worth claiming now."""
         with self._lock:
             last = self._last.get(capability)
             if last is None or len(last.builders) < _KNOWN or max(last.builders) >= _LIGHT_SECONDS:
-                return 1
-            fitting = _TOGETHER_SECONDS * len(last.jobs) // max(sum(last.jobs), _TOGETHER_SECONDS / _AT_MOST)
-        return max(1, min(_AT_MOST, int(fitting)))
+                return Share()
+            seconds, building = sum(last.jobs) / len(last.jobs), sum(last.builders) / len(last.builders)
+        return Share(
+            most=_fitting(_TOGETHER_SECONDS, seconds),
+            anyway=_fitting(_MOMENT_SECONDS, seconds),
+            alone=building < seconds - building,
+            job_seconds=seconds,
+        )
+
+
+def _fitting(together: float, seconds: float) -> int:
+    return max(1, min(_AT_MOST, int(together / max(seconds, together / _AT_MOST))))

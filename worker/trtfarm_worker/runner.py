@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -14,11 +16,15 @@ from trtfarm_worker.builder.supervisor import run_builder
 from trtfarm_worker.doing import Doing
 from trtfarm_worker.hand import Hand
 from trtfarm_worker.offers import Offer, current_offer
-from trtfarm_worker.pace import Pace
+from trtfarm_worker.pace import Pace, Share
 from trtfarm_worker.places import Place, Places
 from trtfarm_worker.standing import Standing
 from trtfarm_worker.stopping import Stopping
 from trtfarm_worker.toolchains.toolchain import Toolchain
+
+#: Where few light jobs come at a time, a worker rests for as long as their claim and commit took, but no longer than
+#: this. What comes meanwhile shares the next ones: under load this is what leaves the processors to the jobs.
+_LONGEST_REST_SECONDS = 0.25
 
 
 class Runner:
@@ -45,6 +51,8 @@ class Runner:
         self._places = places or Places(farm.settings.slots)
         self._pace = Pace()
         self._stopping = Stopping()
+        #: Held by the thread that does jobs of which two threads would not do more.
+        self._alone = threading.Lock()
         self._doing = Doing(
             farm,
             Attempts(farm, listener=listener, pace=self._pace, build=build),
@@ -72,7 +80,7 @@ class Runner:
             place = place or self.reserve(self._farm.jobs.get(job_id).need.opening)
         except NotFoundError:
             return False
-        return place is not None and self._run_in(place, lambda: self._claim_only(job_id))
+        return place is not None and self._run_in(place, lambda: self._claim_only(job_id)) > 0
 
     def run_next(self) -> bool:
         """Does the job whose turn it is of those that can be done here now; False if there is none, or no place.
@@ -80,11 +88,8 @@ class Runner:
         Where jobs take but a moment, also some of those that come next.
         """
         offer = self.offer()
-        for opening in self._farm.jobs.waiting(offer.capabilities, offer.station):
-            place = self.reserve(opening)
-            if place and self._run_in(place, partial(self._claim_next, opening.capability, offer, place)):
-                return True
-        return False
+        waiting = self._farm.jobs.waiting(offer.capabilities, offer.station)
+        return any(self._run_of(opening, offer) for opening in waiting)
 
     @property
     def idle(self) -> bool:
@@ -99,17 +104,45 @@ class Runner:
         claim = self._farm.jobs.claim(job_id, self._owner)
         return [claim] if claim else []
 
-    def _claim_next(self, capability: str, offer: Offer, place: Place) -> list[Claim]:
-        """Of the jobs whose turn it is, one that may be done in this place, or some that are worth doing together."""
-        most, station = self._pace.at_once(capability), place.station(offer.labels)
-        return self._farm.jobs.claim_several(self._owner, capability, offer.capabilities, station, most=most)
+    def _run_of(self, opening: Opening, offer: Offer) -> bool:
+        """Does what is worth doing together of the jobs whose turn it is; False if there is none, or no place."""
+        share = self._pace.share(opening.capability)
+        if not share.alone:
+            return bool(self._run_share(opening, offer, share))
+        if not self._alone.acquire(blocking=False):
+            return False  # the thread that has it looks again before it leaves
+        try:
+            begun = time.monotonic()
+            done = self._run_share(opening, offer, share)
+            if 0 < done < share.most:
+                self._stopping.wait(min(time.monotonic() - begun - done * share.job_seconds, _LONGEST_REST_SECONDS))
+            return bool(done)
+        finally:
+            self._alone.release()
 
-    def _run_in(self, place: Place, claim: Callable[[], Sequence[Claim]]) -> bool:
-        """Does what can be claimed, and gives the place back."""
+    def _run_share(self, opening: Opening, offer: Offer, share: Share) -> int:
+        """How many jobs were claimed, and done."""
+        place = self.reserve(opening)
+        if place is None:
+            return 0
+        capability, station = opening.capability, place.station(offer.labels)
+        claim = partial(
+            self._farm.jobs.claim_several,
+            self._owner,
+            capability,
+            offer.capabilities,
+            station,
+            most=share.most,
+            anyway=share.anyway,
+        )
+        return self._run_in(place, claim)
+
+    def _run_in(self, place: Place, claim: Callable[[], Sequence[Claim]]) -> int:
+        """Does what can be claimed, and gives the place back; returns how many jobs it was."""
         try:
             claims = [] if self._stopping.asked else claim()
             if claims:
                 self._doing.all_of(Hand(claims), place, tuple(self._toolchains()))
-            return bool(claims)
+            return len(claims)
         finally:
             place.give_back()

@@ -30,14 +30,27 @@ class Claims:
         return claims[0] if claims else None
 
     def next(
-        self, session: Session, owner: str, capability: str, offered: Collection[str], station: Station, *, most: int
+        self,
+        session: Session,
+        owner: str,
+        capability: str,
+        offered: Collection[str],
+        station: Station,
+        *,
+        most: int,
+        anyway: int = 1,
     ) -> list[Claim]:
-        """The claim of the job whose turn it is, and of up to `most` - 1 that come next and were never tried."""
+        """The claim of the job whose turn it is, and of up to `most` - 1 that come next and were never tried.
+
+        Beyond `anyway` in all, only as many as there are for each worker.
+        """
         found = queue.next_turns(session, [capability], {capability, *offered}, station)
         first = next(filter(None, (self._head(session, turn, owner) for turn in found)), None)
         if first is None:
             return []
-        more = min(most - 1, queue.for_each_worker(session, capability)) if most > 1 else 0
+        more = min(most, anyway) - 1
+        if anyway < most:
+            more = max(more, min(most - 1, queue.for_each_worker(session, capability)))
         if more < 1:
             return [first]
         left = queue.next_turns(session, [capability], {capability, *offered}, station)

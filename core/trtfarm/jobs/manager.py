@@ -99,14 +99,16 @@ class JobManager:
         station: Station = NOWHERE,
         *,
         most: int = 1,
+        anyway: int = 1,
     ) -> list[Claim]:
         """The same, and up to `most` - 1 of the jobs that come next, for the owner to do after the first one.
 
-        They were never tried before, and count as tried only from their `begun` on. There are no more of them than
-        would be left for each worker: nothing waits behind another job while some worker has nothing to do.
+        They were never tried before, and count as tried only from their `begun` on. Beyond `anyway` in all there are no
+        more of them than would be left for each worker: nothing waits behind another job while some worker has nothing
+        to do.
         """
         with self._database.write() as session:
-            return self._claims.next(session, owner, capability, offered, station, most=most)
+            return self._claims.next(session, owner, capability, offered, station, most=most, anyway=anyway)
 
     def beat(self, claim: Claim) -> bool:
         """Renews the lease; True if someone asks for the job to be cancelled.

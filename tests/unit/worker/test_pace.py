@@ -1,28 +1,48 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from trtfarm_worker.pace import Pace
+from trtfarm_worker.pace import Pace, Share
 
 
 @pytest.mark.parametrize(
-    ("builder", "job", "at_once"),
-    [(0.0, 0.0, 32), (0.001, 0.01, 32), (0.01, 0.05, 10), (0.05, 0.4, 1), (0.2, 0.21, 1), (600.0, 601.0, 1)],
+    ("builder", "job", "most", "anyway", "alone"),
+    [
+        (0.0, 0.0, 32, 32, False),
+        (0.001, 0.005, 32, 20, True),
+        (0.01, 0.05, 10, 2, True),
+        (0.03, 0.05, 10, 2, False),
+        (0.05, 0.4, 1, 1, True),
+    ],
 )
-def test_what_takes_a_moment_is_worth_claiming_together(builder: float, job: float, at_once: int) -> None:
-    pace = Pace()
-    for _ in range(8):
-        assert pace.at_once("cpu") == 1
-        pace.builder_took("cpu", builder)
-        pace.job_took("cpu", job)
-    assert pace.at_once("cpu") == at_once
-    assert pace.at_once("tensorrt-8.5.3.1/sm_90") == 1
+def test_what_takes_a_moment_is_worth_claiming_together(
+    builder: float, job: float, most: int, anyway: int, *, alone: bool
+) -> None:
+    pace = _known(builder, job)
+    share = pace.share("cpu")
+    assert replace(share, job_seconds=round(share.job_seconds, 6)) == Share(
+        most=most, anyway=anyway, alone=alone, job_seconds=job
+    )
+    assert pace.share("tensorrt-8.5.3.1/sm_90") == Share()
+
+
+@pytest.mark.parametrize("builder", [0.2, 600.0])
+def test_what_lasts_is_claimed_one_by_one(builder: float) -> None:
+    assert _known(builder, builder + 1).share("cpu") == Share()
 
 
 def test_one_builder_that_lasts_ends_it() -> None:
+    pace = _known(0.01, 0.02)
+    pace.builder_took("cpu", 3.0)
+    assert pace.share("cpu") == Share()
+
+
+def _known(builder: float, job: float) -> Pace:
     pace = Pace()
     for _ in range(8):
-        pace.builder_took("cpu", 0.01)
-        pace.job_took("cpu", 0.02)
-    pace.builder_took("cpu", 3.0)
-    assert pace.at_once("cpu") == 1
+        assert pace.share("cpu") == Share()
+        pace.builder_took("cpu", builder)
+        pace.job_took("cpu", job)
+    return pace
