@@ -11,8 +11,9 @@ from sqlalchemy import select, update
 
 from tests.acceptance.worker.conftest import builders, posing_as_rtx
 from tests.acceptance.worker.farms import HANG, LeNetFarm, nobody, run_all
+from trtfarm.blobs.garbage import find_garbage
 from trtfarm.database.clock import from_now
-from trtfarm.database.schema import EngineRow, HolderRow, JobRow, TableRow, VerificationRow
+from trtfarm.database.schema import EngineRow, JobRow, TableRow, VerificationRow
 from trtfarm.errors import UsageError
 from trtfarm.jobs.job import Claim, Job
 from trtfarm.jobs.watching import until_ended
@@ -89,7 +90,7 @@ def test_a_claim_that_is_lost_on_the_way_discards_the_result(lenet: LeNetFarm) -
     job = lenet.only_job()
     assert (job.state, job.owner, job.attempt) == ("running", "thief", 2)
     assert lenet.count(TableRow) == 0
-    assert set(lenet.blobs()) - set(before) <= _held_by(lenet, job)
+    assert set(lenet.blobs()) - set(before) <= _garbage(lenet)
     lenet.farm.jobs.release(thief.claims[0])
     assert runner(lenet).run(job.id)
     assert lenet.only_job_of("calibrate").state == "done"
@@ -264,6 +265,6 @@ def _cancel(lenet: LeNetFarm, job: Job) -> None:
     lenet.farm.cancel(job.id)
 
 
-def _held_by(lenet: LeNetFarm, job: Job) -> set[str]:
-    with lenet.farm.database.read() as session:
-        return set(session.scalars(select(HolderRow.digest).where(HolderRow.holder == job.id)))
+def _garbage(lenet: LeNetFarm) -> set[str]:
+    found = find_garbage(lenet.farm.database, lenet.farm.blobs, grace_seconds=0.0)
+    return {stored.blob.digest for stored in found}
