@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -41,9 +42,11 @@ def register(app: typer.Typer) -> None:
         if json:
             output.emit_json(found)
             return
-        shown = [
-            {**entry, "who": entry["name"] or entry["who"], "changed": " ".join(map(str, entry["facts"].values()))}
-            for entry in found
-        ]
+        shown = [{**entry, "who": entry["name"] or entry["who"], "changed": changed(entry["facts"])} for entry in found]
         columns = dict.fromkeys(("who", "project", "action", "status", "changed"))
         output.emit_table(shown, {"at": output.moment, **columns})
+
+
+def changed(facts: Mapping[str, Any]) -> str:
+    """What a request was about: ids and digests as they are, and the names of what was asked for besides."""
+    return " ".join(name if value is True else str(value) for name, value in facts.items() if value is not False)
