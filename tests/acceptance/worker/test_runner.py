@@ -13,7 +13,7 @@ from tests.acceptance.worker.conftest import builders, posing_as_rtx
 from tests.acceptance.worker.farms import HANG, LeNetFarm, nobody, run_all
 from trtfarm.blobs.garbage import find_garbage
 from trtfarm.database.clock import from_now
-from trtfarm.database.schema import EngineRow, JobRow, TableRow, VerificationRow
+from trtfarm.database.schema import EngineRow, HolderRow, JobRow, TableRow, VerificationRow
 from trtfarm.errors import UsageError
 from trtfarm.jobs.job import Claim, Job
 from trtfarm.jobs.watching import until_ended
