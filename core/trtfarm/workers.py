@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -91,6 +91,11 @@ def known_workers(session: Session, *, left: bool = False) -> list[Worker]:
 
 def ready_workers(database: Database) -> list[Worker]:
     return [worker for worker in list_workers(database) if worker.ready]
+
+
+def slots_for(need: Need, workers: Iterable[Worker]) -> int:
+    """How many jobs that need this such workers do at once, if they do nothing else."""
+    return sum(worker.slots for worker in workers if worker.does(need))
 
 
 def running_jobs(database: Database) -> dict[str, int]:

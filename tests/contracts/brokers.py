@@ -111,7 +111,7 @@ class BrokerContract:
         repairs = reconcile(
             lenet.farm.jobs,
             publisher,
-            offered=lambda need: need.capability == RTX,
+            slots=lambda need: 3 * (need.capability == RTX),
             advance=lenet.farm.advance,
             hint_after_seconds=0,
         )

@@ -60,8 +60,9 @@ def finish(database: Database, manager: JobManager, claim: Claim, **result: Any)
         return manager.finish(session, claim, result)
 
 
-def _on_cpus(need: Need) -> bool:
-    return need.capability == CPU
+def _on_cpus(need: Need) -> int:
+    """The slots of workers without GPUs."""
+    return 3 if need.capability == CPU else 0
 
 
 class JobContract:
@@ -346,19 +347,23 @@ class JobContract:
         def advance() -> None:
             submitted(database, manager, "found by advance")
 
-        repairs = reconcile(manager, publisher, offered=_on_cpus, advance=advance)
+        repairs = reconcile(manager, publisher, slots=_on_cpus, advance=advance)
         assert [(job.id, job.state) for job in repairs.expired] == [(lost.job.id, JobState.QUEUED)]
         assert set(told) == set(repairs.hinted) > {lost.job.id, waiting.id}
         assert len(told) == 3
-        quiet = reconcile(manager, publisher, offered=_on_cpus, advance=lambda: None)
+        quiet = reconcile(manager, publisher, slots=_on_cpus, advance=lambda: None)
         assert (quiet.expired, quiet.hinted) == ((), ())
-        loud = reconcile(manager, publisher, offered=_on_cpus, advance=lambda: None, hint_after_seconds=-1)
-        assert len(loud.hinted) == 3
+        loud = reconcile(manager, publisher, slots=_on_cpus, advance=lambda: None, hint_after_seconds=-1)
+        assert (len(loud.hinted), len(told)) == (3, 6)
+        reconcile(manager, publisher, slots=lambda _: 1, advance=lambda: None, hint_after_seconds=-1)
+        assert len(told) == 7  # who hears it takes the others, too
 
     def test_nobody_is_told_of_what_nobody_can_do(self, database: Database, manager: JobManager) -> None:
         job = submitted(database, manager, "on a GPU", **ON_GPU)
-        assert reconcile(manager, lambda _: True, offered=_on_cpus, advance=lambda: None).hinted == ()
-        assert reconcile(manager, lambda _: True, offered=job.need.__eq__, advance=lambda: None).hinted == (job.id,)
+        assert reconcile(manager, lambda _: True, slots=_on_cpus, advance=lambda: None).hinted == ()
+        assert reconcile(
+            manager, lambda _: True, slots=lambda need: int(need == job.need), advance=lambda: None
+        ).hinted == (job.id,)
 
     def test_a_broker_that_is_down_is_asked_once_a_round(self, database: Database, manager: JobManager) -> None:
         for name in ("a", "b", "c"):
@@ -369,6 +374,6 @@ class JobContract:
             asked.append(job.id)
             return len(asked) == 1
 
-        assert len(reconcile(manager, publisher, offered=_on_cpus, advance=lambda: None).hinted) == 1
+        assert len(reconcile(manager, publisher, slots=_on_cpus, advance=lambda: None).hinted) == 1
         assert len(asked) == 2
         assert len(manager.unhinted(60, [Need(CPU)])) == 2

@@ -1,21 +1,19 @@
 """Telling the broker of new jobs: at once, and of many within a moment together.
 
-A message only wakes: whoever hears it takes jobs until none is left. So of many jobs there are no more messages than
-all workers have slots, and while they come in one after another, a few messages a second keep everybody awake.
+A message only wakes: while jobs come in one after another, a few messages a second keep everybody awake.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 
 from trtfarm.errors import StorageError
 from trtfarm.farm import Farm
-from trtfarm.jobs.reconcile import Publisher
-from trtfarm.routing import Need
-from trtfarm.workers import ready_workers
+from trtfarm.jobs.reconcile import Publisher, publish
+from trtfarm.workers import ready_workers, slots_for
 from trtfarm_worker.logs import logger
 
 _log = logger()
@@ -58,11 +56,7 @@ class Announcer:
 
 
 def _tell(farm: Farm, job_ids: Sequence[str], publisher: Publisher) -> None:
-    jobs = farm.jobs.queued(job_ids)
-    slots = sum(worker.slots for worker in ready_workers(farm.database)) or len(jobs)
-    heard: Counter[Need] = Counter()
-    for job in jobs:
-        heard[job.need] += 1
-        if heard[job.need] <= slots and not publisher(job):
-            return
-    farm.jobs.hinted([job.id for job in jobs])
+    ready = ready_workers(farm.database)
+    # Where there is no worker yet, one that comes hears of them all.
+    slots = cache(lambda need: slots_for(need, ready)) if ready else None
+    publish(farm.jobs, publisher, farm.jobs.queued(job_ids), slots)

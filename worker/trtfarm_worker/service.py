@@ -21,9 +21,8 @@ from trtfarm import routing
 from trtfarm.errors import StorageError
 from trtfarm.farm import Farm
 from trtfarm.jobs.reconcile import publish, reconcile
-from trtfarm.routing import Need
 from trtfarm.settings import Settings
-from trtfarm.workers import forget_silent, ready_workers
+from trtfarm.workers import forget_silent, ready_workers, slots_for
 from trtfarm_worker.app import RUN_TASK, CeleryPublisher, make_app
 from trtfarm_worker.attempt import Build
 from trtfarm_worker.builder.supervisor import run_builder
@@ -165,10 +164,7 @@ def _put_right(farm: Farm, tell: CeleryPublisher) -> None:
         forget_silent(session)
     ready = ready_workers(farm.database)
 
-    def offered(need: Need) -> bool:
-        return any(worker.does(need) for worker in ready)
-
-    repairs = reconcile(farm.jobs, tell, offered=offered, advance=farm.advance)
+    repairs = reconcile(farm.jobs, tell, slots=lambda need: slots_for(need, ready), advance=farm.advance)
     if repairs.expired or repairs.hinted:
         _log.info("reconciled", **{name: len(value) for name, value in asdict(repairs).items()})
 

@@ -12,7 +12,7 @@ from trtfarm.jobs.queue import QUEUED
 from trtfarm.jobs.rows import JOBS
 from trtfarm.jobs.state import JobState
 from trtfarm.routing import Need
-from trtfarm.workers import ready_workers
+from trtfarm.workers import ready_workers, slots_for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ def demand(database: Database) -> list[Demand]:
             queued=queued[need][0] if need in queued else 0,
             running=running.get(need, 0),
             oldest_wait=max((moment - queued[need][1]).total_seconds(), 0.0) if need in queued else 0.0,
-            slots=sum(worker.slots for worker in ready if worker.does(need)),
+            slots=slots_for(need, ready),
         )
         for need in sorted({*queued, *running, *offered}, key=lambda need: (need.capability, need.requires.word))
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -28,17 +30,27 @@ class Repairs:
 
     #: Jobs taken from workers that vanished, as they are now: queued, cancelled or quarantined.
     expired: tuple[Job, ...]
-    #: Ids of the queued jobs that the broker was told of.
+    #: Ids of the queued jobs that somebody was told of.
     hinted: tuple[str, ...]
 
 
-def publish(manager: JobManager, publisher: Publisher, jobs: Iterable[Queued]) -> tuple[str, ...]:
-    """Tells the broker of jobs that are committed; stops at the first it does not take. Returns the ids it took."""
+def publish(
+    manager: JobManager, publisher: Publisher, jobs: Iterable[Queued], slots: Callable[[Need], int] | None = None
+) -> tuple[str, ...]:
+    """Tells the broker of jobs that are committed; returns those that this is done with.
+
+    Whoever hears a message takes jobs until none is left: of those that need the same there are no more messages than
+    their workers have `slots`, and none where nobody would do them. Stops at the first that the broker does not take.
+    """
     told: list[str] = []
+    heard: Counter[Need] = Counter()
     for job in jobs:
-        if not publisher(job):
+        most = math.inf if slots is None else slots(job.need)
+        heard[job.need] += 1
+        if heard[job.need] <= most and not publisher(job):
             break
-        told.append(job.id)
+        if most:
+            told.append(job.id)
     if told:
         manager.hinted(told)
     return tuple(told)
@@ -48,16 +60,18 @@ def reconcile(
     manager: JobManager,
     publisher: Publisher,
     *,
-    offered: Callable[[Need], bool],
+    slots: Callable[[Need], int],
     advance: Callable[[], object],
     hint_after_seconds: float = HINT_AFTER_SECONDS,
 ) -> Repairs:
     """One round: expired leases, then whatever `advance` finds undone (steps whose job has ended), then lost messages.
 
-    In this order, so that what the first two queue is published in the same round. Nobody is told of jobs whose need is
-    not `offered`: such messages would pile up until a worker for them comes, which looks for jobs anyway.
+    In this order, so that what the first two queue is published in the same round. `slots` are those of the workers
+    that are ready. Nobody is told of jobs that none of these would do: such messages would pile up until a worker for
+    them comes, which looks for jobs anyway.
     """
     expired = manager.expire()
     advance()
-    hinted = publish(manager, publisher, manager.unhinted(hint_after_seconds, list(filter(offered, manager.needs()))))
+    offered = [need for need in manager.needs() if slots(need)]
+    hinted = publish(manager, publisher, manager.unhinted(hint_after_seconds, offered), slots)
     return Repairs(expired=tuple(expired), hinted=hinted)
