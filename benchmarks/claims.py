@@ -97,10 +97,11 @@ def _claims(what: str, manager: JobManager, station: Station = NOWHERE) -> float
 
 def _claim(manager: JobManager, station: Station) -> float:
     begun = time.perf_counter()
-    capability = manager.waiting(_OFFERED, station)[0].capability
-    claim = manager.claim_next("worker", capability, _OFFERED, station)
+    seen = manager.look(_OFFERED, station)
+    capability = seen.openings[0].capability
+    claims = manager.claim_several("worker", capability, _OFFERED, station, seen=seen)
     seconds = time.perf_counter() - begun
-    if claim is None:
+    if not claims:
         raise RuntimeError(f"nothing was left that needs {capability}")
     return seconds
 

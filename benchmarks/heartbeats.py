@@ -45,7 +45,7 @@ def employ(database: Database, manager: JobManager, count: int, offered: Sequenc
     with database.write() as session:
         for worker in workers:
             session.execute(insert(WorkerRow).values(**worker))
-    claims = [manager.claim_next(name, manager.waiting(offered)[0].capability, offered) for name in names]
+    claims = [manager.claim_next(name, manager.look(offered).openings[0].capability, offered) for name in names]
     return [claim for claim in claims if claim is not None]
 
 

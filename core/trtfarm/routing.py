@@ -75,7 +75,7 @@ def station_of(labels: Iterable[str], gpus: Iterable[tuple[str, int]]) -> Statio
 
 
 def fits(need: Need, capabilities: Collection[str], station: Station) -> bool:
-    """Whether a worker that offers these capabilities there may do a job; `jobs.queue` asks the same in SQL."""
+    """Whether a worker that offers these capabilities there may do a job; `jobs.look` asks the same in SQL."""
     return (
         need.capability in capabilities
         and station.labels.issuperset(need.requires.labels)

@@ -143,17 +143,17 @@ class JobContract:
         self, database: Database, manager: JobManager
     ) -> None:
         can = [CPU, "tensorrt-rtx-1.7.1.116", "tensorrt-10.3.0.26/sm_90"]
-        assert manager.waiting(can) == manager.waiting([]) == []
+        assert manager.look(can).openings == manager.look([]).openings == []
         submitted(database, manager, "older")
         submitted(database, manager, "ahead", **AHEAD_OF_TIME)
         submitted(database, manager, "elsewhere", priority=9, **ON_GPU)
-        assert manager.waiting(can) == [Opening(CPU), Opening("tensorrt-rtx-1.7.1.116")]
+        assert manager.look(can).openings == [Opening(CPU), Opening("tensorrt-rtx-1.7.1.116")]
         submitted(database, manager, "urgent", priority=5, **AHEAD_OF_TIME)
-        assert manager.waiting(can) == [Opening("tensorrt-rtx-1.7.1.116"), Opening(CPU)]
-        assert manager.waiting(["tensorrt-8.5.3.1/sm_90"]) == [Opening("tensorrt-8.5.3.1/sm_90")]
+        assert manager.look(can).openings == [Opening("tensorrt-rtx-1.7.1.116"), Opening(CPU)]
+        assert manager.look(["tensorrt-8.5.3.1/sm_90"]).openings == [Opening("tensorrt-8.5.3.1/sm_90")]
         while manager.claim_next("worker", CPU):
             pass
-        assert manager.waiting(can) == [Opening("tensorrt-rtx-1.7.1.116")]
+        assert manager.look(can).openings == [Opening("tensorrt-rtx-1.7.1.116")]
 
     def test_several_are_claimed_in_their_order_and_no_more_than_are_left_for_each_worker(
         self, database: Database, manager: JobManager

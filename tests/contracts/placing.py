@@ -62,7 +62,7 @@ class PlacingContract:
             made = [_queue(database, manager, need, project=who, priority=first) for need, who, first in jobs]
             assert set(manager.needs()) == {job.need for job in made}
             mine = {job.id: job for job in made if fits(job.need, offered, station)}
-            found = manager.waiting(offered, station)
+            found = manager.look(offered, station).openings
             assert set(found) == {job.need.opening for job in mine.values()}
             assert len(found) == len(set(found))
             taken = list[Job]()
@@ -84,8 +84,8 @@ class PlacingContract:
         assert claim is not None
         assert claim.job.id == anyones.id
         assert manager.claim_next("worker", CPU, (), here) is None
-        assert manager.waiting([CPU], here) == []
-        assert manager.waiting([CPU], Station(labels=frozenset({"rack=b1"}))) == [Opening(CPU)]
+        assert manager.look([CPU], here).openings == []
+        assert manager.look([CPU], Station(labels=frozenset({"rack=b1"}))).openings == [Opening(CPU)]
 
     def test_only_what_somebody_up_may_do_is_told_of(self, database: Database, manager: JobManager) -> None:
         one, other = (_queue(database, manager, Need(CPU, requires)) for requires in (A1, B1))

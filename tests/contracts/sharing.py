@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from tests.contracts.jobs import AHEAD_OF_TIME, ON_GPU, finish
 from trtfarm.database.session import Database
 from trtfarm.digests import digest_of_json
 from trtfarm.errors import UsageError
+from trtfarm.jobs.history import events_since
 from trtfarm.jobs.job import Claim, Job
 from trtfarm.jobs.manager import JobManager
 from trtfarm.jobs.sharing import Share
@@ -52,6 +57,43 @@ class SharingContract:
             _queue(database, manager, project, 10)
         assert Counter(_next(manager).job.project for _ in range(8)) == {"heavy": 4, "light": 2, "other": 2}
 
+    def test_several_at_once_are_shared_as_one_after_another(self, database: Database, manager: JobManager) -> None:
+        set_share(database, "heavy", Share(weight=3))
+        for project in ("heavy", "light", "other"):
+            _queue(database, manager, project, 20)
+        together = manager.claim_several("worker", CPU, most=10)
+        assert Counter(claim.job.project for claim in together) == {"heavy": 6, "light": 2, "other": 2}
+        assert Counter(_next(manager).job.project for _ in range(5)) == {"heavy": 3, "light": 1, "other": 1}
+        for claim in together:
+            told = [line.data for line in events_since(database, claim.job.id)]
+            assert told == [{"to": "queued"}, {"from": "queued", "to": "running", "owner": "worker"}]
+
+    def test_what_was_seen_spares_a_look(self, database: Database, manager: JobManager) -> None:
+        jobs = _queue(database, manager, "a", 3)
+        seen = manager.look([CPU])
+        with _statements(database) as said:
+            (claim,) = manager.claim_several("worker", CPU, seen=seen)
+        assert claim.job.id == jobs[0].id
+        assert not any("queues" in statement for statement in said)
+
+    def test_a_turn_that_was_seen_and_then_taken_is_not_taken_again(
+        self, database: Database, manager: JobManager
+    ) -> None:
+        """Or as many workers as look at the same time would all go to the same project."""
+        for project in "ab":
+            _queue(database, manager, project, 3)
+        seen = manager.look([CPU])
+        assert _next(manager).job.project == "a"
+        (claim,) = manager.claim_several("worker", CPU, seen=seen)
+        assert claim.job.project == "b"
+
+    def test_what_was_seen_is_no_way_round_a_limit(self, database: Database, manager: JobManager) -> None:
+        set_share(database, "a", Share(max_running=1))
+        _queue(database, manager, "a", 3)
+        seen = manager.look([CPU])
+        assert _next(manager).job.project == "a"
+        assert manager.claim_several("worker", CPU, seen=seen) == []
+
     def test_priorities_order_the_jobs_of_a_project(self, database: Database, manager: JobManager) -> None:
         urgent = [_queue(database, manager, "a", 1, priority=priority)[0].id for priority in (1, 5, 3)]
         _queue(database, manager, "b", 3, priority=9)
@@ -66,7 +108,7 @@ class SharingContract:
         _queue(database, manager, "one", 10)
         taken: Counter[str] = Counter()
         for _ in range(8):
-            claim = manager.claim_next("worker", manager.waiting(offered)[0].capability, offered)
+            claim = manager.claim_next("worker", manager.look(offered).openings[0].capability, offered)
             assert claim is not None
             taken[claim.job.project] += 1
         assert taken == {"both": 4, "one": 4}
@@ -87,7 +129,7 @@ class SharingContract:
         _queue(database, manager, "a", 5)
         held = [_next(manager), _next(manager)]
         assert manager.claim_next("worker", CPU) is None
-        assert manager.waiting([CPU]) == []
+        assert manager.look([CPU]).openings == []
         _queue(database, manager, "b", 1)
         assert _next(manager).job.project == "b"
         finish(database, manager, held[0])
@@ -161,6 +203,19 @@ class SharingContract:
 
 
 _numbers = iter(range(1 << 40))
+
+
+@contextmanager
+def _statements(database: Database) -> Iterator[list[str]]:
+    """What is said to the database meanwhile."""
+    said: list[str] = []
+
+    def hear(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        said.append(statement)
+
+    event.listen(database.engine, "before_cursor_execute", hear)
+    yield said
+    event.remove(database.engine, "before_cursor_execute", hear)
 
 
 def _queue(database: Database, manager: JobManager, project: str, jobs: int, **values: int | str) -> list[Job]:

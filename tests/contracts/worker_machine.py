@@ -148,7 +148,7 @@ class _Machine(RuleBasedStateMachine):
         """What a worker does that looks for work: only while it is to take any, and of what it offers."""
         known = self.expected.get(worker.owner, _Expected(frozenset(), NOWHERE))
         may, jobs = state_of(self.database, worker.owner) is WorkerState.READY, self.farm.jobs
-        queued = [word for word in sorted(known.words) if jobs.waiting([word], known.station)]
+        queued = [word for word in sorted(known.words) if jobs.look([word], known.station).openings]
         claims = [jobs.claim_next(worker.owner, word, (), known.station) for word in queued] if may else []
         assert all(claim is not None and claim.owner == worker.owner for claim in claims)
         assert all(fits(claim.job.need, known.words, known.station) for claim in claims if claim)

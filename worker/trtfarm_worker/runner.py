@@ -10,6 +10,7 @@ from functools import partial
 from trtfarm.errors import NotFoundError
 from trtfarm.farm import Farm
 from trtfarm.jobs.job import Claim
+from trtfarm.jobs.look import Look
 from trtfarm.routing import Opening
 from trtfarm_worker.attempt import Attempts, Build, Listener
 from trtfarm_worker.builder.supervisor import run_builder
@@ -88,8 +89,8 @@ class Runner:
         Where jobs take but a moment, also some of those that come next.
         """
         offer = self.offer()
-        waiting = self._farm.jobs.waiting(offer.capabilities, offer.station)
-        return any(self._run_of(opening, offer) for opening in waiting)
+        seen = self._farm.jobs.look(offer.capabilities, offer.station)
+        return any(self._run_of(opening, offer, seen) for opening in seen.openings)
 
     @property
     def idle(self) -> bool:
@@ -104,23 +105,23 @@ class Runner:
         claim = self._farm.jobs.claim(job_id, self._owner)
         return [claim] if claim else []
 
-    def _run_of(self, opening: Opening, offer: Offer) -> bool:
+    def _run_of(self, opening: Opening, offer: Offer, seen: Look) -> bool:
         """Does what is worth doing together of the jobs whose turn it is; False if there is none, or no place."""
         share = self._pace.share(opening.capability)
         if not share.alone:
-            return bool(self._run_share(opening, offer, share))
+            return bool(self._run_share(opening, offer, seen, share))
         if not self._alone.acquire(blocking=False):
             return False  # the thread that has it looks again before it leaves
         try:
             begun = time.monotonic()
-            done = self._run_share(opening, offer, share)
+            done = self._run_share(opening, offer, seen, share)
             if 0 < done < share.most:
                 self._stopping.wait(min(time.monotonic() - begun - done * share.job_seconds, _LONGEST_REST_SECONDS))
             return bool(done)
         finally:
             self._alone.release()
 
-    def _run_share(self, opening: Opening, offer: Offer, share: Share) -> int:
+    def _run_share(self, opening: Opening, offer: Offer, seen: Look, share: Share) -> int:
         """How many jobs were claimed, and done."""
         place = self.reserve(opening)
         if place is None:
@@ -134,6 +135,7 @@ class Runner:
             station,
             most=share.most,
             anyway=share.anyway,
+            seen=seen,
         )
         return self._run_in(place, claim)
 

@@ -39,7 +39,7 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 class Requires(TypeDecorator[Requirements]):
-    """Requirements as a word, which indexes hold and SQL can match; see `jobs.queue`."""
+    """Requirements as a word, which indexes hold and SQL can match; see `jobs.look`."""
 
     impl = String(LONGEST_WORD)
     cache_ok = True

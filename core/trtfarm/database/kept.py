@@ -10,9 +10,10 @@ from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Dialect
+from sqlalchemy import Connection, Dialect, Float
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeEngine
 
 from trtfarm.database.storable import storable
 
@@ -73,7 +74,7 @@ class _Compiled:
                 self._constants[name] = str(value) if isinstance(value, str) else value  # a state is an enum
         columns = list(getattr(statement, "exported_columns", ()))
         self._row: Any = namedtuple("Row", [column.key for column in columns])  # type: ignore[misc]
-        processors = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
+        processors = [_reading(column.type, dialect) for column in columns]
         self._processors = processors if any(processors) else None
 
     def run(self, connection: Connection, values: Mapping[str, Any]) -> list[Any]:
@@ -109,3 +110,8 @@ class _Compiled:
             raise DBAPIError.instance(
                 self._text, None, error, dialect.loaded_dbapi.Error, connection_invalidated=gone, dialect=dialect
             ) from error
+
+
+def _reading(kind: TypeEngine[Any], dialect: Dialect) -> _Processor | None:
+    """What turns a driver's value into ours; of a number SQLAlchemy would first ask the driver what it is."""
+    return None if isinstance(kind, Float) else kind.dialect_impl(dialect).result_processor(dialect, None)

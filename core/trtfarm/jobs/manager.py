@@ -12,16 +12,17 @@ from sqlalchemy.orm import Session
 from trtfarm.database.clock import now
 from trtfarm.database.session import Database
 from trtfarm.errors import BuilderCancelledError, TrtfarmError, UsageError
-from trtfarm.jobs import hints, queue, rows
+from trtfarm.jobs import hints, rows
 from trtfarm.jobs.claiming import Claims
 from trtfarm.jobs.hints import Queued
 from trtfarm.jobs.job import Claim, Ended, Job
+from trtfarm.jobs.look import Look, look, needs
 from trtfarm.jobs.rows import JOBS
 from trtfarm.jobs.rules import after_failure
 from trtfarm.jobs.state import RETRYABLE, JobState
 from trtfarm.jobs.wishes import Granted, Wish, submit_all
 from trtfarm.requirements import ANYWHERE, Requirements
-from trtfarm.routing import NOWHERE, Need, Opening, Station
+from trtfarm.routing import NOWHERE, Need, Station
 
 
 class JobManager:
@@ -34,7 +35,6 @@ class JobManager:
     def __init__(self, database: Database, *, lease_seconds: float = 60.0, max_attempts: int = 3) -> None:
         self._database = database
         self._lease_seconds = lease_seconds
-        self._claims = Claims(lease_seconds)
         self._max_attempts = max_attempts
 
     def submit(
@@ -64,20 +64,18 @@ class JobManager:
 
     def claim(self, job_id: str, owner: str) -> Claim | None:
         """The right to run this very job, for a client that does its own; None if it is not queued (any more)."""
-        with self._database.write() as session:
-            return self._claims.one(session, JOBS.c.id == job_id, owner)
+        with self._database.steady_write() as session:
+            return next(iter(self._claims(session, owner).of_job(job_id)), None)
 
-    def waiting(self, capabilities: Collection[str], station: Station = NOWHERE) -> list[Opening]:
-        """What of its capabilities a free worker at a station finds work for, in the order of `sharing`.
+    def look(self, capabilities: Collection[str], station: Station = NOWHERE) -> Look:
+        """What a free worker at a station finds to do that needs one of its capabilities, in the order of `sharing`.
 
-        What it takes in the end, `claim_next` decides.
+        What it takes in the end, `claim_several` decides.
         """
         if not capabilities:
-            return []
-        with self._database.read() as session:
-            found = queue.next_turns(session, capabilities, capabilities, station)
-            openings = (Opening(turn.queue.need.capability, turn.queue.need.requires.gpu_memory_gib) for turn in found)
-            return list(dict.fromkeys(openings))
+            return Look(turns=())
+        with self._database.steady_read() as session:
+            return look(session, capabilities, capabilities, station)
 
     def claim_next(
         self, owner: str, capability: str, offered: Collection[str] = (), station: Station = NOWHERE
@@ -100,15 +98,26 @@ class JobManager:
         *,
         most: int = 1,
         anyway: int = 1,
+        seen: Look | None = None,
     ) -> list[Claim]:
         """The same, and up to `most` - 1 of the jobs that come next, for the owner to do after the first one.
 
         They were never tried before, and count as tried only from their `begun` on. Beyond `anyway` in all there are no
         more of them than would be left for each worker: nothing waits behind another job while some worker has nothing
         to do.
+
+        What the worker has `seen` a moment ago spares it another look, unless others were quicker.
         """
-        with self._database.write() as session:
-            return self._claims.next(session, owner, capability, offered, station, most=most, anyway=anyway)
+        with self._database.steady_write() as session:
+            claims = self._claims(session, owner)
+            found = seen and claims.next(seen.at(capability, station), most=most, anyway=anyway, fresh=False)
+            if found:
+                return found
+            now_there = look(session, [capability], {capability, *offered}, station)
+            return claims.next(now_there, most=most, anyway=anyway, fresh=True)
+
+    def _claims(self, session: Session, owner: str) -> Claims:
+        return Claims(session, owner, self._lease_seconds)
 
     def beat(self, claim: Claim) -> bool:
         """Renews the lease; True if someone asks for the job to be cancelled.
@@ -226,8 +235,8 @@ class JobManager:
 
     def needs(self) -> list[Need]:
         """All that queued jobs need, each once."""
-        with self._database.read() as session:
-            return queue.needs(session)
+        with self._database.steady_read() as session:
+            return needs(session)
 
     def unhinted(self, seconds: float, needs: Collection[Need], limit: int = 100) -> list[Queued]:
         """Queued jobs that need one of these and of which the broker has not been told for so many seconds.

@@ -70,26 +70,33 @@ def turns(queues: Iterable[Queue], newest: float) -> list[Turn]:
     return sorted(found, key=_place)
 
 
-def several(found: Iterable[Turn], most: int) -> list[Turn]:
-    """The turns of a worker that takes up to so many jobs at once: those that it would be given one after another.
+def several(found: Iterable[Turn], most: int, *, after: Turn) -> list[Turn]:
+    """The turns of a worker that takes up to so many jobs more, after its first: as it would be given them in a row.
 
     Of each project only the queue whose turn is first; a project with a limit counts before each job, and is left out.
     """
+    newest, first = after.begins, after.queue.project
+    taken: list[Turn] = []
     waiting: dict[str, Turn] = {}
     for turn in sorted(found, key=_place):
         if turn.queue.share.max_running is None:
-            waiting.setdefault(turn.queue.project, turn)
-    taken: list[Turn] = []
+            waiting.setdefault(turn.queue.project, _next(turn.queue, newest) if turn.queue.project == first else turn)
     while waiting and len(taken) < most:
-        turn = min(waiting.values(), key=_place)
-        taken.append(turn)
-        waiting = {name: replace(other, begins=max(other.begins, turn.begins)) for name, other in waiting.items()}
-        queue = replace(turn.queue, running=turn.queue.running + 1, last_turn=turn.begins)
-        waiting[queue.project] = Turn(queue=queue, begins=queue.turn(turn.begins))
+        turn = min(waiting.values(), key=lambda turn: _place(turn, newest))
+        newest = max(newest, turn.begins)
+        taken.append(Turn(queue=turn.queue, begins=newest))
+        waiting[turn.queue.project] = _next(turn.queue, newest)
     return taken
 
 
-def _place(turn: Turn) -> tuple[float, float, int, datetime, str]:
+def _next(queue: Queue, begins: float) -> Turn:
+    """The turn that follows one that begins then, while the job of that one runs."""
+    queue = replace(queue, running=queue.running + 1, running_in_all=queue.running_in_all + 1, last_turn=begins)
+    return Turn(queue=queue, begins=queue.turn(begins))
+
+
+def _place(turn: Turn, newest: float = 0.0) -> tuple[float, float, int, datetime, str]:
     """What a project has and when its turn is are equal for all its queues, so that for these the rest decides."""
     queue = turn.queue
-    return queue.running / queue.share.weight, turn.begins, -queue.priority, queue.since, queue.project
+    begins = max(turn.begins, newest)
+    return queue.running / queue.share.weight, begins, -queue.priority, queue.since, queue.project

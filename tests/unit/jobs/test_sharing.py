@@ -101,8 +101,10 @@ def test_several_at_once_are_those_that_come_one_after_another() -> None:
         farm.submit(project, 40)
     farm.running["c"] = 1
     waiting = turns(farm.queues(), farm.newest)
-    at_once = "".join(turn.queue.project for turn in several(waiting, 12))
-    assert at_once == "".join(str(farm.claim()) for _ in range(12))
+    following = several(waiting, 12, after=waiting[0])
+    at_once = "".join(turn.queue.project for turn in (waiting[0], *following))
+    assert at_once == "".join(str(farm.claim()) for _ in range(13))
+    assert following[-1].begins == farm.newest
 
 
 def test_a_weight_is_that_many_turns() -> None:
