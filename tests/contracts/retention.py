@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import delete, select, update
@@ -30,10 +32,10 @@ from trtfarm.database.schema import (
     VerificationRow,
 )
 from trtfarm.database.session import Database
-from trtfarm.errors import ModelError, NotFoundError, UsageError
+from trtfarm.errors import ModelError, NotFoundError, TrtfarmError, UsageError
 from trtfarm.retention.checkup import Damage, Finding, check_up
 from trtfarm.retention.cleaning import Cleaned, clean
-from trtfarm.retention.policy import Kind, Policy
+from trtfarm.retention.policy import Kind, Policy, Stored, doomed
 from trtfarm.submissions.manager import SubmissionManager
 from trtfarm.submissions.submission import Submission
 
@@ -103,6 +105,42 @@ class RetentionContract:
         pin_engine(bench.farm.database, pinned, pinned=False)
         unlabel_engine(bench.farm.database, labelled, "prod")
         assert len(clean(bench.farm, NOTHING).gone) == 2
+
+    @pytest.mark.parametrize(
+        "keep",
+        [
+            lambda bench, engine: pin_engine(bench.farm.database, engine, pinned=True),
+            lambda bench, engine: label_engine(bench.farm.database, engine, "prod"),
+        ],
+        ids=["pin", "label"],
+    )
+    def test_who_keeps_an_engine_that_goes_just_then_is_told(
+        self, bench: Bench, built: Submission, monkeypatch: pytest.MonkeyPatch, keep: Callable[[Bench, str], str]
+    ) -> None:
+        """Nobody hears that an engine is kept which is gone a moment later."""
+        engine, other = built.result_ids("engine_id")
+        looks, answers = itertools.count(), list[str | TrtfarmError]()
+
+        def keep_it() -> None:
+            try:
+                answers.append(keep(bench, engine))
+            except TrtfarmError as error:
+                answers.append(error)
+
+        beside = threading.Thread(target=keep_it)
+
+        def decide(*facts: Any) -> list[Stored]:
+            gone = doomed(*facts)
+            if next(looks) == 1:  # the first look decides nothing
+                beside.start()
+                beside.join(_LONG_ENOUGH_SECONDS)
+            return gone
+
+        monkeypatch.setattr("trtfarm.retention.cleaning.doomed", decide)
+        clean(bench.farm, NOTHING)
+        beside.join()
+        assert [type(answer) for answer in answers] == [NotFoundError]
+        assert {engine, other}.isdisjoint(_engines(bench))
 
     def test_what_a_submission_that_goes_on_has_found_stays(self, bench: Bench, built: Submission) -> None:
         model = built.request.model_id

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session
 
 from trtfarm.catalog.lookup import find_one
+from trtfarm.catalog.staying import hold_engine
 from trtfarm.database.insert import conflict_insert
 from trtfarm.database.schema import EngineLabelRow, EngineRow
 from trtfarm.database.session import Database
@@ -28,7 +29,7 @@ def label_engine(
     """
     checked = checked_label(label)
     with database.write() as session:
-        engine_id = find_one(session, EngineRow, text, seen_by).id
+        engine_id = hold_engine(session, text, seen_by)
         row = conflict_insert(session, EngineLabelRow).values(engine_id=engine_id, project=project, label=checked)
         session.execute(row.on_conflict_do_nothing(index_elements=["engine_id", "project", "label"]))
         return engine_id

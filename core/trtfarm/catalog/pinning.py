@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trtfarm.catalog.lookup import find_one
+from trtfarm.catalog.staying import hold_engine
 from trtfarm.database.schema import EngineRow
 from trtfarm.database.session import Database
 
@@ -10,6 +10,6 @@ from trtfarm.database.session import Database
 def pin_engine(database: Database, text: str, *, pinned: bool, seen_by: str | None = None) -> str:
     """Pins the engine whose id or digest starts with `text`, or lets it go; returns its id. Raises NotFoundError."""
     with database.write() as session:
-        engine = find_one(session, EngineRow, text, seen_by)
-        engine.pinned = pinned
-        return engine.id
+        engine_id = hold_engine(session, text, seen_by)
+        session.get_one(EngineRow, engine_id).pinned = pinned
+        return engine_id

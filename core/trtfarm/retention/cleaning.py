@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from trtfarm.blobs.garbage import GRACE_SECONDS, find_garbage, remove_garbage
 from trtfarm.blobs.store import StoredBlob
 from trtfarm.catalog.removal import forget_engines, remove_files
+from trtfarm.catalog.staying import hold_engines
 from trtfarm.database.clock import now
 from trtfarm.farm import Farm
 from trtfarm.retention.forgetting import forget_datasets, forget_tables
@@ -93,6 +94,7 @@ def _forget(farm: Farm, policy: Policy, chosen: set[str]) -> list[Stored]:
     """Removes those of the chosen that the policy still lets go; returns them."""
     files: set[str] = set()
     with standing_still(farm.database) as session:
+        hold_engines(session, chosen)  # whoever pins or labels one now waits until it is decided
         still = doomed(stored_rows(session, _kinds(policy)), policy, _moment(session))
         gone = [one for one in still if one.id in chosen]
         for kind, forget in _FORGET.items():
