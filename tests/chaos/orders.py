@@ -17,7 +17,7 @@ BATCH_SIZE = 4
 LABELS = ("disk=fast", "site=b")
 #: Shares of the orders: those that ask for what an earlier one asked for, perhaps cut otherwise; those that share its
 #: observations, and no more; those that their client takes back, and hands in again; those whose data is cut.
-_AGAIN, _SIBLINGS, _CANCELLED, _CUT = 0.15, 0.1, 0.08, 0.6
+_AGAIN, _SIBLINGS, _CANCELLED, _CUT = 0.15, 0.1, 0.08, 0.45
 #: How many of ten require so many of the labels.
 _LABELLED = (0,) * 7 + (1, 1, 2)
 #: Seconds after which an order is taken back: in the midst of it, most often.
