@@ -25,14 +25,7 @@ def test_of_many_jobs_in_a_moment_the_broker_is_told_twice(database: Database, t
         return True
 
     with database.write() as session:
-        facts = {
-            "host": "h",
-            "pid": 1,
-            "toolchains": [],
-            "capabilities": [CPU],
-            "state": "ready",
-            "lease_until": from_now(60),
-        }
+        facts = {"host": "h", "pid": 1, "toolchains": [], "capabilities": [CPU], "state": "ready"}
         session.add(WorkerRow(id="wrk_1", slots=1, lease_until=from_now(60), **facts))
     announcer = Announcer(publisher)
     jobs = [job_id for _ in range(5) for job_id in bench.farm.submit(bench.request())[1]]
