@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 
 fail() { echo "compose-test: $*" >&2; exit 1; }
 [ "$(id -u)" = 0 ] || fail "needs root, for dockerd and debootstrap"
+[ -x .venv/bin/trtfarm ] || fail "no .venv/bin/trtfarm, which submits: make setup"
 for program in dockerd docker-compose debootstrap; do
     command -v $program >/dev/null || fail "no $program: apt-get install docker.io docker-compose debootstrap"
 done
