@@ -10,6 +10,7 @@ from typing import Any
 
 from trtfarm.datasets import limits
 from trtfarm.datasets.files import DataFile, Reader
+from trtfarm.datasets.preprocessing import CHANNELS, Preprocessing
 from trtfarm.datasets.sources import InputSource, spec_example
 from trtfarm.errors import DataError
 from trtfarm.models.summary import TensorType
@@ -49,6 +50,7 @@ def decode_request(source: InputSource, tensor: TensorType) -> dict[str, Any]:
             cause="they give it four dimensions: samples, channels, height and width",
             remedy="hand in its data as .npy",
         )
+    _check_channels(source, tensor.dims[1 if preprocessing.layout == "NCHW" else 3], preprocessing, tensor)
     height, width = tensor.dims[2:] if preprocessing.layout == "NCHW" else tensor.dims[1:3]
     return {
         "images": [str(file.path.absolute()) for file in files],
@@ -61,6 +63,18 @@ def decode_request(source: InputSource, tensor: TensorType) -> dict[str, Any]:
         "size": [height, width] if isinstance(height, int) and isinstance(width, int) else None,
         "output": "images.npy",
     }
+
+
+def _check_channels(source: InputSource, channels: int | str | None, asked: Preprocessing, tensor: TensorType) -> None:
+    """Before they are decoded: afterwards nobody would name the images, and what to change."""
+    given = CHANNELS[asked.color]
+    if isinstance(channels, int) and channels != given:
+        fit = [color for color, count in CHANNELS.items() if count == channels]
+        raise DataError(
+            f"the images of {source.file} do not fit the model's input {tensor}",
+            cause=f"{asked.color} has {given} channel{'s' if given > 1 else ''}, and {asked.layout} {channels} there",
+            remedy=f'write color = "{fit[0]}", or the layout of the model' if fit else "hand in its data as .npy",
+        )
 
 
 def images_of(source: DataFile, samples: tuple[int, int] | None = None) -> ImageList:

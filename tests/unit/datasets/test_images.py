@@ -142,6 +142,23 @@ def test_images_for_an_input_that_is_none(tmp_path: Path) -> None:
             _request(tmp_path, wanted, Preprocessing())
 
 
+@pytest.mark.parametrize(
+    ("channels", "layout", "color", "remedy"),
+    [
+        (1, "NCHW", "RGB", 'write color = "gray"'),
+        (3, "NHWC", "gray", 'write color = "RGB"'),
+        (4, "NCHW", "RGB", ".npy"),
+    ],
+)
+def test_images_of_other_channels_are_not_even_decoded(
+    tmp_path: Path, channels: int, layout: str, color: str, remedy: str
+) -> None:
+    dims: tuple[int | str, ...] = ("N", channels, 4, 4) if layout == "NCHW" else ("N", 4, 4, channels)
+    with pytest.raises(DataError, match="photos do not fit the model's input") as caught:
+        _request(tmp_path, tensor(dims=dims), Preprocessing(layout=layout, color=color))
+    assert remedy in str(caught.value.remedy)
+
+
 def _decoder(
     folder: Path, *shape: int
 ) -> tuple[list[dict[str, object]], np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
