@@ -18,7 +18,7 @@ RUNNING_JOBS = text("state = 'running'")
 
 
 class JobRow(Base):
-    """One piece of work. Only `trtfarm.jobs.manager` writes here."""
+    """One piece of work. Only the modules of `trtfarm.jobs` write here."""
 
     __tablename__ = "jobs"
     __table_args__ = (

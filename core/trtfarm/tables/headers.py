@@ -27,7 +27,7 @@ class VersionHeader:
 
     @classmethod
     def of(cls, version: TensorRTVersion, word: str) -> VersionHeader:
-        """Raises UsageError for a version without its patch number, which the digits need, or without calibrators."""
+        """Raises UsageError for a version that the digits cannot tell, or that has no calibrators."""
         if version.major >= NO_CALIBRATORS_FROM:
             raise UsageError(
                 f"TensorRT {version} reads no calibration tables",
@@ -39,7 +39,14 @@ class VersionHeader:
                 f"TensorRT {version} is too short for a table's header",
                 remedy="say three numbers at least, such as 8.5.3",
             )
-        return cls(digits=str(version.header_digits), word=word)
+        header = cls(digits=str(version.header_digits), word=word)
+        if header.version is None or not version.matches(header.version):
+            raise UsageError(
+                f"no table's header can say TensorRT {version}",
+                cause=f"its digits would be {header.digits}, which is another version",
+                remedy="see the version that `trtfarm toolchain list` tells",
+            )
+        return header
 
     @property
     def version(self) -> TensorRTVersion | None:

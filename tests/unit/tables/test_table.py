@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.unit.tables.strategies import bits, names, rules, tables, versions
 from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.errors import TableError, UsageError
-from trtfarm.tables.headers import LegacyHeader, UnknownHeader
+from trtfarm.tables.headers import LegacyHeader, UnknownHeader, VersionHeader
 from trtfarm.tables.table import CalibrationTable
 from trtfarm.tables.validation import load, validate
 from trtfarm.versions import TensorRTVersion
@@ -181,6 +181,13 @@ def test_restamp_changes_the_header_alone(table: CalibrationTable, version: Tens
 def test_restamp_needs_a_version_with_a_patch_number() -> None:
     with pytest.raises(UsageError, match="too short"):
         CalibrationTable.of({"x": "3c010204"}, ENTROPY2, V8).restamp(TensorRTVersion.parse("10.13"))
+
+
+@pytest.mark.parametrize("text", ["8.5.345", "8.12.0", "9.10.1", "10.100.0"])
+def test_a_version_that_the_digits_cannot_tell_is_refused(text: str) -> None:
+    """8845 is 8.8.45: TensorRT would be told another version."""
+    with pytest.raises(UsageError, match=f"can say TensorRT {text}"):
+        VersionHeader.of(TensorRTVersion.parse(text), "MinMaxCalibration")
 
 
 def test_no_table_is_written_for_a_tensorrt_that_reads_none() -> None:
