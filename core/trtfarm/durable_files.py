@@ -38,6 +38,8 @@ def write_whole(target: Path, chunks: Iterator[bytes], *, temporary: Path, mode:
 
 def make_durable_folder(folder: Path) -> None:
     """Makes a folder and its parents, unless they are there."""
+    if folder.is_dir():
+        return
     missing = [folder]
     while not missing[-1].parent.is_dir():
         missing.append(missing[-1].parent)

@@ -7,6 +7,7 @@ renamed, and the folder synced; only then does a row name the blob.
 from __future__ import annotations
 
 import errno
+import os
 import stat
 import time
 from collections.abc import Iterator
@@ -35,7 +36,7 @@ class Folder:
     def size(self, key: str) -> int | None:
         """Bytes of an object, or None if it is not there; LocalStore goes to another thread for this."""
         try:
-            facts = (self._root / key).stat()
+            facts = os.stat(f"{self._root}/{key}")  # noqa: PTH116 - asked again and again; a Path takes thrice as long
         except (FileNotFoundError, NotADirectoryError):
             return None
         return facts.st_size if stat.S_ISREG(facts.st_mode) else None

@@ -17,6 +17,8 @@ _DOMAIN = b"trtfarm engine, statement 1\n"
 _AGAIN = "pull the engine again: trtfarm engines pull"
 #: All that built engines before rows told which kind of toolchain did.
 _FIRST_KIND = "tensorrt-rtx"
+#: What the statement and the row call alike.
+_NAMED_ALIKE = ("size", "key", "tensorrt", "compute_capability", "gpu", "precision", "profiles")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,17 +43,16 @@ class EngineStatement:
 
     @classmethod
     def of_row(cls, row: EngineRow) -> EngineStatement:
+        return cls.of_values({name: getattr(row, name) for name in ("blob", "facts", *_NAMED_ALIKE)})
+
+    @classmethod
+    def of_values(cls, row: Mapping[str, Any]) -> EngineStatement:
+        """Of the row that will have these values."""
         return cls(
-            plan=row.blob,
-            size=row.size,
-            key=row.key,
-            toolchain=row.facts.get("toolchain", _FIRST_KIND),
-            tensorrt=row.tensorrt,
-            compute_capability=row.compute_capability,
-            gpu=row.gpu,
-            precision=row.precision,
-            profiles=row.profiles,
-            io=row.facts["io"],
+            plan=row["blob"],
+            toolchain=row["facts"].get("toolchain", _FIRST_KIND),
+            io=row["facts"]["io"],
+            **{name: row[name] for name in _NAMED_ALIKE},
         )
 
     @classmethod

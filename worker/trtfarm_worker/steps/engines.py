@@ -63,8 +63,7 @@ def keep_engine(
         "size": engine.size,
         "facts": {"toolchain": request["toolchain"], "table_reuse": request.get("reuse"), **known},
     }
-    statement = EngineStatement.of_row(EngineRow(key=key, **values))
-    seal = sealed(Keyring.of(task.farm.settings), statement)
+    seal = sealed(Keyring.of(task.farm.settings), EngineStatement.of_values({"key": key, **values}))
     keep_cache(task, answer, result)
     signed = {**values, "signature": seal.signature, "signing_key": seal.key}
     return ResultRow(kind=EngineRow, values={"id": new_id("eng"), "key": key, **signed})
