@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from tests.contracts.submission_bench import LAYERS, LEFT, Bench, gpu_target
 from trtfarm.catalog.details import engine_details, table_details
+from trtfarm.catalog.labels import labels_of
+from trtfarm.catalog.pinning import pin_engine
 from trtfarm.catalog.removal import remove_engines
 from trtfarm.database.schema import BlobRow, EngineRow
 from trtfarm.database.session import Database
@@ -16,6 +21,9 @@ from trtfarm.errors import NotFoundError, UsageError
 from trtfarm.jobs.queries import list_jobs
 from trtfarm.jobs.state import JobState
 from trtfarm.submissions.submission import Submission
+
+#: For pinning to be through, where nothing keeps it waiting.
+_LONG_ENOUGH_SECONDS = 0.5
 
 
 class RemovalContract:
@@ -56,6 +64,25 @@ class RemovalContract:
             f"build {place}": "active",
             f"verify {place}": "pending",
         }
+
+    def test_who_pins_an_engine_that_is_removed_just_then_is_told(
+        self, bench: Bench, built: Submission, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        engine, _ = built.result_ids("engine_id")
+        with ThreadPoolExecutor(1) as pool:
+            pinning: list[Future[str]] = []
+
+            def look(session: Session, ids: list[str]) -> dict[str, list[str]]:
+                pinning.append(pool.submit(pin_engine, bench.farm.database, engine, pinned=True))
+                wait(pinning, timeout=_LONG_ENOUGH_SECONDS)
+                return labels_of(session, ids)
+
+            monkeypatch.setattr("trtfarm.catalog.removal.labels_of", look)
+            with suppress(UsageError):  # of an engine that is pinned by now
+                remove_engines(bench.farm.database, bench.farm.blobs, [engine])
+        [pinned] = pinning
+        with bench.farm.database.read() as session:
+            assert (session.get(EngineRow, engine) is None) is (pinned.exception() is not None)
 
     def test_an_engine_that_was_removed_is_built_again(self, bench: Bench, built: Submission) -> None:
         remove_engines(bench.farm.database, bench.farm.blobs, built.result_ids("engine_id")[:1])

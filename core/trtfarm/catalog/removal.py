@@ -12,6 +12,7 @@ from trtfarm.blobs.garbage import remove_garbage
 from trtfarm.blobs.store import Blob, BlobStore, StoredBlob
 from trtfarm.catalog.labels import labels_of
 from trtfarm.catalog.lookup import find_one
+from trtfarm.catalog.staying import hold_engines
 from trtfarm.database.batches import batches
 from trtfarm.database.schema import EngineLabelRow, EngineRow, VerificationRow
 from trtfarm.database.session import Database
@@ -24,17 +25,19 @@ def remove_engines(database: Database, blobs: BlobStore, names: Sequence[str]) -
     Raises NotFoundError, and UsageError for an engine that is pinned or has a label.
     """
     with database.write() as session:
-        engines = {engine.id: engine for engine in (find_one(session, EngineRow, name) for name in names)}
-        labels = labels_of(session, list(engines))
-        kept = [engine.id for engine in engines.values() if engine.pinned or labels.get(engine.id)]
+        ids = list(dict.fromkeys(find_one(session, EngineRow, name).id for name in names))
+        hold_engines(session, ids)
+        labels = labels_of(session, ids)
+        pinned = set(session.scalars(select(EngineRow.id).where(EngineRow.id.in_(ids), EngineRow.pinned)))
+        kept = [engine for engine in ids if engine in pinned or labels.get(engine)]
         if kept:
             raise UsageError(
                 "pinned and labelled engines stay: " + ", ".join(kept),
                 remedy="leave them out, or first: trtfarm engines unpin, or engines unlabel",
             )
-        files = forget_engines(session, list(engines))
+        files = forget_engines(session, ids)
     remove_files(database, blobs, files)
-    return list(engines)
+    return ids
 
 
 def forget_engines(session: Session, ids: Sequence[str]) -> set[str]:
