@@ -200,6 +200,7 @@ class _Session(Session):
     def get_bind(self, *_: Any, **__: Any) -> Connection:
         if self._begun is None:
             self._begun = self._engine.connect()
+        if not self._begun.in_transaction():
             self._begun.begin()
         return self._begun
 
