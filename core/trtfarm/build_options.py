@@ -20,6 +20,7 @@ DYNAMIC_RANGES = "dynamic_ranges"
 STRONGLY_TYPED = "strongly_typed"
 #: What an engine takes besides its first profile, each as builds have that: {input: {min, opt, max}}.
 MORE_PROFILES = "more_profiles"
+DLA_CORE = "dla_core"
 _LARGEST_FILE = 16 << 20
 _LARGEST_COUNT = 1 << 63
 _SIZE = re.compile(r"(\d{1,18})\s*(KiB|MiB|GiB)?", re.ASCII)
@@ -79,7 +80,7 @@ _OPTIONS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "flags": _NAMES,
     "clear_flags": _NAMES,
     "tactic_sources": _NAMES,
-    "dla_core": _COUNT,
+    DLA_CORE: _COUNT,
     "gpu_fallback": _SWITCH,
     "sparse_weights": _SWITCH,
     "refit": _SWITCH,

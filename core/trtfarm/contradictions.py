@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from trtfarm.build_options import DYNAMIC_RANGES, STRONGLY_TYPED, check_options
+from trtfarm.build_options import DLA_CORE, DYNAMIC_RANGES, STRONGLY_TYPED, check_options
+from trtfarm.calibrators import Calibrator
 from trtfarm.errors import UsageError
 from trtfarm.precisions import PRECISIONS, strongly_typed
 from trtfarm.requirements import MOST_MEMORY, MOST_REQUIRED, labels_of
@@ -156,6 +157,13 @@ def _check_rule(request: SubmissionRequest, rule: CalibrationRule) -> None:
         )
     if request.calibrate_on is not None and not rule.calibrator.native:
         raise UsageError(f"TensorRT has no calibrator {rule.calibrator}", remedy="use --calibrate-with reference")
+    on_dla = DLA_CORE in request.build_options and any(map(request.implicit, request.targets))
+    if on_dla and rule.calibrator is not Calibrator.ENTROPY2:
+        raise UsageError(
+            f"a table of {rule.calibrator} is none for a DLA",
+            cause="NVIDIA requires IInt8EntropyCalibrator2 there",
+            remedy="add --calibrator entropy2, or leave dla_core out",
+        )
     others = [target for target in request.targets if target != request.calibrate_on and request.implicit(target)]
     if others and not rule.portable:
         raise UsageError(

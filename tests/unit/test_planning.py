@@ -373,6 +373,7 @@ MSE = CalibrationRule.of(Calibrator.MSE, batch_size=50)
         ({"precision": "bf16", "rule": None, "dataset_id": None}, "bf16 is something that TensorRT before 11"),
         ({"precision": "fp16", "rule": None, "dataset_id": None, "explicit": True}, "fp16 has no Q/DQ nodes"),
         ({"build_options": {"refit": True}}, "tensorrt-rtx has no builder option refit"),
+        ({"build_options": {"dla_core": 0}, "targets": (H200,)}, "a table of legacy is none for a DLA"),
         (
             {
                 "rule": None,
