@@ -16,6 +16,7 @@ from trtfarm.submissions import records, reopening
 from trtfarm.submissions.moving import move_on
 from trtfarm.submissions.records import STEPS, SUBMISSIONS
 from trtfarm.submissions.results import Completeness
+from trtfarm.submissions.settling import still_waiting
 from trtfarm.submissions.standstill import moving
 from trtfarm.submissions.submission import LOCAL, Sender, StepStatus, Submission
 from trtfarm.submissions.taking_in import take_in
@@ -89,10 +90,8 @@ class SubmissionManager:
 
     def waiting_for(self, *job_ids: str) -> list[str]:
         """The submissions to advance when these jobs have ended."""
-        # Which of them wait is seen here: PostgreSQL, asked for both, may look at all steps that wait for anything.
-        found = select(STEPS.c.submission_id, STEPS.c.state).where(STEPS.c.job_id.in_(job_ids))
         with self._database.read() as session:
-            return sorted({name for name, state in session.execute(found) if state is StepState.ACTIVE})
+            return still_waiting(session, job_ids)
 
     def active(self) -> list[str]:
         """Submissions that are not at their end."""

@@ -7,19 +7,18 @@ in a transaction of its own (`SubmissionManager.advance`): finished work never h
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Table, literal, select, update
+from sqlalchemy import literal, select, update
 from sqlalchemy.orm import Session
 
 from trtfarm.actions import ActionKind
 from trtfarm.database.clock import now
 from trtfarm.database.kept import Kept
 from trtfarm.database.many import among, as_parameter, json_text, many
-from trtfarm.database.work import StepRow, SubmissionRow
 from trtfarm.jobs.state import StepState, SubmissionState
+from trtfarm.submissions.records import STEPS, SUBMISSIONS
 
-_STEPS, _SUBMISSIONS = cast(Table, StepRow.__table__), cast(Table, SubmissionRow.__table__)
 _MET = frozenset({StepState.HIT, StepState.DONE})
 #: Their results may fail the gate of a submission.
 _GATED = frozenset({ActionKind.VERIFY.value, ActionKind.MEASURE.value})
@@ -28,6 +27,13 @@ _GATED = frozenset({ActionKind.VERIFY.value, ActionKind.MEASURE.value})
 def lock_waiting(session: Session, job_ids: Collection[str]) -> list[str]:
     """Locks the active submissions that want jobs, in the order of their ids; called before the jobs are locked."""
     return [found.id for found in _LOCK(session, job_ids=list(job_ids))]
+
+
+def still_waiting(session: Session, job_ids: Collection[str]) -> list[str]:
+    """The submissions that are to be moved on when jobs have ended, in the order of their ids."""
+    # Which of them wait is seen here: PostgreSQL, asked for both, may look at all steps that wait for anything.
+    found = _WAITING(session, job_ids=list(job_ids))
+    return sorted({step.submission_id for step in found if step.state is StepState.ACTIVE})
 
 
 def settle(session: Session, submission_ids: Collection[str], results: Mapping[str, dict[str, Any]]) -> None:
@@ -60,22 +66,26 @@ def _is_quiet(step: Any, results: Mapping[str, Any]) -> bool:
 
 
 def _lock(dialect: str) -> list[Any]:
-    wanted = select(_STEPS.c.submission_id).where(among(dialect, _STEPS.c.job_id, "job_ids"))
-    active = _SUBMISSIONS.c.id.in_(wanted), _SUBMISSIONS.c.state == SubmissionState.ACTIVE
-    return [select(_SUBMISSIONS.c.id).where(*active).order_by(_SUBMISSIONS.c.id).with_for_update()]
+    wanted = select(STEPS.c.submission_id).where(among(dialect, STEPS.c.job_id, "job_ids"))
+    active = SUBMISSIONS.c.id.in_(wanted), SUBMISSIONS.c.state == SubmissionState.ACTIVE
+    return [select(SUBMISSIONS.c.id).where(*active).order_by(SUBMISSIONS.c.id).with_for_update()]
 
 
 def _steps_of(dialect: str) -> list[Any]:
-    columns = (_STEPS.c[name] for name in ("submission_id", "name", "kind", "state", "job_id"))
-    return [select(*columns).where(among(dialect, _STEPS.c.submission_id, "submission_ids"))]
+    columns = (STEPS.c[name] for name in ("submission_id", "name", "kind", "state", "job_id"))
+    return [select(*columns).where(among(dialect, STEPS.c.submission_id, "submission_ids"))]
 
 
 def _settle(dialect: str) -> list[Any]:
-    taken = many(dialect, "taken", [_STEPS.c[name] for name in ("submission_id", "name", "result")])
-    which = _STEPS.c.submission_id == taken.c.submission_id, _STEPS.c.name == taken.c.name
-    done = update(_STEPS).where(*which).values(state=literal(StepState.DONE.value), result=taken.c.result)
-    ended = update(_SUBMISSIONS).where(among(dialect, _SUBMISSIONS.c.id, "ended"))
+    taken = many(dialect, "taken", [STEPS.c[name] for name in ("submission_id", "name", "result")])
+    which = STEPS.c.submission_id == taken.c.submission_id, STEPS.c.name == taken.c.name
+    done = update(STEPS).where(*which).values(state=literal(StepState.DONE.value), result=taken.c.result)
+    ended = update(SUBMISSIONS).where(among(dialect, SUBMISSIONS.c.id, "ended"))
     return [done, ended.values(state=literal(SubmissionState.DONE.value), finished=now())]
 
 
-_LOCK, _STEPS_OF, _SETTLE = Kept(_lock), Kept(_steps_of), Kept(_settle)
+def _waiting(dialect: str) -> list[Any]:
+    return [select(STEPS.c.submission_id, STEPS.c.state).where(among(dialect, STEPS.c.job_id, "job_ids"))]
+
+
+_LOCK, _STEPS_OF, _SETTLE, _WAITING = Kept(_lock), Kept(_steps_of), Kept(_settle), Kept(_waiting)
