@@ -74,6 +74,18 @@ class ShardedSubmissionContract:
         bench.do_all()
         assert (bench.get(submission).state, bench.get(submission).hit) == ("done", False)
 
+    def test_a_retry_has_made_again_what_clean_up_took_meanwhile(self, bench: Bench) -> None:
+        submission = bench.submit(cut(bench))
+        do(bench, submission, FIRST)
+        bases = bench.job_of(submission, "observe bases")
+        bench.farm.cancel(bases.id)
+        assert bench.get(submission).state == "cancelled"
+        clean(bench.farm, Policy(), grace_seconds=-1)
+        bench.farm.retry(bases.id)
+        assert bench.states(submission)[FIRST] == "active"
+        bench.do_all()
+        assert bench.get(submission).state == "done"
+
     @pytest.mark.parametrize("shards", [(3, 1), (1, 3), (3, 2)])
     def test_a_table_is_found_however_the_data_was_cut_for_it(self, bench: Bench, shards: tuple[int, int]) -> None:
         model, (made, asked) = bench.model(), shards
