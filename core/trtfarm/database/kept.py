@@ -56,6 +56,24 @@ class Kept:
         return [_Compiled(statement, dialect) for statement in statements]
 
 
+def run(connection: Connection, text: str, parameters: Any = None, *, rows: bool = False) -> Sequence[Any]:
+    """Hands a text to the driver; returns its rows, where it gives any. Raises what SQLAlchemy raises."""
+    dialect, proxy = connection.dialect, connection.connection
+    cursor = proxy.info.get(_CURSOR)
+    if cursor is None:
+        cursor = proxy.info[_CURSOR] = proxy.cursor()
+    try:
+        cursor.execute(text, parameters)
+        return cursor.fetchall() if rows else ()
+    except dialect.loaded_dbapi.Error as error:
+        gone = dialect.is_disconnect(error, proxy.dbapi_connection, cursor)
+        if gone:
+            connection.invalidate(error)
+        raise DBAPIError.instance(
+            text, None, error, dialect.loaded_dbapi.Error, connection_invalidated=gone, dialect=dialect
+        ) from error
+
+
 class _Compiled:
     """A statement in a dialect's words, and how its values and columns are written there."""
 
@@ -74,19 +92,19 @@ class _Compiled:
                 self._constants[name] = str(value) if isinstance(value, str) else value  # a state is an enum
         columns = list(getattr(statement, "exported_columns", ()))
         self._row: Any = namedtuple("Row", [column.key for column in columns])  # type: ignore[misc]
-        processors = [_reading(column.type, dialect) for column in columns]
-        self._processors = processors if any(processors) else None
+        readers = ((place, _reading(column.type, dialect)) for place, column in enumerate(columns))
+        self._readers = [(place, read) for place, read in readers if read is not None]
 
     def run(self, connection: Connection, values: Mapping[str, Any]) -> list[Any]:
-        found = self._found(connection, self._parameters(values))
-        if self._processors is None:
-            return list(map(self._row._make, found))
-        return [
-            self._row._make(
-                value if read is None else read(value) for read, value in zip(self._processors, row, strict=True)
-            )
-            for row in found
-        ]
+        found = run(connection, self._text, self._parameters(values), rows=bool(self._row._fields))
+        return list(map(self._row._make, map(self._ours, found) if self._readers else found))
+
+    def _ours(self, row: Sequence[Any]) -> Sequence[Any]:
+        """The values of a driver's row as ours."""
+        values = list(row)
+        for place, read in self._readers:
+            values[place] = read(values[place])
+        return values
 
     def _parameters(self, values: Mapping[str, Any]) -> Mapping[str, Any] | Sequence[Any]:
         given = dict(self._constants)
@@ -94,22 +112,6 @@ class _Compiled:
             value = values[name] if process is None else process(values[name])
             given[name] = value if value is None else storable(value)
         return given if self._order is None else [given[name] for name in self._order]
-
-    def _found(self, connection: Connection, parameters: Any) -> Sequence[Any]:
-        dialect, proxy = connection.dialect, connection.connection
-        cursor = proxy.info.get(_CURSOR)
-        if cursor is None:
-            cursor = proxy.info[_CURSOR] = proxy.cursor()
-        try:
-            cursor.execute(self._text, parameters)
-            return cursor.fetchall() if self._row._fields else ()
-        except dialect.loaded_dbapi.Error as error:
-            gone = dialect.is_disconnect(error, proxy.dbapi_connection, cursor)
-            if gone:
-                connection.invalidate(error)
-            raise DBAPIError.instance(
-                self._text, None, error, dialect.loaded_dbapi.Error, connection_invalidated=gone, dialect=dialect
-            ) from error
 
 
 def _reading(kind: TypeEngine[Any], dialect: Dialect) -> _Processor | None:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from trtfarm.database.failures import storage_error
+from trtfarm.database.kept import run
 from trtfarm.database.storable import storable
 from trtfarm.errors import StorageError, UsageError
 
@@ -182,7 +183,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def _begin_postgresql(connection: Connection) -> None:
     if connection.get_execution_options().get(_STEADY):
-        connection.exec_driver_sql(_BEGIN_STEADY)
+        run(connection, _BEGIN_STEADY)
 
 
 class _Session(Session):
