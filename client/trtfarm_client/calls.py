@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 from trtfarm.catalog.entries import DataSetEntry, EngineEntry, ModelEntry, TableEntry
+from trtfarm.catalog.labels import checked_label
 from trtfarm.errors import ServerError
 from trtfarm.jobs.job import Event, Job
 from trtfarm.projects import Project
@@ -76,7 +76,8 @@ def pin_engine(text: str, *, pinned: bool) -> Call[None]:
 
 
 def label_engine(text: str, label: str, *, given: bool) -> Call[None]:
-    path = f"{named('engines', 'engine', text)}/labels/{quote(label, safe='')}"
+    # One with a slash, or of dots alone, would make the path another one.
+    path = f"{named('engines', 'engine', text)}/labels/{checked_label(label)}"
     return Call(method="PUT" if given else "DELETE", path=path, parse=lambda _: None, repeatable=given)
 
 

@@ -36,7 +36,11 @@ def label_engine(
 
 
 def unlabel_engine(database: Database, text: str, label: str, *, seen_by: str | None = None) -> str:
-    """Takes a label away from an engine, in all projects that are seen; returns its id. Raises NotFoundError."""
+    """Takes a label away from an engine, in all projects that are seen; returns its id.
+
+    Raises NotFoundError, UsageError for what cannot be a label.
+    """
+    checked_label(label)
     with database.write() as session:
         engine_id = find_one(session, EngineRow, text, seen_by).id
         mine = EngineLabelRow.engine_id == engine_id, EngineLabelRow.label == label, *labels_seen(seen_by)

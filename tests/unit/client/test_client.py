@@ -49,6 +49,13 @@ def filled(farm: Farm) -> Farm:
     return farm
 
 
+@pytest.mark.parametrize("label", ["a/b", "..", "", "x y"])
+def test_a_label_that_cannot_be_does_not_lead_to_another_route(client: Client, label: str) -> None:
+    for call in (client.label_engine, client.unlabel_engine):
+        with pytest.raises(UsageError, match="cannot be a label"):
+            call("eng_1", label)
+
+
 def test_lists_are_read_through_all_their_pages(client: Client, filled: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calls, "PAGE", 2)
     engines = client.engines(precision="int8")
