@@ -9,7 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from trtfarm.audit import AuditEntry
-from trtfarm.projects import Project
+from trtfarm.jobs.sharing import Share
+from trtfarm.projects import Project, check_share
 from trtfarm.retention.policy import Policy
 from trtfarm_client.call import Call, named
 from trtfarm_client.calls import facts, in_pages, listed, post
@@ -30,6 +31,7 @@ def sign_engines(texts: Sequence[str]) -> Call[list[str]]:
 
 
 def set_project(project: str, weight: int, max_running: int | None) -> Call[Project]:
+    check_share(project, Share(weight=weight, max_running=max_running))
     body = {"weight": weight, "max_running": max_running}
     return Call(
         method="PUT", path=f"/v1/projects/{quote(project, safe='')}", parse=partial(value_of, Project), body=body

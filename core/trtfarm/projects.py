@@ -52,6 +52,16 @@ def list_projects(database: Database, name: str | None = None) -> list[Project]:
 
 def set_share(database: Database, name: str, share: Share) -> Project:
     """Says how a project shares in the workers from now on. Raises UsageError for what cannot be."""
+    check_share(name, share)
+    with database.write() as session:
+        wanted = {"weight": share.weight, "max_running": share.max_running}
+        row = conflict_insert(session, ProjectRow).values(name=name, **wanted)
+        session.execute(row.on_conflict_do_update(index_elements=["name"], set_=wanted))
+    return list_projects(database, name)[0]
+
+
+def check_share(name: str, share: Share) -> None:
+    """Raises UsageError for what no project can be called, or given."""
     checked_name(name)
     if not 1 <= share.weight <= HIGHEST_WEIGHT:
         raise UsageError(f"a weight cannot be {share.weight}", remedy=f"use 1 to {HIGHEST_WEIGHT}; others have 1")
@@ -59,11 +69,6 @@ def set_share(database: Database, name: str, share: Share) -> Project:
         raise UsageError(
             f"a project cannot be limited to {share.max_running} jobs", remedy="use 1 or more; or set no limit"
         )
-    with database.write() as session:
-        wanted = {"weight": share.weight, "max_running": share.max_running}
-        row = conflict_insert(session, ProjectRow).values(name=name, **wanted)
-        session.execute(row.on_conflict_do_update(index_elements=["name"], set_=wanted))
-    return list_projects(database, name)[0]
 
 
 def checked_name(name: str, of: str = "name of a project") -> str:

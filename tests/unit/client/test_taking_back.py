@@ -47,8 +47,10 @@ def test_a_project_gets_a_share(asked: AnyFarm) -> None:
     assert asked.administration.set_share("vision", Share(weight=3, max_running=7)) == share
     assert share in asked.projects()
     assert asked.administration.set_share("a/b c", Share())["name"] == "a/b c"
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match="a weight cannot be 0"):
         asked.administration.set_share("vision", Share(weight=0))
+    with pytest.raises(UsageError, match="cannot be limited to 0 jobs"):
+        asked.administration.set_share("vision", Share(max_running=0))
 
 
 def test_only_admins_say_how_workers_are_shared(submitter: Client) -> None:
