@@ -12,14 +12,10 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.unit.onnx_models import silent_channel
+from tests.unit.reference.runs import array_spec
 from trtfarm_builder.evaluation import evaluate
 
 Evaluate = Callable[..., dict[str, Any]]
-
-
-def array_spec(path: Path) -> dict[str, Any]:
-    array = np.load(path, mmap_mode="r")
-    return {"path": str(path), "dtype": str(array.dtype), "shape": list(array.shape)}
 
 
 @pytest.fixture

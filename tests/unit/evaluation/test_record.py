@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.unit.evaluation.conftest import array_spec
 from tests.unit.onnx_models import make_model, node, run, silent_channel, weights
+from tests.unit.reference.runs import array_spec
 from trtfarm_builder.evaluation import record
 from trtfarm_builder.failures import BadModelError
 
