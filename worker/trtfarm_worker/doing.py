@@ -79,13 +79,14 @@ class Doing:
             self._commit(rest.done)
 
     def _do(self, hand: Hand, attempt: Attempt) -> None:
-        work = None
+        work, computed = None, time.thread_time()
         with self._stopping.token() as token:
             try:
                 work = self._outcome(attempt, token)
             finally:
                 hand.end(work)
-                self._pace.job_took(attempt.claim.job.capability, time.monotonic() - attempt.begun)
+                seconds, computing = time.monotonic() - attempt.begun, time.thread_time() - computed
+                self._pace.job_took(attempt.claim.job.capability, seconds, computing)
 
     def _outcome(self, attempt: Attempt, token: CancelToken) -> Work | None:
         """What is to be committed; None where the attempt is at its end without."""

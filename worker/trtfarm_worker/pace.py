@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from dataclasses import dataclass, field
+from statistics import fmean
 
 #: Jobs are light where each of the last builders took less.
 _LIGHT_SECONDS = 0.1
@@ -24,10 +25,12 @@ _KNOWN = 8
 
 @dataclass(frozen=True)
 class _Last:
-    """Seconds of the last jobs of a capability: of their builders, and of all that was done for them."""
+    """Seconds of the last jobs of a capability: of their builders, of all that was done for them, and of our processor
+    meanwhile."""
 
     builders: deque[float] = field(default_factory=lambda: deque(maxlen=_KNOWN))
     jobs: deque[float] = field(default_factory=lambda: deque(maxlen=_KNOWN))
+    processor: deque[float] = field(default_factory=lambda: deque(maxlen=_KNOWN))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,10 +59,12 @@ class Pace:
         with self._lock:
             self._last.setdefault(capability, _Last()).builders.append(seconds)
 
-    def job_took(self, capability: str, seconds: float) -> None:
-        """Notes how long all that was done for a job took, but for its commit."""
+    def job_took(self, capability: str, seconds: float, processor: float) -> None:
+        """Notes how long all that was done for a job took, but for its commit, and how long this thread computed."""
         with self._lock:
-            self._last.setdefault(capability, _Last()).jobs.append(seconds)
+            last = self._last.setdefault(capability, _Last())
+            last.jobs.append(seconds)
+            last.processor.append(processor)
 
     def share(self, capability: str) -> Share:
         """Of the jobs that need a capability, what is worth claiming now."""
@@ -67,11 +72,12 @@ class Pace:
             last = self._last.get(capability)
             if last is None or len(last.builders) < _KNOWN or max(last.builders) >= _LIGHT_SECONDS:
                 return Share()
-            seconds, building = sum(last.jobs) / len(last.jobs), sum(last.builders) / len(last.builders)
+            seconds, building, computing = map(fmean, (last.jobs, last.builders, last.processor))
         return Share(
             most=_fitting(_TOGETHER_SECONDS, seconds),
-            anyway=_fitting(_MOMENT_SECONDS, seconds),
-            alone=building < seconds - building,
+            # Where the processors are busy with other things, another worker would wait for them, too.
+            anyway=_fitting(_MOMENT_SECONDS, building + computing),
+            alone=building < computing,
             job_seconds=seconds,
         )
 

@@ -8,19 +8,19 @@ from trtfarm_worker.pace import Pace, Share
 
 
 @pytest.mark.parametrize(
-    ("builder", "job", "most", "anyway", "alone"),
+    ("builder", "job", "processor", "most", "anyway", "alone"),
     [
-        (0.0, 0.0, 32, 32, False),
-        (0.001, 0.005, 32, 20, True),
-        (0.01, 0.05, 10, 2, True),
-        (0.03, 0.05, 10, 2, False),
-        (0.05, 0.4, 1, 1, True),
+        (0.0, 0.0, 0.0, 32, 32, False),
+        (0.001, 0.006, 0.004, 32, 20, True),
+        (0.001, 0.05, 0.004, 10, 20, True),
+        (0.03, 0.05, 0.02, 10, 2, False),
+        (0.05, 0.4, 0.06, 1, 1, True),
     ],
 )
 def test_what_takes_a_moment_is_worth_claiming_together(
-    builder: float, job: float, most: int, anyway: int, *, alone: bool
+    builder: float, job: float, processor: float, most: int, anyway: int, *, alone: bool
 ) -> None:
-    pace = _known(builder, job)
+    pace = _known(builder, job, processor)
     share = pace.share("cpu")
     assert replace(share, job_seconds=round(share.job_seconds, 6)) == Share(
         most=most, anyway=anyway, alone=alone, job_seconds=job
@@ -39,10 +39,10 @@ def test_one_builder_that_lasts_ends_it() -> None:
     assert pace.share("cpu") == Share()
 
 
-def _known(builder: float, job: float) -> Pace:
+def _known(builder: float, job: float, processor: float = 0.0) -> Pace:
     pace = Pace()
     for _ in range(8):
         assert pace.share("cpu") == Share()
         pace.builder_took("cpu", builder)
-        pace.job_took("cpu", job)
+        pace.job_took("cpu", job, processor)
     return pace
