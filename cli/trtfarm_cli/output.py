@@ -85,13 +85,24 @@ def emit_fields(fields: Mapping[str, Any]) -> None:
             emit(f"{' ' * width}  {line}")
 
 
-def emit_table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Callable[[Any], str] | None]) -> None:
-    """Rows as aligned text on stdout: a column's name -> how to write its values (None: as they are)."""
+def emit_table(
+    rows: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, Callable[[Any], str] | None],
+    *,
+    limit: int | None = None,
+) -> None:
+    """Rows as aligned text on stdout: a column's name -> how to write its values (None: as they are).
+
+    Where there are as many as were asked for at most, stderr is told that there may be more.
+    """
     cells = [[name.replace("_", " ") for name in columns]]
     cells += [[_cell(row.get(name), form) for name, form in columns.items()] for row in rows]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
     for line in cells:
         emit("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+    if len(rows) == limit:
+        flush()
+        say(f"there may be more than these {limit}: --limit")
 
 
 def flush() -> None:

@@ -44,7 +44,7 @@ def register(app: typer.Typer) -> None:
             return
         shown = [{**entry, "who": entry["name"] or entry["who"], "changed": changed(entry["facts"])} for entry in found]
         columns = dict.fromkeys(("who", "project", "action", "status", "changed"))
-        output.emit_table(shown, {"at": output.moment, **columns})
+        output.emit_table(shown, {"at": output.moment, **columns}, limit=limit)
 
 
 def changed(facts: Mapping[str, Any]) -> str:

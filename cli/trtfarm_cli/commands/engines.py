@@ -87,6 +87,7 @@ def list_(
             "labels": " ".join,
             "created": output.moment,
         },
+        limit=limit,
     )
 
 

@@ -38,7 +38,7 @@ def list_(
         output.emit_json(found)
         return
     columns = {"id": None, "kind": None, "model": None, "what": None, "state": None, "attempt": None}
-    output.emit_table(found, columns | {"created": output.moment, "seconds": "{:.1f}".format})
+    output.emit_table(found, columns | {"created": output.moment, "seconds": "{:.1f}".format}, limit=limit)
 
 
 @app.command()

@@ -47,7 +47,7 @@ def list_(
         return
     shown = [{**facts, "targets": ", ".join(facts["targets"])} for facts in found]
     columns = dict.fromkeys(("id", "project", "model", "precision", "targets", "state"))
-    output.emit_table(shown, columns | {"created": output.moment})
+    output.emit_table(shown, columns | {"created": output.moment}, limit=limit)
 
 
 @app.command()

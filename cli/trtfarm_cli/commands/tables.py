@@ -69,9 +69,8 @@ def list_(
         output.emit_json([table.as_dict() for table in tables])
         return
     columns = dict.fromkeys(("id", "model", "calibrator", "tensorrt", "batch_size", "tensors", "origin"))
-    output.emit_table(
-        [vars(table) for table in tables], columns | {"portable": output.yes_or_no, "created": output.moment}
-    )
+    shown = columns | {"portable": output.yes_or_no, "created": output.moment}
+    output.emit_table([vars(table) for table in tables], shown, limit=limit)
 
 
 @app.command()

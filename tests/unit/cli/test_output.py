@@ -46,6 +46,12 @@ def test_a_name_with_a_line_end_begins_no_line_of_a_table(capsys: pytest.Capture
     assert capsys.readouterr().out.splitlines() == ["layer", "conv\\nready: all of it", "-"]
 
 
+@pytest.mark.parametrize(("limit", "told"), [(2, "there may be more than these 2: --limit\n"), (3, ""), (None, "")])
+def test_a_list_that_was_cut_off_says_so(capsys: pytest.CaptureFixture[str], limit: int | None, told: str) -> None:
+    output.emit_table([{"id": "a"}, {"id": "b"}], {"id": None}, limit=limit)
+    assert capsys.readouterr() == ("id\na\nb\n", told)
+
+
 def test_one_thing_is_not_many() -> None:
     assert [output.counted(count, "batch", "batches") for count in (0, 1, 2)] == ["0 batches", "1 batch", "2 batches"]
     assert output.counted(1, "node") == "1 node"
