@@ -11,14 +11,15 @@ from typing import Protocol
 import redis
 from kombu.exceptions import OperationalError
 
-from tests.chaos.material import TENSORRT
+from tests.chaos.material import LIGHT_TENSORRT, TENSORRT
 from tests.chaos.orders import LABELS
 from tests.chaos.processes import Kept
 from tests.integration.servers.process import free_port
 from tests.integration.servers.rabbitmq_server import PROGRAM, RabbitMqNode
 from trtfarm import routing
 
-_QUEUES = tuple(routing.queues_of((routing.CPU, f"tensorrt-rtx-{TENSORRT}"), LABELS))
+_WORDS = (routing.CPU, *(f"tensorrt-rtx-{version}" for version in (TENSORRT, LIGHT_TENSORRT)))
+_QUEUES = tuple(routing.queues_of(_WORDS, LABELS))
 
 
 class Broker(Protocol):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from tests.chaos.material import MODEL, TENSORRT, prepared, request_of
+from tests.chaos.material import MODEL, prepared, request_of
 from tests.chaos.orders import Order
 from trtfarm.datasets.dataset import DataSet
 from trtfarm.errors import ConflictError, TrtfarmError, error_from_dict
@@ -158,7 +158,14 @@ class ProgramDoor:
         self._folder = folder
         data, test = prepared(order, folder)
         request = request_of(order, "the model", "the data" if data else None, None)
-        words = ["--precision", request.precision, "--tensorrt", TENSORRT, "--shards", str(request.shards)]
+        words = [
+            "--precision",
+            request.precision,
+            "--tensorrt",
+            str(request.targets[0].tensorrt),
+            "--shards",
+            str(request.shards),
+        ]
         words += [word for target in request.targets for word in ("--target", target.compute_capability)]
         words += [word for shape in Ask.of_request(request).shapes for word in ("--shape", shape)]
         words += [word for label in request.require_labels for word in ("--require-label", label)]

@@ -16,6 +16,8 @@ from trtfarm.planning import SubmissionRequest
 from trtfarm.targets import BuildTarget
 
 TENSORRT = "1.7.1.116"
+#: There is no such release: its builds are trivial.
+LIGHT_TENSORRT = "1.7.1.999"
 _MNIST = REPOSITORY / "calib_data" / "mnist"
 MODEL = _MNIST / "lenet.onnx"
 
@@ -40,13 +42,13 @@ def _data_set(folder: Path, name: str, values: np.ndarray[Any, Any]) -> DataSet:
 
 def request_of(order: Order, model: str, data: str | None, test: str | None) -> SubmissionRequest:
     """What an order asks for, by the ids of what it names."""
-    calibrator = order.calibrator
+    calibrator, tensorrt = order.calibrator, LIGHT_TENSORRT if order.light else TENSORRT
     sample = [1, 28, 28]
     return SubmissionRequest(
         model_id=model,
         precision="int8" if calibrator else "fp32",
         targets=tuple(
-            BuildTarget(compute_capability=capability, toolchain="tensorrt-rtx", tensorrt=TENSORRT)
+            BuildTarget(compute_capability=capability, toolchain="tensorrt-rtx", tensorrt=tensorrt)
             for capability in order.capabilities
         ),
         rule=CalibrationRule.of(calibrator, batch_size=BATCH_SIZE) if calibrator else None,

@@ -15,9 +15,13 @@ _OF_HISTOGRAMS = tuple(calibrator for calibrator in _CALIBRATORS if calibrator.s
 BATCH_SIZE = 4
 #: What workers have; the last one has both, and the last but one has the first.
 LABELS = ("disk=fast", "site=b")
+#: What builds are for that take but a moment.
+_LIGHT_CAPABILITIES = (*_CAPABILITIES, "sm_121")
 #: Shares of the orders: those that ask for what an earlier one asked for, perhaps cut otherwise; those that share its
 #: observations, and no more; those that their client takes back, and hands in again; those whose data is cut.
 _AGAIN, _SIBLINGS, _CANCELLED, _CUT = 0.15, 0.1, 0.08, 0.45
+#: Those of nothing but builds that take a moment, beside the others.
+_LIGHT = 0.2
 #: How many of ten require so many of the labels.
 _LABELLED = (0,) * 7 + (1, 1, 2)
 #: Seconds after which an order is taken back: in the midst of it, most often.
@@ -29,8 +33,9 @@ class Order:
     """One submission; `jobs` is how many it takes where nothing of it is there yet, observations left out.
 
     `data` is the seed of its calibration data, and `samples` how many they are; `batch` is the largest in its profile.
-    Without a calibrator it is a tiny one: an FP32 engine, and nothing else. With `cancelled_after` its client takes it
-    back so many seconds after it was accepted, and then hands it in again.
+    Without a calibrator it is a tiny one: an FP32 engine, and nothing else; `light` ones are several that take but a
+    moment. With `cancelled_after` its client takes it back so many seconds after it was accepted, and then hands it in
+    again.
     """
 
     number: int
@@ -43,6 +48,7 @@ class Order:
     shards: int = 1
     labels: tuple[str, ...] = ()
     cancelled_after: float | None = None
+    light: bool = False
 
     @property
     def jobs(self) -> int:
@@ -56,11 +62,13 @@ class Order:
 
 
 def orders(seed: int, jobs: int) -> list[Order]:
-    """As many as give so many different jobs together, or a few more."""
+    """As many as give so many different jobs together, light ones left out, or a few more."""
     chance, made, together = random.Random(seed), list[Order](), 0
     while together < jobs:
         order = _later(chance, made)
-        if order is None:
+        if order is None and chance.random() < _LIGHT:
+            order = Order(number=len(made), capabilities=_LIGHT_CAPABILITIES, batch=2 + len(made), light=True)
+        elif order is None:
             order = _order(chance, len(made))
             together += order.jobs
         cancelled_after = chance.uniform(0, _LONGEST_SECOND_THOUGHT) if chance.random() < _CANCELLED else None

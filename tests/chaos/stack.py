@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tests.acceptance.conftest import cached_toolchain
 from tests.chaos import witness
 from tests.chaos.brokers import BROKERS, installed
 from tests.chaos.disk import SmallDisk
-from tests.chaos.material import TENSORRT
+from tests.chaos.material import LIGHT_TENSORRT, TENSORRT
 from tests.chaos.orders import LABELS
 from tests.chaos.postgresql import PostgresqlServer
 from tests.chaos.processes import Kept
@@ -33,6 +33,8 @@ LEASE_SECONDS = 5
 #: A job is killed more often here than any job that is not to blame for it.
 _MAX_ATTEMPTS = 30
 _END_SECONDS = 20.0
+#: Of the modules of this folder, and before all others of those that whoever began the campaign has there.
+_PATHS = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(REPOSITORY)]))
 #: The projects of the clients, in turn, and how they share in the workers.
 PROJECTS = {
     "heavy": Share(weight=3),
@@ -74,10 +76,7 @@ class Stack:
         self.api = self._program("api", home, "api", "--port", str(port))
         self.cleaner = self._kept("cleaner", home, "-m", "tests.chaos.cleaner", str(engine_bytes))
         homes = [home if number % 2 == 0 else folder / f"home-{number}" for number in range(workers)]
-        self.workers = [
-            self._program(f"worker-{number}", home, "worker", *_labels(number + 1 + len(LABELS) - workers))
-            for number, home in enumerate(homes)
-        ]
+        self.workers = [self._worker(number, workers, home) for number, home in enumerate(homes)]
         self._homes = {home, *homes}
         self._tokens: dict[str, str] = {}
 
@@ -90,7 +89,9 @@ class Stack:
         toolchain = cached_toolchain(f"tensorrt-rtx=={TENSORRT}")
         for home in self._homes:
             # Without its environment: it is not this farm's to delete.
-            ToolchainRegistry(home).put(replace(toolchain, environment=None))
+            registry = ToolchainRegistry(home)
+            registry.put(replace(toolchain, environment=None))
+            registry.put(replace(toolchain, environment=None, name="light", version=LIGHT_TENSORRT))
         with Farm.open(self.settings) as farm:
             witness.call(self.database.url)
             for project, share in PROJECTS.items():
@@ -136,17 +137,18 @@ class Stack:
     def _programs(self) -> list[Kept]:
         return [self.reconciler, self.api, self.cleaner, *self.workers]
 
+    def _worker(self, number: int, of: int, home: Path) -> Kept:
+        labels = LABELS[: max(0, number + 1 + len(LABELS) - of)]
+        return self._kept(f"worker-{number}", home, "-m", "tests.chaos.worker", labels=labels)
+
     def _program(self, name: str, home: Path, *words: str) -> Kept:
         return self._kept(name, home, "-m", "trtfarm_cli", *words)
 
-    def _kept(self, name: str, home: Path, *arguments: str, whole: bool = False) -> Kept:
+    def _kept(self, name: str, home: Path, *arguments: str, whole: bool = False, labels: Sequence[str] = ()) -> Kept:
         home.mkdir(exist_ok=True)
-        environment = {**self.environment, "TRTFARM_HOME": str(home), "PYTHONPATH": str(REPOSITORY)}
+        own = {"TRTFARM_HOME": str(home), "TRTFARM_WORKER_LABELS": ",".join(labels), "PYTHONPATH": _PATHS}
+        environment = {**self.environment, **own}
         return Kept(name, [sys.executable, *arguments], self.folder, environment, whole=whole)
 
     def _settings(self, home: Path) -> Settings:
         return Settings.from_environment({**self.environment, "TRTFARM_HOME": str(home)})
-
-
-def _labels(count: int) -> list[str]:
-    return [word for label in LABELS[: max(count, 0)] for word in ("--label", label)]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 import psutil
+import psycopg
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -23,6 +24,11 @@ from trtfarm.errors import TrtfarmError
 from trtfarm.farm import Farm
 from trtfarm.jobs.state import JobState
 
+#: Asked so often that opening the farm would take too long.
+_OF_HANDS = """
+SELECT workers.pid FROM workers JOIN jobs ON jobs.owner = workers.id
+WHERE jobs.state = 'running' GROUP BY workers.pid HAVING count(*) > 1
+"""
 _FULL_SECONDS = 3.0
 _OF_BROKER = {Trouble.KILL_BROKER, Trouble.STOP_BROKER, Trouble.EMPTY_BROKER}
 
@@ -43,6 +49,8 @@ class Troublemaker:
             Trouble.KILL_BUILDER: self._do_to_builder,
             Trouble.STOP_BUILDER: self._do_to_builder,
             Trouble.OUTLAST_LEASE: self._outlast_lease,
+            Trouble.KILL_HAND: lambda _act: self._do_to_hand(Kept.kill),
+            Trouble.OUTLAST_HAND: lambda _act: self._do_to_hand(lambda worker: worker.stop(2 * LEASE_SECONDS)),
             Trouble.EMPTY_BROKER: self._empty_broker,
             Trouble.FILL_DISK: self._fill_disk,
             Trouble.CORRUPT_BLOB: lambda _act: self._corrupt(_oldest_plan),
@@ -121,6 +129,14 @@ class Troublemaker:
     def _outlast_lease(self, _act: Act) -> str | None:
         busy = (worker for worker in self._stack.workers if worker.children())
         return next((worker.name for worker in busy if worker.stop(2 * LEASE_SECONDS)), None)
+
+    def _do_to_hand(self, do: Callable[[Kept], bool]) -> str | None:
+        """To a worker that has more jobs than slots."""
+        with suppress(psycopg.OperationalError), psycopg.connect(self._stack.database.url) as connection:
+            pids = {pid for (pid,) in connection.execute(_OF_HANDS)}
+            hands = (kept for kept in self._stack.workers if kept.process and kept.process.pid in pids)
+            return next((worker.name for worker in hands if do(worker)), None)
+        return None
 
     def _corrupt(self, choose: Callable[[Session], str | None]) -> str | None:
         """Damages the blob that is chosen; None while there is none."""

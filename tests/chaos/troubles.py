@@ -26,6 +26,9 @@ class Trouble(StrEnum):
     STOP_DATABASE = "stop postgresql"
     #: A worker is stopped with work to do until that has been given to another.
     OUTLAST_LEASE = "outlast lease"
+    #: A worker with several jobs that it has claimed together.
+    KILL_HAND = "kill hand"
+    OUTLAST_HAND = "outlast hand"
     EMPTY_BROKER = "empty broker"
     FILL_DISK = "fill disk"
     #: What operators do; a worker is away for a while, and so is a job.
@@ -62,13 +65,21 @@ _KILLS_OF_AN_OPERATION = 3
 #: These come once, late enough for there to be something to lose.
 ONCE = (
     Trouble.OUTLAST_LEASE,
+    Trouble.KILL_HAND,
+    Trouble.OUTLAST_HAND,
     Trouble.EMPTY_BROKER,
     Trouble.FILL_DISK,
     Trouble.CORRUPT_BLOB,
     Trouble.CORRUPT_NEED,
 )
 #: There is nothing to do these to when all the work is done.
-OF_WORK = {Trouble.OUTLAST_LEASE, Trouble.CORRUPT_NEED, Trouble.CANCEL_JOB}
+OF_WORK = {
+    Trouble.OUTLAST_LEASE,
+    Trouble.KILL_HAND,
+    Trouble.OUTLAST_HAND,
+    Trouble.CORRUPT_NEED,
+    Trouble.CANCEL_JOB,
+}
 _ONCE_FROM = 0.4
 #: The longest is longer than a lease: then a worker that goes on may find that its job is another's.
 _STOPPED_SECONDS = (0.5, 2.0, 4.0, 9.0)
