@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -43,7 +44,7 @@ PROJECTS = {
     "plain": Share(),
 }
 #: What a worker says that comes back after its job was given to another.
-_FENCED = "nothing of this attempt is kept"
+_FENCED = re.compile("nothing of (?:this attempt|these attempts) is kept")
 
 
 class Stack:
@@ -120,7 +121,7 @@ class Stack:
 
     def refused(self) -> int:
         """How many attempts came to nothing because their jobs had been given to others meanwhile."""
-        return sum(worker.log.read_text().count(_FENCED) for worker in self.workers)
+        return sum(len(_FENCED.findall(worker.log.read_text())) for worker in self.workers)
 
     def end(self) -> list[str]:
         """Ends all, the servers last; returns the names of those programs that had to be killed."""
