@@ -44,7 +44,13 @@ _BEGIN_STEADY = "; ".join(
 
 
 class Database:
-    """A database that was opened; threads may share it."""
+    """A database that was opened; threads may share it.
+
+    A block of `read` or `write` is one transaction, of one connection of a pool, which is taken, and begins, with the
+    first statement. Its session does what any of SQLAlchemy's does; `kept` statements go past it. Nothing is tried
+    again here: a transaction that fails has written nothing, and its block raises StorageError, or IntegrityError where
+    a constraint is broken. Rows that a session has read stay as they were read, and may be used after the block.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -187,10 +193,10 @@ def _begin_postgresql(connection: Connection) -> None:
 
 
 class _Session(Session):
-    """A session in one transaction, which begins when it is first needed.
+    """A session that has a connection of its own, and there a transaction.
 
-    SQLAlchemy's own bookkeeping of a session's transaction takes as long as a small statement. So the connection is the
-    session's own, and statements that go past the session (`kept`) do without that bookkeeping.
+    SQLAlchemy begins one of the session besides, with the first statement that goes through it, and keeps books on it,
+    which takes as long as two small statements. Those that go past the session (`kept`) do without.
     """
 
     def __init__(self, engine: Engine, info: dict[str, Any]) -> None:
