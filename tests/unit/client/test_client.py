@@ -165,6 +165,8 @@ def test_patience_is_for_what_passes_and_runs_out() -> None:
     gone = UnreachableError("gone")
     pauses = [patience.pause_after(gone) for _ in range(3)]
     assert pauses == [0.1, 0.2, 0.4]
+    long = Patience(20.0, clock=lambda: now[0])
+    assert [long.pause_after(gone) for _ in range(7)] == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0]
     with pytest.raises(UsageError):
         patience.pause_after(UsageError("never"))
     now[0] = 0.5
