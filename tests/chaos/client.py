@@ -15,11 +15,12 @@ from pathlib import Path
 from tests.chaos.doors import DOORS, Door, Way
 from tests.chaos.history import History
 from tests.chaos.orders import Order, orders
-from trtfarm.errors import NotFoundError
+from trtfarm.errors import JobFailedError, NotFoundError
 from trtfarm.settings import Settings
 
-#: How often what was handed in may be cleaned away before it is named.
-_MOST_TIMES = 5
+#: How often what was handed in may be cleaned away before it is named, or be found stopped, and for how long that is.
+_MOST_TIMES = 10
+_STOPPED_SECONDS = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +34,10 @@ class Sending:
     def send(self, order: Order) -> None:
         """Hands it in, and where the order says so takes it back and hands it in again.
 
-        All of this may be done twice, after a death.
+        After a death it goes on behind what was accepted; the rest may be done twice.
         """
-        submission = self._hand_in(order, order.keys[0])
+        accepted = {line["key"]: line["submission"] for line in self.history.of("accepted")}
+        submission = accepted.get(order.keys[0]) or self._hand_in(order, order.keys[0])
         if order.cancelled_after is None:
             return
         time.sleep(order.cancelled_after)
@@ -49,10 +51,13 @@ class Sending:
                 ids = self.door.submit(order, self.folder, key)
             except NotFoundError:
                 continue  # clean-up took data that nobody had named yet: it is handed in anew
+            except JobFailedError:  # it was accepted before, and its job is stopped for a while
+                time.sleep(_STOPPED_SECONDS)
+                continue
             for submission in ids:
                 self.history.note("accepted", key=key, submission=submission)
             return ids[0]
-        raise SystemExit(f"{key} was cleaned away {_MOST_TIMES} times")
+        raise SystemExit(f"{key} was cleaned away, or stopped, {_MOST_TIMES} times")
 
 
 def main() -> None:
