@@ -78,12 +78,15 @@ class Following:
         from trtfarm_worker.builder.events import Progress
 
         shared = self._shares.has(job_id)
-        if (job_id, attempt) not in self._attempts and not shared:
+        # Who joins late hears the history of what has ended, too.
+        ended = self._states.get(name, StepState.ACTIVE) not in _GOING_ON
+        if (job_id, attempt) not in self._attempts and not (shared or ended):
             self._attempts.add((job_id, attempt))
             self._view.state(name, "running" if attempt == 1 else f"running, attempt {attempt}")
-        if isinstance(event, Progress) and shared:
-            self._shares.hear(job_id, event)
-        elif isinstance(event, Progress):
-            self._view.progress(name, event.stage, event.done, event.total, event.unit)
+        if isinstance(event, Progress):
+            if shared:
+                self._shares.hear(job_id, event)
+            elif not ended:
+                self._view.progress(name, event.stage, event.done, event.total, event.unit)
         elif event.level in {"warning", "error"}:
             output.say(f"{name}: {event.level}: {event.text}")
