@@ -145,7 +145,7 @@ def size(count: int) -> str:
     """Bytes as people read them: 1.2 MiB."""
     value = float(count)
     for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < _KIB or unit == "GiB":
+        if round(value, 1) < _KIB or unit == "GiB":  # as it is shown: no 1024.0 KiB
             break
         value /= _KIB
     return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"

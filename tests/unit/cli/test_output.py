@@ -52,6 +52,14 @@ def test_a_list_that_was_cut_off_says_so(capsys: pytest.CaptureFixture[str], lim
     assert capsys.readouterr() == ("id\na\nb\n", told)
 
 
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), ((1 << 20) - 1, "1.0 MiB"), (1 << 50, "1048576.0 GiB")],
+)
+def test_bytes_are_told_in_the_unit_that_they_fill(count: int, words: str) -> None:
+    assert output.size(count) == words
+
+
 def test_one_thing_is_not_many() -> None:
     assert [output.counted(count, "batch", "batches") for count in (0, 1, 2)] == ["0 batches", "1 batch", "2 batches"]
     assert output.counted(1, "node") == "1 node"
