@@ -17,10 +17,11 @@ from tests.unit.client.breaking import BreakingWay
 from tests.unit.client.conftest import link_to
 from trtfarm.blobs.store import Blob
 from trtfarm.database.schema import UploadRow
-from trtfarm.digests import digest_of_file
-from trtfarm.errors import MissingBlobError, UnreachableError
+from trtfarm.digests import digest_of_bytes, digest_of_file
+from trtfarm.errors import MissingBlobError, ServerError, UnreachableError
 from trtfarm.farm import Farm
 from trtfarm_client import AsyncClient, Client
+from trtfarm_client.downloads import receiving
 from trtfarm_client.flows import Transferred
 
 SIZE = 5_000_000
@@ -143,3 +144,17 @@ def test_an_awaited_download_that_is_cancelled_leaves_no_file(client: Client, st
 
     assert anyio.run(cancelled)
     assert list(tmp_path.glob("*engine*")) == []
+
+
+@pytest.mark.parametrize("told", ["", "bytes 0-3/9", "bytes 5-8/9", "bytes 4-8", "4-8/9"])
+def test_another_range_than_was_asked_for_is_not_taken_for_it(tmp_path: Path, told: str) -> None:
+    digest = digest_of_bytes(b"012345678")
+    with receiving(tmp_path / "plan", digest, lambda _done, _total: None) as part:
+        part.begin(200, {"ETag": digest, "Content-Length": "9"})
+        part.take(b"0123")
+        with pytest.raises(ServerError, match="another range"):
+            part.begin(206, {"ETag": digest, "Content-Range": told})
+        part.begin(206, {"ETag": digest, "Content-Range": "bytes 4-8/9"})
+        part.take(b"45678")
+        part.check()
+    assert (tmp_path / "plan").read_bytes() == b"012345678"
