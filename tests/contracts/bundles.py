@@ -127,6 +127,13 @@ class BundleContract:
         assert bundle(stock.farm, ALL) == data == bundle(stock.farm, Selection(label="prod"))
         assert bundle(stock.farm, Selection(engines=(stock.engine, stock.engine[:-1]), tables=(stock.table,))) == data
 
+    def test_a_name_that_an_older_release_kept_as_it_came_can_go_along(self, stock: Stock, taker: Farm) -> None:
+        with stock.farm.database.write() as session:
+            session.get_one(ModelRow, stock.model).name = "na\nme\x1b[31m"
+        taken(taker, bundle(stock.farm, Selection(engines=(stock.engine,))))
+        with taker.database.read() as session:
+            assert session.get_one(ModelRow, stock.model).name == r"na\x0ame\x1b[31m"
+
     def test_a_table_comes_with_what_it_was_made_of_and_no_more(self, stock: Stock, taker: Farm) -> None:
         imported = taken(taker, bundle(stock.farm, Selection(tables=(stock.table,)))).as_dict()
         assert imported["new"] == {"models": [stock.model], "datasets": [stock.data], "tables": [stock.table]}

@@ -12,6 +12,7 @@ from trtfarm.bundles.kinds import KINDS, Kind, Record
 from trtfarm.bundles.selection import Chosen
 from trtfarm.catalog.labels import labels_of
 from trtfarm.database.schema import ModelNameRow
+from trtfarm.stored_names import as_stored
 
 
 def records_of(session: Session, chosen: Chosen, project: str | None = None) -> dict[str, list[Record]]:
@@ -27,6 +28,8 @@ def _record(kind: Kind, row: Any, besides: Mapping[str, Mapping[str, Sequence[st
     plain = {name: getattr(row, name) for name in kind.form if name not in kind.besides}
     listed = {name: list(besides[name].get(row.id, ())) for name in kind.besides}
     record = {**plain, **listed, "created": row.created.isoformat()}
+    if kind.name == "models":  # older releases kept names as they came
+        record |= {"name": as_stored(row.name), "names": sorted({as_stored(name) for name in record["names"]})}
     if kind.name == "datasets":
         record["inputs"] = [{"name": name, **array} for name, array in row.inputs.items()]
     return record
