@@ -34,7 +34,7 @@ class Scope(StrEnum):
     READ = "read"
     #: Hand in models and data, and have them built.
     SUBMIT = "submit"
-    #: Report results.
+    #: Report results. No route asks for it: workers open the database themselves.
     WORKER = "worker"
     #: Everything, of every project.
     ADMIN = "admin"
