@@ -75,7 +75,7 @@ class Farm:
         Raises ConflictError where something else was asked for under the sender's idempotency key.
         """
         try:
-            with self.database.write() as session:
+            with self.database.steady_write() as session:
                 known = self.submissions.sent_before(session, sender)
                 return (known, []) if known else self.submissions.create(session, request, fresh=fresh, sender=sender)
         except IntegrityError:
@@ -148,7 +148,7 @@ class Farm:
         queued: list[str] = []
         for submission_id in submission_ids:
             try:
-                with self.database.write() as session:
+                with self.database.steady_write() as session:
                     queued += self.submissions.advance(session, submission_id)
             except InputError as error:
                 _log.warning("%s", error)

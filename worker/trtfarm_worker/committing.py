@@ -49,7 +49,7 @@ def commit_all(farm: Farm, works: Sequence[Work], stopping: Stopping) -> None:
     deadline = time.monotonic() + farm.settings.lease_seconds
     while True:
         try:
-            with farm.database.write() as session:
+            with farm.database.steady_write() as session:
                 _write(session, farm, works)
                 return
         except DiskFullError:

@@ -250,12 +250,12 @@ class JobManager:
 
     def hinted(self, job_ids: Collection[str]) -> None:
         """Notes that the broker has been told of these jobs, as far as they still wait."""
-        with self._database.write() as session:
+        with self._database.steady_write() as session:
             hints.note(session, job_ids)
 
     def queued(self, job_ids: Collection[str]) -> list[Queued]:
         """Those of these jobs that wait, the most urgent ones first."""
-        with self._database.read() as session:
+        with self._database.steady_read() as session:
             return hints.of_these(session, job_ids)
 
     def get(self, job_id: str) -> Job:

@@ -90,7 +90,7 @@ class SubmissionManager:
 
     def waiting_for(self, *job_ids: str) -> list[str]:
         """The submissions to advance when these jobs have ended."""
-        with self._database.read() as session:
+        with self._database.steady_read() as session:
             return still_waiting(session, job_ids)
 
     def active(self) -> list[str]:
