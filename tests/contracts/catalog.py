@@ -14,13 +14,24 @@ from trtfarm.catalog import measured
 from trtfarm.catalog.filters import Filter
 from trtfarm.catalog.lookup import find_one
 from trtfarm.catalog.search import engine_entry, find_engines, find_tables
-from trtfarm.database.schema import EngineRow, ModelNameRow, ModelRow, StepRow, SubmissionRow, TableRow
+from trtfarm.database.schema import (
+    Base,
+    EngineRow,
+    ModelNameRow,
+    ModelRow,
+    StepRow,
+    SubmissionRow,
+    TableRow,
+    VerificationRow,
+)
 from trtfarm.database.session import Database
 from trtfarm.digests import digest_of_json
 from trtfarm.errors import NotFoundError, UsageError
 from trtfarm.jobs.state import StepState, SubmissionState
 from trtfarm.origins import TableOrigin
 from trtfarm.submissions.listing import find_submissions
+from trtfarm_worker.steps.rows import write_all
+from trtfarm_worker.steps.step import Outcome, ResultRow
 
 ENGINES: dict[str, dict[str, Any]] = {
     "eng_a1": {"tensorrt": "10.13.3.9", "gpu": "NVIDIA H200"},
@@ -98,6 +109,18 @@ class CatalogContract:
         plain = json.loads(json.dumps(engine.as_dict()))
         assert plain["created"] == "2026-01-01T00:00:00+00:00"
         assert set(plain) > {"model_digest", "precision", "calibrator", "tensorrt", "toolchain", "digest"}
+
+    def test_what_is_measured_once_more_is_the_newest(self, filled: Database) -> None:
+        """And an engine that is built once more keeps its place in the list."""
+        anew = _of_row(verification_row(id="ver_1", metrics={"cosine_mean": 0.7}))
+        with filled.write() as session:
+            again = ResultRow(kind=VerificationRow, values=anew)
+            built = ResultRow(kind=EngineRow, values=_of_row(engine_row(id="eng_a1", quantization_id="qnt_1")))
+            write_all(session, [Outcome(rows=[built, again], id_name="engine_id")])
+        with filled.read() as session:
+            engines = find_engines(session, Filter())
+            assert [engine.id for engine in engines] == ["eng_b2", "eng_b1", "eng_a2", "eng_a1"]
+            assert engines[-1].metrics == {"cosine_mean": 0.7}
 
     @pytest.mark.parametrize(
         ("wanted", "found"),
@@ -210,3 +233,8 @@ class CatalogContract:
     def test_an_empty_farm_says_so(self, database: Database) -> None:
         with database.read() as session, pytest.raises(NotFoundError, match="there is none yet"):
             find_one(session, TableRow, "tab_1")
+
+
+def _of_row(row: Base) -> dict[str, Any]:
+    """What was given when it was made."""
+    return {name: value for name, value in vars(row).items() if not name.startswith("_")}

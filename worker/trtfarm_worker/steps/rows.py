@@ -21,6 +21,9 @@ from trtfarm.database.schema import Base, QuantizationRow, VerificationRow
 from trtfarm.ids import new_id
 from trtfarm_worker.steps.step import Outcome, ResultRow, Task
 
+#: What is as old as its last renewal: of several measurements the newest is shown.
+_DATED: Mapping[type[Base], tuple[str, ...]] = {VerificationRow: ("created",)}
+
 
 def keep_file(task: Task, path: Path) -> Blob:
     """Stores a file that the builder wrote, and that a row of the result will name."""
@@ -82,10 +85,10 @@ def write_all(session: Session, outcomes: Sequence[Outcome]) -> list[dict[str, A
     Those of one kind are one statement. Kinds go in the order in which they refer to each other, and rows in that of
     their keys: of two writers of the same rows the second waits for the first.
     """
-    alike: dict[tuple[type[Base], tuple[str, ...]], dict[str, Mapping[str, Any]]] = {}
+    alike: dict[tuple[type[Base], tuple[str, ...]], dict[str, Mapping[str, Any]]] = {VerificationRow: ("created",)}
     for row in (row for outcome in outcomes for row in outcome.rows):
         alike.setdefault((row.kind, tuple(sorted(row.values))), {})[row.values["key"]] = row.values
-    ids: dict[tuple[type[Base], str], str] = {}
+    ids: dict[tuple[type[Base], str], str] = {VerificationRow: ("created",)}
     for (kind, names), rows in sorted(alike.items(), key=lambda item: (_rank(item[0][0]), item[0][1])):
         columns = [_table(kind).c[name] for name in names]
         written = as_parameter(plain(columns, rows[key]) for key in sorted(rows))
@@ -114,7 +117,7 @@ def _upsert(kind: type[Base], names: tuple[str, ...]) -> Kept:
         # Without a condition SQLite would take what follows for one of a join.
         rows = select(*given.c, *usual.values()).where(true())
         insert = conflict_insert_in(dialect, kind).from_select([*names, *usual], rows)
-        renewed = {name: insert.excluded[name] for name in names if name not in ("id", "key")}
+        renewed = {name: insert.excluded[name] for name in (*names, *_DATED.get(kind, ())) if name not in ("id", "key")}
         upsert = insert.on_conflict_do_update(index_elements=["key"], set_=renewed)
         return [upsert.returning(table.c.id, table.c.key)]
 
