@@ -85,10 +85,10 @@ def write_all(session: Session, outcomes: Sequence[Outcome]) -> list[dict[str, A
     Those of one kind are one statement. Kinds go in the order in which they refer to each other, and rows in that of
     their keys: of two writers of the same rows the second waits for the first.
     """
-    alike: dict[tuple[type[Base], tuple[str, ...]], dict[str, Mapping[str, Any]]] = {VerificationRow: ("created",)}
+    alike: dict[tuple[type[Base], tuple[str, ...]], dict[str, Mapping[str, Any]]] = {}
     for row in (row for outcome in outcomes for row in outcome.rows):
         alike.setdefault((row.kind, tuple(sorted(row.values))), {})[row.values["key"]] = row.values
-    ids: dict[tuple[type[Base], str], str] = {VerificationRow: ("created",)}
+    ids: dict[tuple[type[Base], str], str] = {}
     for (kind, names), rows in sorted(alike.items(), key=lambda item: (_rank(item[0][0]), item[0][1])):
         columns = [_table(kind).c[name] for name in names]
         written = as_parameter(plain(columns, rows[key]) for key in sorted(rows))
