@@ -125,7 +125,10 @@ class Attempts:
         used = {"seconds": round(answer.seconds, 3), "peak_memory_bytes": answer.peak_memory_bytes}
         heartbeat.note("builder", used)
         self._pace.builder_took(task.job.capability, answer.seconds)
-        return kind.keep(task, answer)
+        outcome = kind.keep(task, answer)
+        for text in outcome.warnings:
+            hear(LogLine(level="warning", text=text))
+        return outcome
 
     def _kept_of(self, task: Task, kind: StepKind, attempt: Attempt, error: TrtfarmError) -> Outcome | None:
         """What is kept of a builder that failed; None where that is nothing, or is kept already.

@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy import select, update
 
@@ -14,7 +15,11 @@ from tests.acceptance.worker.farms import HANG, LeNetFarm, nobody, run_all
 from trtfarm.blobs.garbage import find_garbage
 from trtfarm.database.clock import from_now
 from trtfarm.database.schema import EngineRow, HolderRow, JobRow, TableRow, VerificationRow
+from trtfarm.datasets.dataset import Array, DataSet
+from trtfarm.digests import digest_of_file
 from trtfarm.errors import UsageError
+from trtfarm.intake import add_dataset
+from trtfarm.jobs.history import events_since
 from trtfarm.jobs.job import Claim, Job
 from trtfarm.jobs.watching import until_ended
 from trtfarm_worker.attempt import Listener
@@ -55,6 +60,21 @@ def test_lenet_goes_through_every_step(lenet: LeNetFarm, rtx_home: Path) -> None
     assert b"Layers:" in lenet.farm.blobs.read(engine.log_blob)
     assert lenet.submit(lenet.request(max_drop=0.05)).hit
     assert list((rtx_home / "scratch").iterdir()) == []
+
+
+def test_tensors_that_the_data_say_nothing_of_are_told(lenet: LeNetFarm, tmp_path: Path) -> None:
+    black = tmp_path / "black.npy"
+    np.save(black, np.zeros((50, 1, 28, 28), np.float32))
+    data = Array(path=black, dtype="float32", shape=(50, 1, 28, 28), digest=digest_of_file(black))
+    of_black = add_dataset(lenet.farm, DataSet(inputs={"data": data}, labels=None, preprocessing={}, source="black"))
+    lenet.submit(lenet.request(dataset_id=of_black))
+    heard: list[Progress | LogLine] = []
+    assert runner(lenet, listener=lambda _job, event: heard.append(event)).run(lenet.only_job().id)
+    (warning,) = [event.text for event in heard if isinstance(event, LogLine) and event.level == "warning"]
+    nothing = "zero throughout; its largest magnitude is taken as 1"
+    assert warning == f"tensors that any scale is right for: data ({nothing})"
+    kept = [event.data for event in events_since(lenet.farm.database, lenet.only_job_of("calibrate").id)]
+    assert {"level": "warning", "text": warning} in kept
 
 
 def test_a_job_that_is_not_queued_is_left_alone(lenet: LeNetFarm) -> None:

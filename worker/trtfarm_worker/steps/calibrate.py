@@ -5,7 +5,7 @@ The reference may have observed the data in shares: then their statistics are al
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,8 @@ from trtfarm_worker.steps.step import Invocation, Outcome, ResultRow, Task
 from trtfarm_worker.steps.timing import handed_caches
 from trtfarm_worker.toolchains.registry import reference_toolchain
 
+#: So many tensors are named in a warning.
+_NAMED = 3
 #: What stands before the version in a builder's word for what calibrated.
 _NATIVE = "tensorrt "
 
@@ -92,7 +94,20 @@ def keep(task: Task, answer: BuilderAnswer) -> Outcome:
     build = _build_along(task, values) if "build" in answer.result else None
     engines = [keep_engine(task, answer, answer.result["build"], *build)] if build else []
     rows = [ResultRow(kind=TableRow, values={"key": task.job.key, **values}), *engines]
-    return Outcome(rows=rows, id_name="table_id", more={ALSO: build[1]} if build else {})
+    more = {ALSO: build[1]} if build else {}
+    return Outcome(rows=rows, id_name="table_id", more=more, warnings=_warnings(answer.result))
+
+
+def _warnings(result: Mapping[str, Any]) -> list[str]:
+    """Of tensors without a range of their own, which the reference calibrator tells."""
+    skipped, assumed = result.get("skipped", ()), result.get("assumed", ())
+    found = [("tensors without a scale", skipped), ("tensors that any scale is right for", assumed)]
+    return [f"{what}: {_some(tensors)}" for what, tensors in found if tensors]
+
+
+def _some(tensors: Sequence[Mapping[str, str]]) -> str:
+    named = "; ".join(f"{one['tensor']} ({one['reason']})" for one in tensors[:_NAMED])
+    return named if len(tensors) <= _NAMED else f"{named}; and {len(tensors) - _NAMED} more"
 
 
 def _is_native(task: Task) -> bool:

@@ -63,6 +63,8 @@ class Outcome:
     #: Under this word the job's result has the id of the first row, and beside it this.
     id_name: str
     more: Mapping[str, Any] = field(default_factory=dict)
+    #: What whoever follows the job is warned of.
+    warnings: Sequence[str] = ()
 
 
 class StepKind(Protocol):
