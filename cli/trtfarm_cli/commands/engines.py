@@ -121,7 +121,7 @@ def show(
 
 @app.command()
 def diff(left: EngineId, right: EngineId, *, json: Json = False) -> None:
-    """Compares two engines: what they are for, what of, how they compute, how accurate they are.
+    """Compares two engines: origin, options, layers, accuracy.
 
     Exit code 1 unless they are the same, byte for byte.
     """
