@@ -70,7 +70,8 @@ class _Took:
 
 def run() -> None:
     jobs = size("JOBS", 2_000)
-    with redis_server() as broker:
+    # Kept until all is measured: ext4 looks for a free inode past all that were deleted in the last minutes.
+    with redis_server() as broker, tempfile.TemporaryDirectory() as homes:
         celery = _celery(broker, jobs)
         bare = jobs / celery.done
         print(
@@ -86,7 +87,7 @@ def run() -> None:
             ("inside", len(_TARGETS), jobs - jobs % len(_TARGETS)),
             ("process", 1, size("JOBS_WITH_PROCESS", 400)),
         ):
-            farm = _farm(broker, builder, count, targets)
+            farm = _farm(broker, Path(homes) / f"{builder}-{targets}", builder, count, targets)
             rate = count / farm.done
             print(
                 f"the farm, {_BUILDERS[builder]}, {count:,} jobs in submissions of {targets}: "
@@ -130,12 +131,12 @@ def _read(descriptor: int, count: int) -> None:
         count -= len(os.read(descriptor, count))
 
 
-def _farm(broker: str, builder: str, jobs: int, targets: int) -> _Took:
+def _farm(broker: str, home: Path, builder: str, jobs: int, targets: int) -> _Took:
     """So many builds in each submission."""
-    with postgresql("farm") as database, tempfile.TemporaryDirectory() as home:
+    with postgresql("farm") as database:
         environment = {
             **os.environ,
-            "TRTFARM_HOME": home,
+            "TRTFARM_HOME": str(home),
             "TRTFARM_DATABASE_URL": database,
             "TRTFARM_BROKER_URL": broker,
             "TRTFARM_SLOTS": str(_SLOTS),
