@@ -11,7 +11,8 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
 from trtfarm.blobs.store import Blob
-from trtfarm.blobs.uploads import Piece, Upload
+from trtfarm.blobs.upload_files import Piece
+from trtfarm.blobs.uploads import Upload
 from trtfarm.catalog.visibility import give
 from trtfarm.errors import UsageError
 from trtfarm_api.access import FarmHere, Reader, Submitter

@@ -1,15 +1,11 @@
 """Uploads: bytes that come in pieces, over connections that break, until a digest says that all of them are there.
 
-What has come lies in a file of this host, whose size is the offset to go on at: nothing else keeps count, so that a
-process that dies loses nothing that it had said it had. Several API processes share uploads if they share that folder.
+A row says what was announced, and by whom; the bytes that have come lie in a file of this host (`upload_files.py`).
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
-import re
-import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,14 +15,14 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from trtfarm.blobs.records import hold, put_claimed_held, take_held
-from trtfarm.blobs.running_digests import RunningDigest, RunningDigests
+from trtfarm.blobs.running_digests import RunningDigests
 from trtfarm.blobs.store import Blob, BlobStore, other_bytes
+from trtfarm.blobs.upload_files import Piece, UploadFiles
 from trtfarm.database.access import UploadRow
 from trtfarm.database.clock import from_now, now
 from trtfarm.database.session import Database
 from trtfarm.digests import is_digest
-from trtfarm.errors import BusyError, ConflictError, DataError, DiskFullError, NotFoundError, TooLargeError, UsageError
-from trtfarm.file_errors import storage_errors
+from trtfarm.errors import BusyError, ConflictError, DataError, NotFoundError, TooLargeError, UsageError
 from trtfarm.ids import new_id
 
 #: A model's weights may have so much; so may an array of a data set.
@@ -35,7 +31,6 @@ LARGEST_BYTES = 64 << 30
 _KEPT_SECONDS = 24 * 3600.0
 #: Unfinished uploads of one actor.
 _OPEN_AT_ONCE = 100
-_ID = re.compile(r"upl_[0-9a-z]{20}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,45 +44,13 @@ class Upload:
     expires: datetime
 
 
-class Piece:
-    """Where one piece of an upload is written to; `place` is the byte that comes next."""
-
-    def __init__(self, descriptor: int, path: Path, *, first: int, stop: int, digest: RunningDigest | None) -> None:
-        self.place = first
-        self._descriptor = descriptor
-        self._path = path
-        self._stop = stop
-        self._digest = digest
-
-    @property
-    def missing(self) -> int:
-        """Bytes that have yet to come."""
-        return self._stop - self.place
-
-    def write(self, data: bytes | bytearray) -> None:
-        """Raises DiskFullError, StorageError, and UsageError for more than the piece has; what came before stays."""
-        if len(data) > self.missing:
-            raise UsageError("more bytes came than were announced", remedy=f"go on at {self.place}")
-        with storage_errors(self._path), memoryview(data) as view:
-            end = self.place + len(view)
-            while self.place < end:
-                rest = view[self.place - end :]
-                written = os.write(self._descriptor, rest)
-                self.place += written
-                if self._digest is not None:
-                    self._digest.update(rest[:written])
-
-    def close(self) -> None:
-        os.close(self._descriptor)
-
-
 class Uploads:
     """The uploads of a farm; `actor` is who makes one, and nobody else sees it."""
 
     def __init__(self, database: Database, blobs: BlobStore, folder: Path, *, largest: int = LARGEST_BYTES) -> None:
         self._database = database
         self._blobs = blobs
-        self._folder = folder
+        self._files = UploadFiles(folder)
         self._largest = largest
         self._digests = RunningDigests()
 
@@ -106,7 +69,7 @@ class Uploads:
             raise UsageError("an upload needs a digest and a size", remedy="write sha256: and 64 hex digits, and bytes")
         if size > self._largest:
             raise TooLargeError(f"{size:,} bytes are too many", remedy=f"upload {self._largest:,} at most")
-        self._check_room(size)
+        self._files.check_room(size)
         row = UploadRow(id=new_id("upl"), digest=digest, size=size, actor=actor, expires=from_now(_KEPT_SECONDS))
         with self._database.write() as session:
             mine = select(func.count()).select_from(UploadRow).where(UploadRow.actor == actor)
@@ -117,7 +80,7 @@ class Uploads:
             session.add(row)
             session.flush()
             session.refresh(row)
-        self._path(row.id).touch()
+        self._files.begin(row.id)
         return self._upload(row)
 
     def of(self, actor: str, digest: str | None = None) -> list[Upload]:
@@ -155,13 +118,13 @@ class Uploads:
             raise UsageError(f"the upload has {row.size} bytes, and not {size}", remedy="is it another file's?")
         if not first < stop <= row.size:
             raise UsageError(f"bytes {first} to {stop} do not fit in {row.size}", remedy="begin with the offset")
-        descriptor = self._locked(row.id)
+        descriptor = self._files.open(row.id)
         there = os.fstat(descriptor).st_size
         if there != first:
             os.close(descriptor)
             raise ConflictError(f"{there} bytes are here, and not {first}", remedy=f"go on at {there}")
         digest = self._digests.at(row.id, first)
-        return Piece(descriptor, self._path(row.id), first=first, stop=stop, digest=digest)
+        return Piece(descriptor, self._files.path(row.id), first=first, stop=stop, digest=digest)
 
     def finish(self, actor: str, upload_id: str) -> Blob:
         """Stores the bytes; clean-up leaves them alone for a day, so that the actor can name them.
@@ -171,9 +134,7 @@ class Uploads:
         """
         with self._database.read() as session:
             row = self._row(session, actor, upload_id)
-        descriptor = self._locked(row.id)
-        try:
-            there = os.fstat(descriptor).st_size
+        with self._files.alone(row.id) as there:
             if there != row.size:
                 raise ConflictError(f"{there} of {row.size} bytes are here", remedy=f"go on at {there}")
             try:
@@ -183,28 +144,25 @@ class Uploads:
                 raise
             self._forget(row.id)
             return blob
-        finally:
-            os.close(descriptor)
 
     def cancel(self, actor: str, upload_id: str) -> None:
         """Raises NotFoundError, ConflictError while something is being written."""
         with self._database.read() as session:
             row = self._row(session, actor, upload_id)
-        descriptor = self._locked(row.id)
-        self._forget(row.id)
-        os.close(descriptor)
+        with self._files.alone(row.id):
+            self._forget(row.id)
 
     def sweep(self) -> int:
         """Forgets uploads that were abandoned; returns how many. Also removes files that nobody knows any more."""
         # Files first: the row of one that is here was there before it, so that one without a row has lost it.
-        files = list(self._folder.glob("upl_*"))
+        here = self._files.all()
         with self._database.write() as session:
             ended = session.execute(delete(UploadRow).where(UploadRow.expires <= now()).returning(UploadRow.id)).all()
         with self._database.read() as session:
             known = set(session.scalars(select(UploadRow.id)))
-        for path in files:
-            if path.name not in known:
-                path.unlink(missing_ok=True)
+        for upload_id in here:
+            if upload_id not in known:
+                self._files.remove(upload_id)
         return len(ended)
 
     def _row(self, session: Session, actor: str, upload_id: str) -> UploadRow:
@@ -215,29 +173,14 @@ class Uploads:
         return row
 
     def _upload(self, row: UploadRow) -> Upload:
-        with suppress(FileNotFoundError):
-            offset = self._path(row.id).stat().st_size
-            return Upload(id=row.id, digest=row.digest, size=row.size, offset=offset, expires=row.expires)
-        raise NotFoundError(f"upload {row.id} is on another host", remedy="begin another one here")
-
-    def _locked(self, upload_id: str) -> int:
-        """A descriptor of the upload's file, which nobody else has; the kernel lets go of it with the process."""
-        try:
-            descriptor = os.open(self._path(upload_id), os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-        except FileNotFoundError:
-            raise NotFoundError(f"upload {upload_id} is not here any more", remedy="begin another one") from None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise ConflictError(
-                f"upload {upload_id} is being written to", remedy="wait until that request has ended"
-            ) from None
-        return descriptor
+        """Raises NotFoundError for an upload of another host."""
+        return Upload(
+            id=row.id, digest=row.digest, size=row.size, offset=self._files.offset(row.id), expires=row.expires
+        )
 
     def _store(self, row: UploadRow, holder: str) -> Blob:
         """Raises DataError for other bytes than were announced."""
-        path, digest = self._path(row.id), self._digests.at(row.id, row.size) if row.size else None
+        path, digest = self._files.path(row.id), self._digests.at(row.id, row.size) if row.size else None
         if digest is None:
             return put_claimed_held(self._database, self._blobs, path, row.digest, holder)
         if str(digest) != row.digest:
@@ -246,24 +189,9 @@ class Uploads:
 
     def _forget(self, upload_id: str) -> None:
         self._digests.forget(upload_id)
-        self._path(upload_id).unlink(missing_ok=True)
+        self._files.remove(upload_id)
         with self._database.write() as session:
             session.execute(delete(UploadRow).where(UploadRow.id == upload_id))
-
-    def _check_room(self, size: int) -> None:
-        with storage_errors(self._folder):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            free = shutil.disk_usage(self._folder).free
-        if size > free:
-            raise DiskFullError(
-                f"there is no room for {size:,} bytes", cause=f"{free:,} are free", remedy="free some disk space"
-            )
-
-    def _path(self, upload_id: str) -> Path:
-        """Checked, although only ids of rows come here: it becomes a path."""
-        if not _ID.fullmatch(upload_id):
-            raise NotFoundError(f"there is no upload {upload_id[:40]!r}")
-        return self._folder / upload_id
 
 
 def holder_of(actor: str) -> str:
