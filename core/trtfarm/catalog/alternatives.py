@@ -17,7 +17,8 @@ from trtfarm.catalog.filters import Filter, named_so, starts_so
 from trtfarm.catalog.labels import labels_seen
 from trtfarm.catalog.leading import Column, of_row
 from trtfarm.catalog.measured import measured_engines
-from trtfarm.database.artifacts import EngineLabelRow, EngineRow, ModelRow
+from trtfarm.database.engines import EngineLabelRow, EngineRow
+from trtfarm.database.inputs import ModelRow
 from trtfarm.precisions import PRECISIONS
 
 #: More values than these are asked for at once, whatever it costs.

@@ -9,7 +9,9 @@ from sqlalchemy.orm import Session
 
 from trtfarm.catalog.lookup import find_one
 from trtfarm.catalog.search import engine_entry, table_entry
-from trtfarm.database.artifacts import DatasetRow, EngineRow, ModelRow, QuantizationRow, TableRow
+from trtfarm.database.engines import EngineRow
+from trtfarm.database.inputs import DatasetRow, ModelRow
+from trtfarm.database.scales import QuantizationRow, TableRow
 
 #: The word under which engines' facts and tables' rules tell which farm they came from: its key, the bundle, and when
 #: they were made there.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from trtfarm.origins import TableOrigin
 
 if TYPE_CHECKING:
-    from trtfarm.database.artifacts import DatasetRow, ModelRow
+    from trtfarm.database.inputs import DatasetRow, ModelRow
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 from trtfarm.accuracy import ANY_ACCURACY, AccuracyFilter
 from trtfarm.catalog.measured import measured_tables
 from trtfarm.compute_capability import ComputeCapability
-from trtfarm.database.artifacts import ModelNameRow, ModelRow, TableRow
+from trtfarm.database.inputs import ModelNameRow, ModelRow
+from trtfarm.database.scales import TableRow
 from trtfarm.stored_names import as_stored
 from trtfarm.versions import TensorRTVersion
 

@@ -9,7 +9,7 @@ from trtfarm.catalog.entries import DataSetEntry, ModelEntry
 from trtfarm.catalog.filters import starts_so
 from trtfarm.catalog.visibility import visible
 from trtfarm.catalog.window import EVERYTHING, Window
-from trtfarm.database.artifacts import DatasetRow, ModelNameRow, ModelRow
+from trtfarm.database.inputs import DatasetRow, ModelNameRow, ModelRow
 from trtfarm.stored_names import as_stored
 
 

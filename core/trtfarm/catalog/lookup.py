@@ -11,8 +11,10 @@ from sqlalchemy.orm import Session
 
 from trtfarm.catalog.visibility import visible
 from trtfarm.database.access import TokenRow
-from trtfarm.database.artifacts import DatasetRow, EngineRow, ModelRow, TableRow
 from trtfarm.database.base import Base
+from trtfarm.database.engines import EngineRow
+from trtfarm.database.inputs import DatasetRow, ModelRow
+from trtfarm.database.scales import TableRow
 from trtfarm.database.work import JobRow, SubmissionRow, WorkerRow
 from trtfarm.errors import NotFoundError, UsageError
 

@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session, aliased
 from trtfarm.accuracy import AccuracyFilter
 from trtfarm.catalog.leading import of_row
 from trtfarm.catalog.visibility import visible_measurements
-from trtfarm.database.artifacts import EngineRow, QuantizationRow, TableRow, VerificationRow
+from trtfarm.database.engines import EngineRow
+from trtfarm.database.measurements import VerificationRow
+from trtfarm.database.scales import QuantizationRow, TableRow
 from trtfarm.database.work import StepRow, SubmissionRow
 
 #: Where so few verifications are as good, their engines are looked up, and not each engine asked for its own: among a

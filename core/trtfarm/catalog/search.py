@@ -15,7 +15,10 @@ from trtfarm.catalog.labels import labels_seen
 from trtfarm.catalog.measured import shown_of_engine
 from trtfarm.catalog.visibility import visible, visible_engines
 from trtfarm.catalog.window import EVERYTHING, Window
-from trtfarm.database.artifacts import EngineLabelRow, EngineRow, ModelRow, TableRow, VerificationRow
+from trtfarm.database.engines import EngineLabelRow, EngineRow
+from trtfarm.database.inputs import ModelRow
+from trtfarm.database.measurements import VerificationRow
+from trtfarm.database.scales import TableRow
 
 DEFAULT_LIMIT = 100
 #: What an entry says of an engine and its model. Not the whole row: its facts have a line for each layer.

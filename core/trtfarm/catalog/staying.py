@@ -8,8 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from trtfarm.catalog.lookup import find_one
-from trtfarm.database.artifacts import EngineRow
 from trtfarm.database.batches import batches
+from trtfarm.database.engines import EngineRow
 from trtfarm.errors import NotFoundError
 
 

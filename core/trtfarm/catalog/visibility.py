@@ -15,12 +15,15 @@ from sqlalchemy import ColumnElement, Integer, Select, String, Table, bindparam,
 from sqlalchemy.orm import Session, aliased
 
 from trtfarm.database.access import GrantRow
-from trtfarm.database.artifacts import DatasetRow, EngineRow, ModelRow, TableRow, VerificationRow
 from trtfarm.database.base import Base
 from trtfarm.database.batches import batches
+from trtfarm.database.engines import EngineRow
+from trtfarm.database.inputs import DatasetRow, ModelRow
 from trtfarm.database.insert import conflict_insert_in
 from trtfarm.database.kept import Kept
 from trtfarm.database.many import as_parameter, many
+from trtfarm.database.measurements import VerificationRow
+from trtfarm.database.scales import TableRow
 from trtfarm.database.session import Database
 from trtfarm.database.work import JobRow, StepRow, SubmissionRow
 

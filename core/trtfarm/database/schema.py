@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 from trtfarm.database.access import AuditRow, GrantRow, TokenRow, UploadRow
-from trtfarm.database.artifacts import (
-    DatasetRow,
-    EngineLabelRow,
-    EngineRow,
-    ModelNameRow,
-    ModelRow,
-    ObservationRow,
-    QuantizationRow,
-    RecordingRow,
-    TableRow,
-    TimingCacheRow,
-    VerificationRow,
-)
 from trtfarm.database.base import Base
+from trtfarm.database.engines import EngineLabelRow, EngineRow, TimingCacheRow
+from trtfarm.database.inputs import DatasetRow, ModelNameRow, ModelRow
+from trtfarm.database.measurements import RecordingRow, VerificationRow
+from trtfarm.database.scales import ObservationRow, QuantizationRow, TableRow
 from trtfarm.database.storage import BlobRow, HolderRow
 from trtfarm.database.work import EventRow, JobRow, ProjectRow, StepRow, SubmissionRow, WorkerRow
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from trtfarm.database.artifacts import ModelRow
+from trtfarm.database.inputs import ModelRow
 from trtfarm.database.session import UNCHANGING
 from trtfarm.errors import NotFoundError
 
