@@ -25,6 +25,7 @@ import numpy as np
 from benchmarks.reference_calibrator import Case, cases
 from benchmarks.sizes import size
 from trtfarm.calibrators import CalibrationRule, Calibrator
+from trtfarm.database.named_rows import row
 from trtfarm.database.schema import JobRow, SubmissionRow, TableRow
 from trtfarm.datasets.dataset import Array, DataSet
 from trtfarm.digests import digest_of_file
@@ -35,7 +36,6 @@ from trtfarm.jobs.state import StepState
 from trtfarm.models.model import Model
 from trtfarm.planning import SubmissionRequest
 from trtfarm.settings import Settings
-from trtfarm.submissions.resolve import row
 from trtfarm.submissions.submission import StepStatus
 from trtfarm.targets import BuildTarget
 from trtfarm_worker.inline import announce

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from trtfarm.actions import ActionKind
 from trtfarm.catalog.visibility import visible
+from trtfarm.database.named_rows import row
 from trtfarm.database.schema import DatasetRow, EngineRow, RecordingRow, VerificationRow
 from trtfarm.errors import ToolchainError, UsageError
 from trtfarm.farm import Farm
@@ -17,8 +18,9 @@ from trtfarm.signing.keyring import Keyring
 from trtfarm.signing.seal import check_row
 from trtfarm.signing.statement import EngineStatement
 from trtfarm.submissions.model_facts import model_facts
-from trtfarm.submissions.resolve import Work, measure_work, record_work, row
 from trtfarm.submissions.results import find
+from trtfarm.submissions.works.measurements import measuring_work, recording_work
+from trtfarm.submissions.works.work import Work
 from trtfarm.targets import TENSORRT, BuildTarget
 
 #: What is done for a verification, in this order.
@@ -83,11 +85,11 @@ def next_of_check(
     with farm.database.write() as session:
         model, dataset = model_facts(session, engine.model_id), row(session, DatasetRow, dataset_id)
         whole = farm.complete(session, [blob for blob in (model.blob, model.weights_blob) if blob])
-        recorded = _found(farm, session, record_work(model, dataset), fresh if whole else (), project)
+        recorded = _found(farm, session, recording_work(model, dataset), fresh if whole else (), project)
         if isinstance(recorded, Job):
             return recorded
         recording = row(session, RecordingRow, recorded)
-        work = measure_work(model, dataset, engine, recording, target, profile=profile)
+        work = measuring_work(model, dataset, engine, recording, target, profile=profile)
         measured = _found(farm, session, work, fresh, project)
         return measured if isinstance(measured, Job) else row(session, VerificationRow, measured)
 

@@ -12,9 +12,9 @@ from trtfarm.accuracy import drop
 from trtfarm.actions import ActionKind
 from trtfarm.candidates import trial_of
 from trtfarm.catalog.search import engine_entry, table_entry
+from trtfarm.database.named_rows import row
 from trtfarm.database.schema import EngineRow, ModelRow, QuantizationRow, TableRow, VerificationRow
 from trtfarm.planning import plan, verified_precisions
-from trtfarm.submissions.resolve import row
 from trtfarm.submissions.reuse import described, reuse_of
 from trtfarm.submissions.submission import Submission
 

@@ -10,9 +10,10 @@ from trtfarm.errors import TrtfarmError
 from trtfarm.jobs.state import StepState
 from trtfarm.planning import Step
 from trtfarm.submissions.gates import gate_error
-from trtfarm.submissions.resolve import Work, resolve
+from trtfarm.submissions.resolve import resolve
 from trtfarm.submissions.results import ALSO, Completeness, find_all
 from trtfarm.submissions.under_way import MET, StepRecord, UnderWay
+from trtfarm.submissions.works.work import Work
 
 #: A step with what is to be done for it.
 Missing = tuple[Step, Work]

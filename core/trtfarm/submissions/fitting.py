@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from trtfarm.catalog.lookup import find_one
+from trtfarm.database.named_rows import row
 from trtfarm.database.schema import DatasetRow, ModelRow, TableRow
 from trtfarm.datasets.dataset import Array, DataSet
 from trtfarm.datasets.fit import check_batches, check_profile, check_shape, check_symbols
@@ -20,7 +21,6 @@ from trtfarm.models.shapes import OptimizationProfile
 from trtfarm.models.summary import TensorType
 from trtfarm.planning import SubmissionRequest
 from trtfarm.shards import check_shards
-from trtfarm.submissions.resolve import row
 from trtfarm.submissions.reuse import reuse_of
 
 

@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 
 from trtfarm.accuracy import check_gate
 from trtfarm.actions import ActionKind
+from trtfarm.database.named_rows import row
 from trtfarm.database.schema import VerificationRow
 from trtfarm.errors import GateError, NotFoundError, TrtfarmError
 from trtfarm.planning import SubmissionRequest
-from trtfarm.submissions.resolve import row
 
 _GATED = frozenset({ActionKind.VERIFY, ActionKind.MEASURE})
 

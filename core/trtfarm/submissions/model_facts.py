@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from trtfarm.database.inputs import ModelRow
+from trtfarm.database.named_rows import row
 from trtfarm.database.session import UNCHANGING
-from trtfarm.errors import NotFoundError
 
 #: A process that has seen so many models begins anew.
 _MOST = 10_000
@@ -31,10 +31,10 @@ def model_facts(session: Session, model_id: str) -> ModelFacts:
     known: dict[str, ModelFacts] = session.info[UNCHANGING]
     if model_id in known:
         return known[model_id]
-    row = session.get(ModelRow, model_id)
-    if row is None:
-        raise NotFoundError(f"model {model_id} is gone", remedy="submit again")
-    facts = ModelFacts(id=row.id, digest=row.digest, blob=row.blob, weights_blob=row.weights_blob, size=row.size)
+    model = row(session, ModelRow, model_id)
+    facts = ModelFacts(
+        id=model.id, digest=model.digest, blob=model.blob, weights_blob=model.weights_blob, size=model.size
+    )
     if len(known) >= _MOST:
         known.clear()
     known[model_id] = facts

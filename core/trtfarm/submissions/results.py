@@ -1,4 +1,4 @@
-"""Results that are there already: the farm's cache is its own tables of artefacts, looked up by an action's key."""
+"""Results that are there already: the farm's cache is its own tables, looked up by an action's key."""
 
 from __future__ import annotations
 

@@ -17,11 +17,11 @@ from tests.acceptance.worker.test_service import CLI, submitted
 from tests.unit.onnx_models import silent_channel
 from trtfarm.actions import REFERENCE_TENSORRT
 from trtfarm.calibrators import CalibrationRule, Calibrator
+from trtfarm.database.named_rows import row
 from trtfarm.database.schema import DatasetRow, ModelRow, TableRow
 from trtfarm.jobs.job import Job
 from trtfarm.jobs.queries import list_jobs
 from trtfarm.planning import SubmissionRequest
-from trtfarm.submissions.resolve import row
 from trtfarm.submissions.submission import Submission
 from trtfarm.tables.table import CalibrationTable
 from trtfarm.versions import TensorRTVersion

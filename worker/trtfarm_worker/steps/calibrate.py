@@ -13,10 +13,10 @@ from sqlalchemy import select
 
 from trtfarm.actions import REFERENCE_REVISION, REFERENCE_TENSORRT, Action, ActionKind
 from trtfarm.calibrators import CalibrationRule, Calibrator
+from trtfarm.database.named_rows import row
 from trtfarm.database.schema import DatasetRow, ModelRow, ObservationRow, TableRow
 from trtfarm.ids import new_id
 from trtfarm.origins import TableOrigin
-from trtfarm.submissions.resolve import row
 from trtfarm.submissions.results import ALSO
 from trtfarm.submissions.reuse import Reuse, algorithm_of
 from trtfarm.tables.table import CalibrationTable

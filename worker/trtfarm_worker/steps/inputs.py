@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from trtfarm.database.named_rows import Row, row
 from trtfarm.database.schema import DatasetRow, ModelRow, QuantizationRow
-from trtfarm.submissions.resolve import Row, row
 from trtfarm_worker.steps.step import Task
 
 

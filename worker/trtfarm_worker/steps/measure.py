@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from trtfarm.database.named_rows import row
 from trtfarm.database.schema import DatasetRow, EngineRow, RecordingRow
 from trtfarm.signing.keyring import Keyring
 from trtfarm.signing.seal import check_row
-from trtfarm.submissions.resolve import row
 from trtfarm_worker.builder.request import BuilderAnswer
 from trtfarm_worker.steps.hosts import check_device, toolchain_of
 from trtfarm_worker.steps.inputs import array, arrays, blob_file

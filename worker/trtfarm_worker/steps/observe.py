@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from trtfarm.actions import REFERENCE_REVISION
+from trtfarm.database.named_rows import row
 from trtfarm.database.schema import DatasetRow, ModelRow, ObservationRow
-from trtfarm.submissions.resolve import row
 from trtfarm_worker.builder.request import BuilderAnswer
 from trtfarm_worker.steps.inputs import arrays, blob_file, content_of, model_file
 from trtfarm_worker.steps.revisions import check_revision

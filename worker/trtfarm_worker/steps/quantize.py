@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from trtfarm.actions import QUANTIZER_REVISION
+from trtfarm.database.named_rows import row
 from trtfarm.database.schema import ModelRow, TableRow
-from trtfarm.submissions.resolve import row
 from trtfarm_worker.builder.request import BuilderAnswer
 from trtfarm_worker.steps.inputs import model_file
 from trtfarm_worker.steps.revisions import check_revision

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from trtfarm.database.named_rows import row
 from trtfarm.database.schema import DatasetRow, ModelRow, RecordingRow
-from trtfarm.submissions.resolve import row
 from trtfarm_worker.builder.request import BuilderAnswer, result_file
 from trtfarm_worker.steps.inputs import arrays, model_file
 from trtfarm_worker.steps.rows import keep_file, row_of

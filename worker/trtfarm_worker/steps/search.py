@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from trtfarm.accuracy import BATCH_SIZE
 from trtfarm.actions import SEARCH_REVISION
+from trtfarm.database.named_rows import row
 from trtfarm.database.schema import DatasetRow, ModelRow, TableRow
-from trtfarm.submissions.resolve import row
 from trtfarm_worker.builder.request import BuilderAnswer
 from trtfarm_worker.steps import quantize
 from trtfarm_worker.steps.inputs import arrays, model_file

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from trtfarm.accuracy import BATCH_SIZE
+from trtfarm.database.named_rows import row
 from trtfarm.database.schema import DatasetRow, ModelRow, QuantizationRow
-from trtfarm.submissions.resolve import row
 from trtfarm_worker.builder.request import BuilderAnswer
 from trtfarm_worker.steps.inputs import array, arrays, blob_file, model_file
 from trtfarm_worker.steps.rows import verification

@@ -41,11 +41,11 @@ class EnginesHere:
             return engine_details(session, text)
 
     def pull(self, text: str, destination: Path | None, *, verify: bool) -> Pulled:
+        from trtfarm.database.named_rows import row
         from trtfarm.signing.keyring import Keyring
         from trtfarm.signing.seal import Seal, check_row
         from trtfarm.signing.signed_file import write_signature
         from trtfarm.signing.statement import EngineStatement
-        from trtfarm.submissions.resolve import row
 
         with self._farm.database.read() as session:
             found = find_one(session, EngineRow, text)

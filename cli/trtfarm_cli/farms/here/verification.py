@@ -28,9 +28,9 @@ def verified_here(
 ) -> Facts:
     """Fulfils `Engines.verify` for the farm of this process."""
     from trtfarm.catalog.lookup import find_one
+    from trtfarm.database.named_rows import row
     from trtfarm.database.schema import EngineRow, ModelRow
     from trtfarm.intake import add_dataset
-    from trtfarm.submissions.resolve import row
     from trtfarm_worker.engines.profiles import EngineProfiles, more_profiles
     from trtfarm_worker.engines.verification import EngineVerification
     from trtfarm_worker.toolchains.registry import ToolchainRegistry
