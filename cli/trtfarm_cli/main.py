@@ -16,7 +16,7 @@ import typer
 from typer.main import get_command_name
 from typer.models import CommandInfo, TyperInfo
 
-from trtfarm_cli import exits, output
+from trtfarm_cli import exits, output, stdout
 from trtfarm_cli.commands import (
     audit,
     bench,
@@ -105,7 +105,7 @@ app.add_typer(workers.app, name="workers")
 def main() -> None:
     """Runs a command and ends the process with its exit code."""
     raise_first_interrupt()
-    output.prepare()
+    stdout.replace()
     code = _run(sys.argv[1:])
     output.end()
     # Or else the interpreter looks for garbage before it ends, among all that was imported.
@@ -145,7 +145,7 @@ def _run(words: Sequence[str]) -> int:
     try:
         code = int(_app_for(words)(standalone_mode=False) or exits.OK)
         output.flush()
-    except output.ReaderGoneError:
+    except stdout.ReaderGoneError:
         return exits.OK
     except (*DELIBERATE, OSError, typer.Abort, KeyboardInterrupt) as error:
         return _fail(failure_of(error))

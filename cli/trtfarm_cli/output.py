@@ -6,12 +6,13 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import cache
-from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
+
+from trtfarm_cli.stdout import ReaderGoneError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,20 +23,9 @@ _ONE_LINE = 100
 #: A share below which two digits of its percentage say little of it.
 _SMALL = 0.01
 
-
-class ReaderGoneError(Exception):
-    """Whoever read our output has had enough (`| head`): no error, but nobody is left to tell anything."""
-
-
 #: Names of tensors and files come from models and tables that nobody vouches for: on a terminal they must not move the
 #: cursor or hide lines.
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
-
-
-def prepare() -> None:
-    """Lets stdout write any text: a file's name need not be valid UTF-8."""
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 @cache
@@ -60,17 +50,17 @@ def say_json(value: Any) -> None:
 
 def emit(text: str = "") -> None:
     """A line on stdout."""
-    _write(text.translate(_CONTROL) + "\n")
+    sys.stdout.write(text.translate(_CONTROL) + "\n")
 
 
 def emit_json(value: Any) -> None:
     """A JSON document on stdout; times in ISO 8601."""
-    _write(json.dumps(value, indent=2, ensure_ascii=False, default=_plain) + "\n")
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=_plain) + "\n")
 
 
 def emit_json_line(value: Any) -> None:
     """One JSON document on one line of stdout, for streams."""
-    _write(json.dumps(value, ensure_ascii=False, default=_plain) + "\n")
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=_plain) + "\n")
     flush()
 
 
@@ -107,8 +97,7 @@ def emit_table(
 
 def flush() -> None:
     """Hands on what was emitted. Raises ReaderGoneError, and OSError where there is no room for it."""
-    with _emitting():
-        sys.stdout.flush()
+    sys.stdout.flush()
 
 
 def end() -> None:
@@ -116,24 +105,8 @@ def end() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except OSError:
+        except (OSError, ReaderGoneError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def _write(text: str) -> None:
-    with _emitting():
-        sys.stdout.write(text)
-
-
-@contextmanager
-def _emitting() -> Iterator[None]:
-    try:
-        yield
-    except BrokenPipeError:
-        raise ReaderGoneError from None
-    except OSError as error:
-        error.filename = "standard output"
-        raise
 
 
 def counted(count: int, word: str, many: str | None = None) -> str:

@@ -63,11 +63,12 @@ def test_help_of_every_command_is_on_one_line(program: Program) -> None:
     assert "..." not in program.ok("--help").out.split("Commands:")[1]
 
 
-def test_what_is_asked_for_can_be_cut_off(stocked: Stocked) -> None:
-    """As `| head -0` does."""
+@pytest.mark.parametrize("words", ["engines list --json", "--help", "engines list --help"])
+def test_what_is_asked_for_can_be_cut_off(stocked: Stocked, words: str) -> None:
+    """As `| head -0` does; help is written by Typer."""
     reading, writing = os.pipe()
     os.close(reading)
-    command = [sys.executable, "-m", "trtfarm_cli", "engines", "list", "--json"]
+    command = [sys.executable, "-m", "trtfarm_cli", *words.split()]
     environment = {"PATH": os.environ["PATH"], "TRTFARM_HOME": str(stocked.program.home)}
     with subprocess.Popen(command, env=environment, stdout=writing, stderr=subprocess.PIPE) as process:
         os.close(writing)
@@ -89,8 +90,9 @@ def test_standard_streams_may_be_missing_and_have_no_room_for_words(stocked: Sto
     assert stocked.program.rows()["engines"] == 2
 
 
-def test_a_result_that_there_is_no_room_for_is_an_error(stocked: Stocked) -> None:
-    command = [sys.executable, "-m", "trtfarm_cli", "engines", "list"]
+@pytest.mark.parametrize("words", ["engines list", "--help"])
+def test_a_result_that_there_is_no_room_for_is_an_error(stocked: Stocked, words: str) -> None:
+    command = [sys.executable, "-m", "trtfarm_cli", *words.split()]
     environment = {"PATH": os.environ["PATH"], "TRTFARM_HOME": str(stocked.program.home)}
     with Path("/dev/full").open("wb") as full:
         ended = subprocess.run(command, env=environment, check=False, stdout=full, stderr=subprocess.PIPE, text=True)
