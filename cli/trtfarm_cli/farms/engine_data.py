@@ -27,7 +27,8 @@ def data_for(
     shown: View,
 ) -> DataSet:
     """The data that were named, fit for the engine; `inputs` are its model's, as the farm tells them."""
-    from trtfarm.datasets.locate import array_file, named
+    from trtfarm.datasets.content import array_file
+    from trtfarm.datasets.named import named
     from trtfarm.models.summary import TensorType
     from trtfarm_worker.engines.inputs import read_data
 

@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from trtfarm.datasets.content import array_file
 from trtfarm.datasets.files import looking_for_data
-from trtfarm.datasets.locate import array_file, as_specified, found_in, has_spec, in_folder, locate
+from trtfarm.datasets.folder import found_in, has_spec
+from trtfarm.datasets.locate import locate
+from trtfarm.datasets.named import in_folder
 from trtfarm.datasets.sources import Source
+from trtfarm.datasets.specified import as_specified
 from trtfarm.errors import UsageError
 from trtfarm.models.model import Model
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from trtfarm.datasets.dataset import DataSet
-from trtfarm.datasets.locate import named
+from trtfarm.datasets.named import named
 from trtfarm.datasets.prepare import prepare
 from trtfarm.datasets.preprocessing import Preprocessing
 from trtfarm.datasets.sources import Source
