@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -25,10 +26,12 @@ from trtfarm.jobs.manager import JobManager
 from trtfarm.planning import SubmissionRequest
 from trtfarm.scratch import scratch_folder, sweep_scratch
 from trtfarm.settings import Settings
+from trtfarm.submissions.asking import OvertakenError
 from trtfarm.submissions.cancelling import Cancelled, cancel_submission
 from trtfarm.submissions.manager import SubmissionManager
 from trtfarm.submissions.submission import LOCAL, Sender
 
+_T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 #: A blob that nobody has written to for so long is not being written.
@@ -74,10 +77,13 @@ class Farm:
 
         Raises ConflictError where something else was asked for under the sender's idempotency key.
         """
+
+        def create(session: Session) -> tuple[str, list[str]]:
+            known = self.submissions.sent_before(session, sender)
+            return (known, []) if known else self.submissions.create(session, request, fresh=fresh, sender=sender)
+
         try:
-            with self.database.steady_write() as session:
-                known = self.submissions.sent_before(session, sender)
-                return (known, []) if known else self.submissions.create(session, request, fresh=fresh, sender=sender)
+            return self._moving(create)
         except IntegrityError:
             # Somebody sent the same at the same time, and was faster.
             known = self.sent_before(sender)
@@ -148,8 +154,16 @@ class Farm:
         queued: list[str] = []
         for submission_id in submission_ids:
             try:
-                with self.database.steady_write() as session:
-                    queued += self.submissions.advance(session, submission_id)
+                queued += self._moving(partial(self.submissions.advance, submission_id=submission_id))
             except InputError as error:
                 _log.warning("%s", error)
         return queued
+
+    def _moving(self, move: Callable[[Session], _T]) -> _T:
+        """What a transaction gives that moves a submission on.
+
+        It is made again where somebody has just finished what it was about to ask for, and which it then finds.
+        """
+        while True:
+            with suppress(OvertakenError), self.database.steady_write() as session:
+                return move(session)

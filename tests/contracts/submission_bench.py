@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from tests.contracts.rows import dataset_row, model_row
 from trtfarm.accuracy import measures
@@ -140,14 +141,20 @@ class Bench:
 
     def commit(self, claim: Claim, blobs: list[Blob], *, metrics: Mapping[str, Any] = TWO_PERCENT) -> list[str]:
         """Ends a claimed job with the rows of its result. Raises ClaimLostError."""
-        job, kind = claim.job, ActionKind(claim.job.kind)
         with self.farm.database.write() as session:
-            self.farm.jobs.hold(session, claim)
-            record(session, blobs, holder=job.id)
-            measured = {"metrics": metrics, **measures(metrics)} if kind in _MEASURED else {}
-            (result,) = write_all(session, [_outcome(kind, job, blobs, **measured)])
-            self.farm.jobs.finish(session, claim, result)
+            self.write(session, claim, blobs, metrics=metrics)
         return self.farm.after_job(claim.job.id)
+
+    def write(
+        self, session: Session, claim: Claim, blobs: list[Blob], *, metrics: Mapping[str, Any] = TWO_PERCENT
+    ) -> None:
+        """The same in a transaction that others do not see the end of yet."""
+        job, kind = claim.job, ActionKind(claim.job.kind)
+        self.farm.jobs.hold(session, claim)
+        record(session, blobs, holder=job.id)
+        measured = {"metrics": metrics, **measures(metrics)} if kind in _MEASURED else {}
+        (result,) = write_all(session, [_outcome(kind, job, blobs, **measured)])
+        self.farm.jobs.finish(session, claim, result)
 
     def work(self, claim: Claim) -> Work:
         """What a worker has in hand when the builder of a claimed job is done."""

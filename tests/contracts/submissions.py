@@ -6,7 +6,7 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -247,6 +247,22 @@ class SubmissionContract:
         with pytest.raises(UsageError, match="another job"):
             bench.farm.retry(bench.job_of(first, "calibrate").id)
         assert bench.get(first).state == "failed"
+
+    def test_what_is_just_being_finished_is_taken_and_not_done_again(self, bench: Bench) -> None:
+        request = bench.request()
+        bench.submit(request)
+        claim = bench.farm.jobs.claim(bench.queued_of("calibrate").id, "worker")
+        assert claim is not None
+        blobs = bench.store(claim)
+        with ThreadPoolExecutor(1) as pool:
+            with bench.farm.database.write() as session:
+                bench.write(session, claim, blobs)
+                beside = pool.submit(bench.submit, request)
+                assert not wait([beside], timeout=_LONG_ENOUGH_SECONDS).done
+            later = beside.result()
+        assert bench.states(later)["calibrate"] == "hit"
+        assert bench.queued_of("quantize").id == bench.job_of(later, "quantize").id
+        assert [job.kind for job in bench.do_all()].count("calibrate") == 0
 
     def test_an_attempt_worth_repeating_keeps_the_step_waiting(self, bench: Bench) -> None:
         submission = bench.submit(bench.request())

@@ -45,6 +45,8 @@ class Granted:
 
     job_id: str
     made: bool = False
+    #: Made although another one of its key was at work, or done, a moment before: the result may be there by now.
+    overtaken: bool = False
     quarantined: bool = False
     error: dict[str, Any] | None = None
 
@@ -57,11 +59,11 @@ def submit_all(session: Session, wishes: Iterable[Wish], *, max_attempts: int) -
     # In the order of their keys, new or not: two that want the same ones wait for each other in that order.
     ids = {key: new_id("job") for key in sorted(wanted)}
     proposed = as_parameter(_proposed(wanted[key], job_id, max_attempts) for key, job_id in ids.items())
-    live = {row.key: row.id for row in _INSERT_OR_LOCK(session, proposed=proposed)}
-    made = [job_id for key, job_id in live.items() if job_id == ids[key]]
+    live = _INSERT_OR_LOCK(session, proposed=proposed)
+    made = [row for row in live if row.id == ids[row.key]]
     if session.get_bind().dialect.name == "sqlite":
-        add_all(session, [(job_id, 0, [(STATE_CHANGED, _MADE)]) for job_id in made])
-    granted = {key: Granted(job_id=ids[key], made=True) for key, job_id in live.items() if job_id == ids[key]}
+        add_all(session, [(row.id, 0, [(STATE_CHANGED, _MADE)]) for row in made])
+    granted = {row.key: Granted(job_id=row.id, made=True, overtaken=bool(row.overtaken)) for row in made}
     for job in _others(session, wanted.keys() - granted.keys()):
         granted[job.key] = _shared(session, job, wanted[job.key])
     return granted
@@ -70,7 +72,8 @@ def submit_all(session: Session, wishes: Iterable[Wish], *, max_attempts: int) -
 def _insert_or_lock(dialect: str) -> list[Any]:
     """For each row of `proposed` its key, and its id or that of the live job that has this key, which is locked.
 
-    Waits for a writer that is about to commit one. Keys whose last job is quarantined are left out.
+    Waits for a writer that is about to commit one, or the end of one: then that job was live when the statement began,
+    and a new one is `overtaken`. Keys whose last job is quarantined are left out.
     """
     given = select(many(dialect, "proposed", (JOBS.c[name] for name in _PROPOSED))).cte("given")
     constant = {"state": literal(JobState.QUEUED.value), "attempt": literal(0), "cancel_requested": false()}
@@ -78,14 +81,20 @@ def _insert_or_lock(dialect: str) -> list[Any]:
     insert = conflict_insert_in(dialect, JobRow).from_select([*_PROPOSED, *constant], new)
     unchanged = {"kind": insert.excluded.kind}
     upsert = insert.on_conflict_do_update(index_elements=["key"], index_where=LIVE_JOBS, set_=unchanged)
-    returned = upsert.returning(JOBS.c.id, JOBS.c.key)
-    if dialect == "sqlite":
-        return [returned]
-    live = returned.cte("live")
+    if dialect == "sqlite":  # whose writers wait for each other before they look
+        return [upsert.returning(JOBS.c.id, JOBS.c.key, literal(value=False).label("overtaken"))]
+    live = upsert.returning(JOBS.c.id, JOBS.c.key).cte("live")
     event = {"attempt": literal(0), "kind": literal(STATE_CHANGED), "data": literal(_MADE, Json)}
     made = select(live.c.id, *event.values()).join(given, given.c.id == live.c.id)
     told = sql_insert(EVENTS).from_select(["job_id", *event], made).cte("told")
-    return [select(live.c.id, live.c.key).add_cte(told)]
+    return [select(live.c.id, live.c.key, _at_work_or_done(live.c.key).label("overtaken")).add_cte(told)]
+
+
+def _at_work_or_done(key: Any) -> ColumnElement[bool]:
+    """Whether a job of a key is live or done, as far as the statement sees, which does not see what it writes."""
+    other = JOBS.alias("other")
+    states = or_(*(other.c.state == state for state in (*LIVE, JobState.DONE)))
+    return select(other.c.id).where(other.c.key == key, states).exists()
 
 
 def _left_in_quarantine(key: Any) -> ColumnElement[bool]:

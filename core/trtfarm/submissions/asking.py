@@ -11,11 +11,21 @@ from trtfarm.jobs.state import StepState
 from trtfarm.jobs.wishes import Wish
 from trtfarm.submissions.finding import Missing
 from trtfarm.submissions.placement import need_of
+from trtfarm.submissions.results import Completeness, find_all
 from trtfarm.submissions.under_way import UnderWay
 
 
-def ask_for_jobs(session: Session, jobs: JobManager, submission: UnderWay, missing: Sequence[Missing]) -> list[str]:
-    """Gets the jobs of steps on their way; the ids of those that were made now."""
+class OvertakenError(Exception):
+    """What a job was asked for has been stored since it was looked for: the transaction is to be made once more."""
+
+
+def ask_for_jobs(
+    session: Session, jobs: JobManager, submission: UnderWay, missing: Sequence[Missing], complete: Completeness
+) -> list[str]:
+    """Gets the jobs of steps on their way; the ids of those that were made now.
+
+    Raises OvertakenError.
+    """
     wishes = {
         work.action.key: Wish(
             kind=work.action.kind.value,
@@ -28,6 +38,9 @@ def ask_for_jobs(session: Session, jobs: JobManager, submission: UnderWay, missi
         for step, work in missing
     }
     granted = jobs.submit_all(session, wishes.values())
+    overtaken = [work.action for _, work in missing if granted[work.action.key].overtaken]
+    if overtaken and not submission.fresh and find_all(session, overtaken, complete):
+        raise OvertakenError
     for step, work in missing:
         record, job = submission.steps[step.name], granted[work.action.key]
         record.state, record.job_id = StepState.ACTIVE, job.job_id

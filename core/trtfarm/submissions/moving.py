@@ -17,10 +17,10 @@ from trtfarm.submissions.under_way import LOST, MET, StepRecord, UnderWay
 def move_on(session: Session, jobs: JobManager, complete: Completeness, submission: UnderWay) -> list[str]:
     """Queues the steps whose needs are met, and ends the submission if nothing is left; returns the jobs queued.
 
-    Changes `submission` and the jobs, and leaves it to the caller to write the former.
+    Changes `submission` and the jobs, and leaves it to the caller to write the former. Raises OvertakenError.
     """
     missing = find_results(session, submission, complete)
-    queued = ask_for_jobs(session, jobs, submission, missing)
+    queued = ask_for_jobs(session, jobs, submission, missing, complete)
     _skip(submission)
     _conclude(submission, submission.steps.values())
     return queued
