@@ -19,6 +19,7 @@ def read_table(path: Path) -> bytes:
 
     Raises NotFoundError, UsageError for what is no readable file, TableError for one too large to be a table.
     """
+    from trtfarm.file_errors import remedy_for
     from trtfarm.tables.reading import bytes_of_file
 
     try:
@@ -26,7 +27,9 @@ def read_table(path: Path) -> bytes:
     except FileNotFoundError as error:
         raise NotFoundError(f"there is no file {path}", remedy="check its name, and the current folder") from error
     except OSError as error:
-        raise UsageError(f"{path} cannot be read", cause=error.strerror, remedy="name a table's file") from error
+        raise UsageError(
+            f"{path} cannot be read", cause=error.strerror, remedy=remedy_for(error, "name a table's file")
+        ) from error
 
 
 def writable(path: Path, *, unlike: Sequence[Path] = ()) -> Path:

@@ -13,6 +13,7 @@ from typing import Any
 
 from trtfarm.digests import canonical_json
 from trtfarm.errors import UsageError
+from trtfarm.file_errors import remedy_for
 from trtfarm.regular_files import open_regular
 from trtfarm.targets import TENSORRT
 
@@ -181,7 +182,9 @@ def _text(path: Path) -> str:
             data = file.read(_LARGEST_FILE + 1)
             text = data.decode()
     except OSError as error:
-        raise UsageError(f"{path} cannot be read", cause=error.strerror, remedy="name a text file") from error
+        raise UsageError(
+            f"{path} cannot be read", cause=error.strerror, remedy=remedy_for(error, "name a text file")
+        ) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} cannot be read", cause=str(error), remedy="name a text file") from error
     if len(data) > _LARGEST_FILE:

@@ -22,6 +22,13 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise storage_error(error, path) from error
 
 
+def remedy_for(error: OSError, otherwise: str) -> str:
+    """What to do about what cannot be read: to get permission where that lacks, else `otherwise`."""
+    if isinstance(error, PermissionError):
+        return "get permission to read it, and to enter the folders above it (chmod, or its owner does that)"
+    return otherwise
+
+
 def storage_error(error: OSError, path: Path) -> StorageError:
     """What an error of the file system at `path` is in the farm's words."""
     if error.errno in FULL:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from trtfarm.blobs.objects import CHUNK_BYTES
 from trtfarm.errors import NotFoundError, UsageError
+from trtfarm.file_errors import remedy_for
 from trtfarm.regular_files import open_regular
 
 
@@ -19,4 +20,6 @@ def pieces_of(path: Path) -> Iterator[bytes]:
     except FileNotFoundError as error:
         raise NotFoundError(f"there is no file {path}", remedy="check its name, and the current folder") from error
     except OSError as error:
-        raise UsageError(f"{path} cannot be read", cause=error.strerror, remedy="name a bundle's file") from error
+        raise UsageError(
+            f"{path} cannot be read", cause=error.strerror, remedy=remedy_for(error, "name a bundle's file")
+        ) from error

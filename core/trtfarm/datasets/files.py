@@ -14,6 +14,7 @@ from zipfile import BadZipFile
 
 from trtfarm.datasets import limits
 from trtfarm.errors import DataError
+from trtfarm.file_errors import remedy_for
 from trtfarm.regular_files import open_below, open_regular
 
 
@@ -37,7 +38,9 @@ class DataFile:
             raise DataError(
                 f"{self.path} cannot be read",
                 cause=error.strerror,
-                remedy="check that it is a readable file" + (", and not a link" if self.root else ""),
+                remedy=remedy_for(
+                    error, "check that it is a readable file" + (", and not a link" if self.root else "")
+                ),
             ) from error
 
     def size(self) -> int:
@@ -57,12 +60,14 @@ class DataFile:
 
 @contextmanager
 def looking_for_data() -> Iterator[None]:
-    """Tells errors of looking for files and into folders, such as names that are too long, as a DataError."""
+    """Tells errors of looking for files and into folders, such as names that are too long or closed folders, as a DataError."""
     try:
         yield
     except OSError as error:
         raise DataError(
-            f"{error.filename} cannot be looked for", cause=error.strerror, remedy="check the names of data and folders"
+            f"{error.filename} cannot be looked for",
+            cause=error.strerror,
+            remedy=remedy_for(error, "check the names of data and folders"),
         ) from error
 
 

@@ -13,6 +13,7 @@ from trtfarm.datasets.files import DataFile, Reader
 from trtfarm.datasets.preprocessing import CHANNELS, Preprocessing
 from trtfarm.datasets.sources import InputSource, spec_example
 from trtfarm.errors import DataError
+from trtfarm.file_errors import remedy_for
 from trtfarm.models.summary import TensorType
 from trtfarm.regular_files import relative_steps
 
@@ -107,7 +108,9 @@ def _in_folder(folder: Path) -> list[str]:
     try:
         names = [entry.name for entry in os.scandir(folder)]
     except OSError as error:
-        raise DataError(f"{folder} cannot be read", cause=error.strerror) from error
+        raise DataError(
+            f"{folder} cannot be read", cause=error.strerror, remedy=remedy_for(error, "name a folder of images")
+        ) from error
     return sorted((name for name in names if Path(name).suffix.lower() in IMAGE_SUFFIXES), key=os.fsencode)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from trtfarm.file_errors import remedy_for
 from trtfarm.models.malformed import MalformedError
 from trtfarm.models.messages import Message
 from trtfarm.regular_files import open_below, relative_steps
@@ -79,7 +80,8 @@ def _unreadable(folder: Path, location: str, error: OSError) -> MalformedError:
             remedy="copy the model and its data to a folder of their own (cp -rL follows the links)",
         )
     return MalformedError(
-        f"the external data {location!r} cannot be read: {error.strerror}", remedy="make it a readable file"
+        f"the external data {location!r} cannot be read: {error.strerror}",
+        remedy=remedy_for(error, "make it a readable file"),
     )
 
 

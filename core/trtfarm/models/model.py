@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from trtfarm.errors import ModelError
+from trtfarm.file_errors import remedy_for
 from trtfarm.models import limits
 from trtfarm.models.copy import write_copy
 from trtfarm.models.decoding import Buffer, decode
@@ -63,7 +64,9 @@ class Model:
             raise error.about(path) from error
         except OSError as error:
             raise ModelError(
-                f"{path} cannot be read", cause=error.strerror, remedy="name the .onnx file itself, readable for you"
+                f"{path} cannot be read",
+                cause=error.strerror,
+                remedy=remedy_for(error, "name the .onnx file itself"),
             ) from error
 
     @property

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from trtfarm.durable_files import write_durably
 from trtfarm.errors import NotFoundError, SignatureError, UsageError
-from trtfarm.file_errors import storage_errors
+from trtfarm.file_errors import remedy_for, storage_errors
 from trtfarm.regular_files import open_regular
 from trtfarm.settings import Settings
 from trtfarm.signing.keys import PublicKey, SigningKey
@@ -145,7 +145,9 @@ def _content(path: Path, *, private: bool = False) -> bytes:
         raise
     except OSError as error:
         raise SignatureError(
-            f"the key {path} cannot be read", cause=error.strerror, remedy="name the key's own file, readable for you"
+            f"the key {path} cannot be read",
+            cause=error.strerror,
+            remedy=remedy_for(error, "name the key's own file"),
         ) from error
     if private and facts.st_mode & _OTHERS:
         raise SignatureError(

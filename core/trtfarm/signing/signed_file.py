@@ -10,7 +10,7 @@ from trtfarm.blobs.objects import CHUNK_BYTES
 from trtfarm.digests import digest_of_file
 from trtfarm.durable_files import write_durably
 from trtfarm.errors import NotFoundError, SignatureError
-from trtfarm.file_errors import storage_errors
+from trtfarm.file_errors import remedy_for, storage_errors
 from trtfarm.regular_files import open_regular
 from trtfarm.signing.keyring import Keyring, TrustedKey
 from trtfarm.signing.seal import Seal, check_seal
@@ -92,7 +92,9 @@ def _read(path: Path, engine: Path) -> tuple[EngineStatement, Seal]:
             remedy="pull it again: trtfarm engines pull writes both",
         ) from error
     except OSError as error:
-        raise SignatureError(f"{path} cannot be read", cause=error.strerror) from error
+        raise SignatureError(
+            f"{path} cannot be read", cause=error.strerror, remedy=remedy_for(error, "pull the engine again")
+        ) from error
     except (ValueError, RecursionError) as error:
         raise _damaged(path, "it is not JSON") from error
     if not isinstance(data, dict) or data.get("version") != _VERSION:
