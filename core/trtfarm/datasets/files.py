@@ -60,7 +60,7 @@ class DataFile:
 
 @contextmanager
 def looking_for_data() -> Iterator[None]:
-    """Tells errors of looking for files and into folders, such as names that are too long or closed folders, as a DataError."""
+    """Tells errors of looking for files and into folders, as of names that are too long, as a DataError."""
     try:
         yield
     except OSError as error:
