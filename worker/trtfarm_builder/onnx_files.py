@@ -53,15 +53,20 @@ def external_files(model: onnx.ModelProto) -> List[str]:
 
 def save_model(model: onnx.ModelProto, path: Path) -> None:
     """Writes the model; equal models give equal bytes. Raises BadModelError where it does not fit into a file."""
+    path.write_bytes(serialized(model, "the changed model is too large for one file"))
+
+
+def serialized(model: onnx.ModelProto, too_large: str) -> bytes:
+    """The model as a file has it; equal models give equal bytes. Raises BadModelError that says it is `too_large`."""
     try:
-        content = model.SerializeToString(deterministic=True)
+        content: bytes = model.SerializeToString(deterministic=True)
     except (EncodeError, ValueError) as error:
         raise BadModelError(
-            "the changed model is too large for one file",
+            too_large,
             cause="protobuf files end at 2 GiB",
             remedy="save the model with external data (onnx.save_model(..., save_as_external_data=True))",
         ) from error
-    path.write_bytes(content)
+    return content
 
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:

@@ -4,12 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trtfarm_builder.failures import BadModelError
-from trtfarm_builder.parser_errors import reason_of
+from trtfarm_builder.onnx_parser import parse
 from trtfarm_builder.rtx.binding import trt
 from trtfarm_builder.rtx.logger import BuildLogger
-
-_ERRORS_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -33,24 +30,8 @@ def network_from_onnx(builder: Any, path: Path, logger: BuildLogger) -> Any:
     """The parsed, strongly typed network; raises BadModelError with the nodes that the parser stumbled over."""
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, logger)
-    parsed = parser.parse_from_file(str(path))
-    logger.check()
-    if not parsed:
-        errors = [parser.get_error(index) for index in range(min(parser.num_errors, _ERRORS_SHOWN))]
-        raise BadModelError(
-            "TensorRT-RTX cannot parse the model",
-            cause="\n".join(map(_describe, errors)) or logger.last_errors(),
-            remedy="export the model without these nodes, or with another opset",
-        )
-    if network.num_outputs == 0:
-        raise BadModelError("the model has no outputs")
+    parse(parser, network, path, logger, software="TensorRT-RTX")
     return network
-
-
-def _describe(error: Any) -> str:
-    name, operator = error.node_name(), error.node_operator()
-    where = "node {!r} ({}): ".format(name, operator) if name or operator else ""
-    return where + reason_of(error)
 
 
 def precision_of(network: Any) -> str:

@@ -10,10 +10,9 @@ from typing import Dict, List, Mapping
 
 import numpy as np
 import onnx
-from google.protobuf.message import EncodeError
 from onnx import helper, numpy_helper
 
-from trtfarm_builder.failures import BadModelError
+from trtfarm_builder.onnx_files import serialized
 from trtfarm_builder.quantization.graph import Edge, Names
 from trtfarm_builder.quantization.placement import Pair, Plan
 
@@ -51,7 +50,7 @@ def with_switches(model: onnx.ModelProto, plan: Plan) -> SwitchedModel:
         nodes.append(onnx.NodeProto.FromString(node.SerializeToString()))
     del switched.graph.node[:]
     switched.graph.node.extend(nodes)
-    return SwitchedModel(content=_serialized(switched), switches=switches)
+    return SwitchedModel(content=serialized(switched, "the model is too large to search in"), switches=switches)
 
 
 def _parameters(graph: onnx.GraphProto, names: Names, pair: Pair) -> List[str]:
@@ -84,15 +83,3 @@ def _either(names: Names, pair: Pair, parameters: List[str], switch: str, chosen
 def _body(nodes: List[onnx.NodeProto], output: str) -> onnx.GraphProto:
     result = helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, None)
     return helper.make_graph(nodes, output, [], [result])
-
-
-def _serialized(model: onnx.ModelProto) -> bytes:
-    try:
-        content: bytes = model.SerializeToString()
-    except (EncodeError, ValueError) as error:
-        raise BadModelError(
-            "the model is too large to search in",
-            cause="protobuf files end at 2 GiB",
-            remedy="save the model with external data (onnx.save_model(..., save_as_external_data=True))",
-        ) from error
-    return content

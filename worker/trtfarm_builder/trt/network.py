@@ -3,14 +3,11 @@
 from pathlib import Path
 from typing import Any, Mapping
 
-from trtfarm_builder.failures import BadModelError
-from trtfarm_builder.parser_errors import reason_of
+from trtfarm_builder.onnx_parser import described, parse, reason_of
 from trtfarm_builder.trt.binding import trt
 from trtfarm_builder.trt.logger import TrtLogger
 from trtfarm_builder.trt.network_view import Layer, NetworkView, Tensor
 from trtfarm_builder.trt.onnx_nodes import node_label
-
-_ERRORS_SHOWN = 5
 
 
 def network_from_onnx(builder: Any, path: Path, logger: TrtLogger, *, strongly_typed: bool = False) -> Any:
@@ -20,17 +17,8 @@ def network_from_onnx(builder: Any, path: Path, logger: TrtLogger, *, strongly_t
     """
     network = builder.create_network(_creation_flags(strongly_typed=strongly_typed))
     parser = trt.OnnxParser(network, logger)
-    parsed = parser.parse_from_file(str(path))
-    logger.check()
-    if not parsed:
-        errors = [parser.get_error(index) for index in range(min(parser.num_errors, _ERRORS_SHOWN))]
-        raise BadModelError(
-            "TensorRT {} cannot parse the model".format(trt.__version__),
-            cause="\n".join(_describe(error, path) for error in errors) or logger.last_errors(),
-            remedy="export the model without these nodes, or with another opset",
-        )
-    if network.num_outputs == 0:
-        raise BadModelError("the model has no outputs")
+    software = "TensorRT {}".format(trt.__version__)
+    parse(parser, network, path, logger, software=software, describe=lambda error: _described(error, path))
     return network, parser
 
 
@@ -41,14 +29,12 @@ def _creation_flags(*, strongly_typed: bool) -> int:
     return sum(1 << int(flags[name]) for name in wanted if name in flags)
 
 
-def _describe(error: Any, path: Path) -> str:
+def _described(error: Any, path: Path) -> str:
     """One parser error; before 10 it tells its node's place in the file's graph only (seen of 8.5)."""
-    if not hasattr(error, "node_name"):
-        label = node_label(path, error.node())
-        return "node {}{}: {}".format(error.node(), label and " " + label, reason_of(error))
-    name, operator = error.node_name(), error.node_operator()
-    where = "node {!r} ({}): ".format(name, operator) if name or operator else ""
-    return where + reason_of(error)
+    if hasattr(error, "node_name"):
+        return described(error)
+    label = node_label(path, error.node())
+    return "node {}{}: {}".format(error.node(), label and " " + label, reason_of(error))
 
 
 def view_of(network: Any) -> NetworkView:

@@ -4,8 +4,9 @@ Names, never masks: the numbers of flags changed with 11.0. What there is was re
 10.13.3 and 11.4.0.
 """
 
-from typing import Any, Dict, List, Mapping
+from typing import Any, List, Mapping
 
+from trtfarm_builder.builder_config import member_of, set_number
 from trtfarm_builder.failures import BadRequestError, ToolchainUnfitError
 from trtfarm_builder.trt.binding import trt
 from trtfarm_builder.trt.datatypes import data_type
@@ -149,10 +150,7 @@ def _data_type(word: str) -> Any:
 def _set_number(config: Any, name: str, value: Any) -> None:
     if not hasattr(config, name):
         raise lacking(name, *NUMBERS[name])
-    setattr(config, name, value)
-    # TensorRT logs and ignores, or clamps, what is out of range.
-    if getattr(config, name) != value:
-        raise BadRequestError("{} cannot be {!r}; TensorRT makes it {}".format(name, value, getattr(config, name)))
+    set_number(config, name, value, "TensorRT")
 
 
 def _set_flags(_: Any, config: Any, names: Any) -> None:
@@ -166,13 +164,7 @@ def _clear_flags(_: Any, config: Any, names: Any) -> None:
 
 
 def _flag(name: str) -> Any:
-    flags: Dict[str, Any] = trt.BuilderFlag.__members__
-    if name not in flags:
-        raise BadRequestError(
-            "TensorRT {} has no builder flag {!r}".format(trt.__version__, name),
-            remedy="use one of: " + ", ".join(sorted(flags)),
-        )
-    return flags[name]
+    return member_of(trt.BuilderFlag, name, "TensorRT {} has no builder flag".format(trt.__version__))
 
 
 def _set_workspace(_: Any, config: Any, size: Any) -> None:
@@ -182,13 +174,8 @@ def _set_workspace(_: Any, config: Any, size: Any) -> None:
 def _set_hardware_compatibility(_: Any, config: Any, level: Any) -> None:
     if not hasattr(trt, "HardwareCompatibilityLevel"):
         raise lacking("hardware_compatibility", "8.6")
-    levels = trt.HardwareCompatibilityLevel.__members__
-    if level not in levels:
-        raise BadRequestError(
-            "TensorRT {} has no hardware compatibility {!r}".format(trt.__version__, level),
-            remedy="use one of: " + ", ".join(sorted(levels)),
-        )
-    config.hardware_compatibility_level = levels[level]
+    none = "TensorRT {} has no hardware compatibility".format(trt.__version__)
+    config.hardware_compatibility_level = member_of(trt.HardwareCompatibilityLevel, level, none)
 
 
 def _set_dla_core(builder: Any, config: Any, core: Any) -> None:
