@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.contracts.submission_bench import Bench
-from trtfarm.database.session import Database
+from tests.contracts.submission_bench import Bench, OnBench
 from trtfarm.errors import ModelError, NotFoundError
 from trtfarm.jobs.job import Job
 from trtfarm.jobs.state import JobState
 from trtfarm.submissions.submission import Sender, Submission
 
 
-class CancelContract:
+class CancelContract(OnBench):
     """Run with a fixture `database`."""
-
-    @pytest.fixture
-    def bench(self, database: Database, tmp_path: Path) -> Bench:
-        return Bench(database, tmp_path)
 
     def test_what_is_queued_is_withdrawn_and_nothing_follows(self, bench: Bench) -> None:
         submission = bench.submit(bench.request())

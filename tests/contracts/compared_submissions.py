@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-import pytest
-
-from tests.contracts.submission_bench import Bench
+from tests.contracts.submission_bench import Bench, OnBench
 from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.database.schema import QuantizationRow, TableRow
-from trtfarm.database.session import Database
 from trtfarm.errors import MissingBlobError
 from trtfarm.planning import SubmissionRequest
 from trtfarm.submissions.explain import explain
@@ -54,14 +50,8 @@ def chosen(submission: Submission) -> Calibrator | None:
     return Calibrator(tables[submission.table_id]) if submission.table_id else None
 
 
-class ComparedSubmissionContract:
+class ComparedSubmissionContract(OnBench):
     """Run with a fixture `database`."""
-
-    @pytest.fixture
-    def bench(self, database: Database, tmp_path: Path) -> Iterator[Bench]:
-        bench = Bench(database, tmp_path)
-        yield bench
-        assert bench.waiting_without_reason() == []
 
     def test_the_best_is_built_and_the_choice_takes_no_job(self, bench: Bench) -> None:
         submission = bench.submit(compared(bench))

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.contracts.rows import table_row
-from tests.contracts.submission_bench import RULE, TWO_PERCENT, Bench, gpu_target, target
+from tests.contracts.submission_bench import RULE, TWO_PERCENT, Bench, OnBench, gpu_target, target
 from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.database.schema import TableRow
-from trtfarm.database.session import Database
 from trtfarm.digests import digest_of_json
 from trtfarm.origins import TableOrigin
 from trtfarm.planning import SubmissionRequest
@@ -25,14 +22,8 @@ BUILD, VERIFY = f"build {H200}", f"verify {H200}"
 NATIVE: dict[str, Any] = {"targets": (H200,), "calibrate_on": H200}
 
 
-class GpuSubmissionContract:
+class GpuSubmissionContract(OnBench):
     """Run with a fixture `database`."""
-
-    @pytest.fixture
-    def bench(self, database: Database, tmp_path: Path) -> Iterator[Bench]:
-        bench = Bench(database, tmp_path)
-        yield bench
-        assert bench.waiting_without_reason() == []
 
     def table(self, bench: Bench, model: str, **values: Any) -> str:
         """A table of the model, made by TensorRT 8.5.3.1 on an sm_90 unless told otherwise."""

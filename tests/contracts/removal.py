@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from tests.contracts.submission_bench import LAYERS, LEFT, Bench, gpu_target
+from tests.contracts.submission_bench import LAYERS, LEFT, Bench, OnBench, gpu_target
 from trtfarm.catalog.details import engine_details, table_details
 from trtfarm.catalog.labels import labels_of
 from trtfarm.catalog.pinning import pin_engine
 from trtfarm.catalog.removal import remove_engines
 from trtfarm.database.schema import BlobRow, EngineRow
-from trtfarm.database.session import Database
 from trtfarm.errors import NotFoundError, UsageError
 from trtfarm.jobs.queries import list_jobs
 from trtfarm.jobs.state import JobState
@@ -26,19 +24,8 @@ from trtfarm.submissions.submission import Submission
 _LONG_ENOUGH_SECONDS = 0.5
 
 
-class RemovalContract:
+class RemovalContract(OnBench):
     """Run with a fixture `database`."""
-
-    @pytest.fixture
-    def bench(self, database: Database, tmp_path: Path) -> Bench:
-        return Bench(database, tmp_path)
-
-    @pytest.fixture
-    def built(self, bench: Bench) -> Submission:
-        """Two engines of one model."""
-        submission = bench.submit(bench.request(test_dataset_id=None))
-        bench.do_all()
-        return bench.get(submission)
 
     def test_a_removed_engine_takes_its_files_along_and_nothing_else(self, bench: Bench, built: Submission) -> None:
         gone, kept = built.result_ids("engine_id")

@@ -6,7 +6,6 @@ import itertools
 import threading
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from tests.contracts.rows import table_row
-from tests.contracts.submission_bench import Bench
+from tests.contracts.submission_bench import Bench, OnBench
 from trtfarm.catalog.filters import Filter
 from trtfarm.catalog.labels import label_engine, unlabel_engine
 from trtfarm.catalog.pinning import pin_engine
@@ -31,7 +30,6 @@ from trtfarm.database.schema import (
     TableRow,
     VerificationRow,
 )
-from trtfarm.database.session import Database
 from trtfarm.errors import ModelError, NotFoundError, TrtfarmError, UsageError
 from trtfarm.retention.checkup import Damage, Finding, check_up
 from trtfarm.retention.cleaning import Cleaned, clean
@@ -49,19 +47,8 @@ ALL_OF_IT = Policy(
 _LONG_ENOUGH_SECONDS = 1.0
 
 
-class RetentionContract:
+class RetentionContract(OnBench):
     """Run with a fixture `database`."""
-
-    @pytest.fixture
-    def bench(self, database: Database, tmp_path: Path) -> Bench:
-        return Bench(database, tmp_path)
-
-    @pytest.fixture
-    def built(self, bench: Bench) -> Submission:
-        """Two engines of one model."""
-        submission = bench.submit(bench.request(test_dataset_id=None))
-        bench.do_all()
-        return bench.get(submission)
 
     def test_engines_that_nobody_asked_for_in_a_while_go_with_their_files(
         self, bench: Bench, built: Submission

@@ -6,6 +6,7 @@ from typing import Any
 
 from trtfarm.database.schema import DatasetRow, EngineRow, JobRow, ModelRow, QuantizationRow, TableRow, VerificationRow
 from trtfarm.digests import digest_of_json
+from trtfarm.farm import Farm
 from trtfarm.jobs.state import JobState
 from trtfarm.origins import TableOrigin
 
@@ -80,3 +81,14 @@ def job_row(**values: Any) -> JobRow:
     facts = {"id": "job_1", "kind": "build", "key": digest_of_json("build"), "request": {}, "state": JobState.QUEUED}
     numbers = {"attempt": 0, "max_attempts": 3, "priority": 0, "cancel_requested": False}
     return JobRow(**{**facts, **numbers, **values})
+
+
+def unsigned_engine(farm: Farm) -> str:
+    """The id of an engine whose plan is stored, built before engines were signed."""
+    blob = farm.blobs.put_bytes(b"plan")
+    facts: dict[str, Any] = {"int8_layers": 3, "layers": [], "io": [], "seconds": 1.0}
+    with farm.database.write() as session:
+        session.add(model_row())
+        session.flush()
+        session.add(engine_row(id="eng_1", blob=blob.digest, size=blob.size, facts=facts, log_blob=None))
+    return "eng_1"

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.contracts.submission_bench import Bench
+from tests.contracts.submission_bench import Bench, OnBench
 from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.candidates import candidate_rules
-from trtfarm.database.session import Database
 from trtfarm.errors import CorruptBlobError, DataError, MissingBlobError
 from trtfarm.planning import SubmissionRequest
 from trtfarm.retention.checkup import check_up
@@ -41,14 +38,8 @@ def do(bench: Bench, submission: Submission, *steps: str) -> None:
         bench.do(bench.job_of(submission, step))
 
 
-class ShardedSubmissionContract:
+class ShardedSubmissionContract(OnBench):
     """Run with a fixture `database`."""
-
-    @pytest.fixture
-    def bench(self, database: Database, tmp_path: Path) -> Iterator[Bench]:
-        bench = Bench(database, tmp_path)
-        yield bench
-        assert bench.waiting_without_reason() == []
 
     def test_shards_are_there_to_be_observed_at_the_same_time(self, bench: Bench) -> None:
         submission = bench.submit(cut(bench))

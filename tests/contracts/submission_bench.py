@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -262,3 +263,20 @@ def _values(kind: ActionKind, job: Job, blobs: list[Blob]) -> dict[str, Any]:
     wanted = ("precision", "calibrator", "compute_capability", "profiles", "options", "tensorrt", "toolchain")
     built = {"blob": digests[0], "log_blob": digests[1], "size": blobs[0].size, "facts": BUILT}
     return {"id": new_id("eng"), **named, **{name: request[name] for name in wanted}, **built}
+
+
+class OnBench:
+    """Tests on a bench; run with a fixture `database`. They leave no job that waits for nothing."""
+
+    @pytest.fixture
+    def bench(self, database: Database, tmp_path: Path) -> Iterator[Bench]:
+        bench = Bench(database, tmp_path)
+        yield bench
+        assert bench.waiting_without_reason() == []
+
+    @pytest.fixture
+    def built(self, bench: Bench) -> Submission:
+        """Two engines of one model."""
+        submission = bench.submit(bench.request(test_dataset_id=None))
+        bench.do_all()
+        return bench.get(submission)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select, update
 
-from tests.contracts.submission_bench import TWO_PERCENT, Bench
+from tests.contracts.submission_bench import TWO_PERCENT, Bench, OnBench
 from trtfarm.database.schema import EngineRow, HolderRow, SubmissionRow
-from trtfarm.database.session import Database
 from trtfarm.errors import (
     BuilderCrashError,
     CorruptBlobError,
@@ -47,14 +44,8 @@ schedules = st.lists(st.integers(0, 11), max_size=16)
 EXPECTED = [HealthCheck.function_scoped_fixture, HealthCheck.differing_executors, HealthCheck.too_slow]
 
 
-class SubmissionContract:
+class SubmissionContract(OnBench):
     """Run with a fixture `database`."""
-
-    @pytest.fixture
-    def bench(self, database: Database, tmp_path: Path) -> Iterator[Bench]:
-        bench = Bench(database, tmp_path)
-        yield bench
-        assert bench.waiting_without_reason() == []
 
     def test_the_jobs_of_an_urgent_submission_go_first(self, bench: Bench) -> None:
         usual, urgent = (bench.submit(bench.request(priority=priority)) for priority in (0, 7))

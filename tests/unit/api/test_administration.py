@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from tests.contracts.rows import engine_row, model_row
+from tests.contracts.rows import unsigned_engine
 from tests.unit.api.conftest import ClientOf
 from tests.unit.api.problems import problem
 from trtfarm.database.clock import from_now
@@ -19,8 +19,6 @@ from trtfarm.database.schema import AuditRow, EngineRow, WorkerRow
 from trtfarm.farm import Farm
 from trtfarm.tokens import Scope, list_tokens
 from trtfarm_api.routes import upkeep
-
-FACTS = {"int8_layers": 3, "layers": [], "io": [], "seconds": 1.0}
 
 
 @pytest.fixture
@@ -31,13 +29,7 @@ def admin(client: TestClient, client_of: ClientOf, token_for: Callable[..., str]
 
 @pytest.fixture
 def engine(farm: Farm) -> str:
-    """An unsigned engine whose plan is stored."""
-    blob = farm.blobs.put_bytes(b"plan")
-    with farm.database.write() as session:
-        session.add(model_row())
-        session.flush()
-        session.add(engine_row(id="eng_1", blob=blob.digest, size=blob.size, facts=FACTS, log_blob=None))
-    return "eng_1"
+    return unsigned_engine(farm)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.contracts.rows import engine_row, model_row
+from tests.contracts.rows import unsigned_engine
 from tests.unit.client.breaking import BreakingWay
 from tests.unit.client.conftest import link_to
 from trtfarm.errors import BusyError, ForbiddenError, UnreachableError
@@ -20,8 +20,6 @@ from trtfarm.tokens import Scope, create_token
 from trtfarm_api.routes import upkeep
 from trtfarm_client import AsyncClient, Client
 
-FACTS = {"int8_layers": 3, "layers": [], "io": [], "seconds": 1.0}
-
 
 @pytest.fixture
 def admin(farm: Farm) -> str:
@@ -30,12 +28,7 @@ def admin(farm: Farm) -> str:
 
 @pytest.fixture
 def engine(farm: Farm) -> str:
-    blob = farm.blobs.put_bytes(b"plan")
-    with farm.database.write() as session:
-        session.add(model_row())
-        session.flush()
-        session.add(engine_row(id="eng_1", blob=blob.digest, size=blob.size, facts=FACTS, log_blob=None))
-    return "eng_1"
+    return unsigned_engine(farm)
 
 
 def test_a_farm_is_run_by_either_client(farm: Farm, port: int, admin: str, engine: str) -> None:
