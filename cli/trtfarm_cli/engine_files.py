@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trtfarm.regular_files import is_file
 from trtfarm_cli.opening import open_any
 from trtfarm_cli.profiles import profile_in_use
 
@@ -19,7 +20,7 @@ def named_engine(settings: Settings, text: str, folder: Path) -> NamedEngine:
     from trtfarm_worker.engines.named import fetch_engine
     from trtfarm_worker.engines.profiles import more_profiles
 
-    if profile_in_use(settings.home) is None or Path(text).is_file() or "/" in text:
+    if profile_in_use(settings.home) is None or is_file(text) or "/" in text:
         return fetch_engine(settings, text, folder)
     with open_any() as farm:
         pulled = farm.engines.pull(text, folder / "pulled.engine", verify=True)

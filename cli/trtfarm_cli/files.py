@@ -1,4 +1,4 @@
-"""Files that commands read and write: read with clear errors, written whole or not at all."""
+"""Files that commands write: whole or not at all, and never over what they read."""
 
 from __future__ import annotations
 
@@ -6,30 +6,12 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from trtfarm.errors import NotFoundError, UsageError
+from trtfarm.errors import UsageError
 
 _MODE = 0o644
 _CHUNK_BYTES = 1 << 22
 #: Bytes of a model's name in that of a file: with what comes before and after, file systems take 255.
 _LONGEST_NAME = 180
-
-
-def read_table(path: Path) -> bytes:
-    """The bytes of a table's file.
-
-    Raises NotFoundError, UsageError for what is no readable file, TableError for one too large to be a table.
-    """
-    from trtfarm.file_errors import remedy_for
-    from trtfarm.tables.reading import bytes_of_file
-
-    try:
-        return bytes_of_file(path)
-    except FileNotFoundError as error:
-        raise NotFoundError(f"there is no file {path}", remedy="check its name, and the current folder") from error
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be read", cause=error.strerror, remedy=remedy_for(error, "name a table's file")
-        ) from error
 
 
 def writable(path: Path, *, unlike: Sequence[Path] = ()) -> Path:
@@ -52,8 +34,8 @@ def writable(path: Path, *, unlike: Sequence[Path] = ()) -> Path:
 
 def _is_of(path: Path, source: Path) -> bool:
     """Whether an existing file is the source, or lies in it."""
-    if not source.is_dir():
-        return source.exists() and path.samefile(source)
+    if not os.path.isdir(source):  # noqa: PTH112 - Path.is_dir raises for what one may not look at
+        return os.path.exists(source) and path.samefile(source)  # noqa: PTH110 - as above
     return path.resolve().is_relative_to(source.resolve())
 
 

@@ -133,11 +133,16 @@ BuilderOption = Annotated[
     typer.Option("--option", metavar="NAME=VALUE", help="Builder option, such as workspace_bytes=1GiB; repeatable."),
 ]
 BuilderOptionFile = Annotated[
-    Path | None, typer.Option("--builder-options", metavar="FILE", help="TOML file of builder options.")
+    Path | None, typer.Option("--builder-options", metavar="FILE", help="TOML file of builder options.", readable=False)
 ]
 DynamicRanges = Annotated[
     Path | None,
-    typer.Option("--dynamic-ranges", metavar="FILE", help="Ranges by hand, `tensor: amax` lines; before the table's."),
+    typer.Option(
+        "--dynamic-ranges",
+        metavar="FILE",
+        help="Ranges by hand, `tensor: amax` lines; before the table's.",
+        readable=False,
+    ),
 ]
 
 

@@ -7,7 +7,8 @@ TrtfarmError
 │   ├── DataError             calibration or verification data that does not fit the model
 │   ├── TableError            a calibration table that TensorRT would misread
 │   └── BundleError           a bundle that is damaged, or holds what no farm would put into one
-├── NotFoundError             no such job, table, engine, toolchain
+├── NotFoundError             no such job, table, engine, toolchain, file
+│   └── UnreadableError       there is such a file, and it cannot be read
 ├── ConflictError             what is there contradicts what was asked: another offset, another request under a key
 ├── AccessError               not without a token
 │   └── ForbiddenError        nor with this one
@@ -104,6 +105,10 @@ class BundleError(InputError):
 
 class NotFoundError(TrtfarmError):
     code = "not_found"
+
+
+class UnreadableError(NotFoundError):
+    code = "unreadable"
 
 
 class ConflictError(TrtfarmError):

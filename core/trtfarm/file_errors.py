@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from trtfarm.errors import DiskFullError, StorageError
+from trtfarm.errors import DiskFullError, NotFoundError, StorageError, UnreadableError
 
 #: What a disk, a quota or a limit on file sizes says when it is full.
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -20,6 +20,19 @@ def storage_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise storage_error(error, path) from error
+
+
+@contextmanager
+def opening(path: Path, kind: str) -> Iterator[None]:
+    """Tells errors of opening a file that the user named, such as "a table": NotFoundError, UnreadableError."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise NotFoundError(f"there is no file {path}", remedy="check its name, and the current folder") from error
+    except OSError as error:
+        raise UnreadableError(
+            f"{path} cannot be read", cause=error.strerror, remedy=remedy_for(error, f"name {kind}'s file")
+        ) from error
 
 
 def remedy_for(error: OSError, otherwise: str) -> str:

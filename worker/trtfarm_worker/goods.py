@@ -15,7 +15,7 @@ from trtfarm.datasets.dataset import DataSet
 from trtfarm.datasets.held_out import held_out
 from trtfarm.datasets.locate import locate
 from trtfarm.datasets.sources import Source
-from trtfarm.errors import DataError, NotFoundError
+from trtfarm.errors import DataError
 from trtfarm.models.model import Model
 from trtfarm.origins import TableOrigin
 from trtfarm.precisions import PRECISIONS
@@ -123,15 +123,13 @@ def _table(
     from trtfarm.tables.validation import load  # noqa: PLC0415
 
     tensors = reader.model.summary.tensors
-    if is_file(order.table):
+    if is_file(order.table) or "/" in order.table:
         table = load(bytes_of_file(Path(order.table)), name=order.table, expected=order.calibrator, tensors=tensors)
         version = str(table.version) if table.version else None
         handed = TableRow(id=order.table, origin=TableOrigin.IMPORTED, portable=True, tensorrt=version, rule={})
         _tell_lacking(order, table, order.table, reader)
         _tell_reuse(order, handed, targets, reader)
         return table
-    if "/" in order.table:
-        raise NotFoundError(f"there is no file {order.table}", remedy="name a table's file, or its id in the farm")
     row, text = stock.table(order.table)
     table = load(text, name=row.id, expected=order.calibrator, tensors=tensors)
     _tell_lacking(order, table, row.id, reader)

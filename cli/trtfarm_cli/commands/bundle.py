@@ -16,7 +16,7 @@ from trtfarm_cli.progress import view
 
 app = typer.Typer(help="Bundles: tables and engines from one farm to another.", no_args_is_help=True)
 
-BundleFile = Annotated[Path, typer.Argument(metavar="FILE", help="A bundle, from `bundle export`.")]
+BundleFile = Annotated[Path, typer.Argument(metavar="FILE", help="A bundle, from `bundle export`.", readable=False)]
 #: Kinds of rows that are told one by one, and those of which only how many there are.
 _TOLD = {"engines": "engine", "tables": "table", "models": "model"}
 _COUNTED = {

@@ -169,7 +169,9 @@ def pull(
 
 @app.command()
 def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="An engine that was pulled, with its .sig beside it.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="An engine that was pulled, with its .sig beside it.", readable=False)
+    ],
     *,
     json: Json = False,
 ) -> None:

@@ -19,7 +19,9 @@ def register(app: typer.Typer) -> None:
 
 
 def extract(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="ONNX model with Q/DQ nodes.", show_default=False)],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="ONNX model with Q/DQ nodes.", show_default=False, readable=False)
+    ],
     *,
     destination: Annotated[Path, typer.Option("--output", "-o", help="Table to write.", show_default=False)],
     calibrator: Annotated[str, typer.Option(help="The calibrator that the table's header names.")] = "minmax",

@@ -63,7 +63,9 @@ def export(
 
 @app.command()
 def trust(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Another farm's public key, from its `keys export`.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Another farm's public key, from its `keys export`.", readable=False)
+    ],
     *,
     json: Json = False,
 ) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from trtfarm.errors import UsageError
 from trtfarm_cli import accuracy, output
-from trtfarm_cli.files import copy_new, copy_once, read_table, writable
+from trtfarm_cli.files import copy_new, copy_once, writable
 from trtfarm_cli.options import (
     Data,
     ExcludeNodes,
@@ -41,7 +41,7 @@ def register(app: typer.Typer) -> None:
 def quantize(
     model: ModelFile,
     *,
-    table: Annotated[Path, typer.Option("--table", help="Calibration table whose scales to use.")],
+    table: Annotated[Path, typer.Option("--table", help="Calibration table whose scales to use.", readable=False)],
     destination: Annotated[Path, typer.Option("--output", "-o", help="File to write.")],
     exclude: ExcludeNodes = None,
     exclude_op: ExcludeOps = None,
@@ -59,6 +59,7 @@ def quantize(
     """
     from trtfarm.models.model import Model
     from trtfarm.scratch import temporary_folder
+    from trtfarm.tables.reading import bytes_of_file
     from trtfarm.tables.validation import load
 
     drop = _drop(max_drop, data, test_data, labels, search=search)
@@ -68,7 +69,7 @@ def quantize(
         output.say(notice)
     aim = None if drop is None else _aim(read, drop, data or (), test_data or (), labels)
     writable(destination, unlike=(*read.files, *(aim.paths if aim else ())))
-    scales = load(read_table(table), name=str(table), tensors=read.summary.tensors).scales
+    scales = load(bytes_of_file(table), name=str(table), tensors=read.summary.tensors).scales
     options = {"exclude_nodes": exclude or [], "exclude_op_types": exclude_op or []}
     with temporary_folder() as folder:
         args = {"model": str(read.copy_to(folder)[0]), "scales": dict(scales), "options": options}

@@ -10,7 +10,7 @@ import typer
 
 from trtfarm.calibrators import Calibrator
 from trtfarm_cli import exits, output
-from trtfarm_cli.files import read_table, writable, write_new
+from trtfarm_cli.files import writable, write_new
 from trtfarm_cli.limits import limited
 from trtfarm_cli.opening import open_any
 from trtfarm_cli.options import (
@@ -112,7 +112,7 @@ def diff(left: TableOrFile, right: TableOrFile, *, json: Json = False) -> None:
 
 @app.command()
 def validate(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Tables; as many as you like.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Tables; as many as you like.", readable=False)],
     *,
     calibrator: Annotated[
         Calibrator | None, typer.Option(case_sensitive=False, help="Calibrator that the tables are to be used with.")
@@ -121,7 +121,7 @@ def validate(
         str | None, typer.Option(metavar="VERSION", help="TensorRT that is to read the tables.")
     ] = None,
     model: Annotated[
-        Path | None, typer.Option("--model", help="ONNX model whose tensors the table must cover.")
+        Path | None, typer.Option("--model", help="ONNX model whose tensors the table must cover.", readable=False)
     ] = None,
     json: Json = False,
 ) -> None:
@@ -130,6 +130,7 @@ def validate(
     Exit code 0 only when every one is sound.
     """
     from trtfarm.models.model import Model
+    from trtfarm.tables.reading import bytes_of_file
     from trtfarm.tables.table import CalibrationTable
     from trtfarm.tables.validation import validate as problems_of
     from trtfarm.versions import TensorRTVersion
@@ -139,7 +140,7 @@ def validate(
     tensors, without_range = (summary.tensors, summary.whole_numbers) if summary else (None, ())
     found: dict[str, list[Problem]] = {}
     for file in files:
-        table = CalibrationTable.parse(read_table(file))
+        table = CalibrationTable.parse(bytes_of_file(file))
         found[str(file)] = problems_of(
             table, expected=calibrator, tensorrt=version, tensors=tensors, without_range=without_range
         )
@@ -183,17 +184,18 @@ def export(
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A table that TensorRT wrote.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A table that TensorRT wrote.", readable=False)],
     *,
-    model: Annotated[Path, typer.Option("--model", help="The ONNX model that the table belongs to.")],
+    model: Annotated[Path, typer.Option("--model", help="The ONNX model that the table belongs to.", readable=False)],
     json: Json = False,
 ) -> None:
     """Takes a table into the farm, checked against its model."""
     from trtfarm.models.model import Model
+    from trtfarm.tables.reading import bytes_of_file
     from trtfarm.tables.validation import load
 
     read = Model.read(model)
-    table = load(read_table(file), name=str(file), tensors=read.summary.tensors)
+    table = load(bytes_of_file(file), name=str(file), tensors=read.summary.tensors)
     with open_any() as farm:
         table_id = farm.tables.add(table, read)
     if json:
@@ -223,9 +225,10 @@ def restamp(
 def _table(name: str) -> CalibrationTable:
     """A table by file name or, where there is no such file, by its id in the farm."""
     from trtfarm.regular_files import is_file
+    from trtfarm.tables.reading import bytes_of_file
     from trtfarm.tables.validation import load
 
-    return load(read_table(Path(name)), name=name) if is_file(name) or "/" in name else _stored(name)
+    return load(bytes_of_file(Path(name)), name=name) if is_file(name) or "/" in name else _stored(name)
 
 
 def _stored(name: str) -> CalibrationTable:

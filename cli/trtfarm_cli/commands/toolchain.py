@@ -52,7 +52,9 @@ def install(
 
 @app.command()
 def add(
-    python: Annotated[Path, typer.Argument(metavar="PYTHON", help="An interpreter that can import TensorRT.")],
+    python: Annotated[
+        Path, typer.Argument(metavar="PYTHON", help="An interpreter that can import TensorRT.", readable=False)
+    ],
     *,
     name: Annotated[str | None, typer.Option(help="What to call it; kind and version unless given.")] = None,
     library_path: Annotated[list[Path] | None, typer.Option(help="Folder for LD_LIBRARY_PATH; repeatable.")] = None,

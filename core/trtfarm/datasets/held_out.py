@@ -9,8 +9,7 @@ from pathlib import Path
 from trtfarm.datasets.content import array_file
 from trtfarm.datasets.files import looking_for_data
 from trtfarm.datasets.folder import found_in, has_spec
-from trtfarm.datasets.locate import locate
-from trtfarm.datasets.named import in_folder
+from trtfarm.datasets.named import in_folder, named
 from trtfarm.datasets.sources import Source
 from trtfarm.datasets.specified import as_specified
 from trtfarm.errors import UsageError
@@ -35,9 +34,8 @@ def held_out(
     where nothing is calibrated with. Raises UsageError and DataError.
     """
     if test_data:
-        source = locate(
-            test_data, model, working_folder=working_folder, like=calibration.inputs if calibration else None
-        )
+        like = calibration.inputs if calibration else None
+        source = named(test_data, model.summary.inputs, option="--test-data", working_folder=working_folder, like=like)
     elif calibration is not None and (calibration.folder / TEST_FOLDER).is_dir():
         source = _in_test_folder(calibration.folder / TEST_FOLDER, calibration, model)
     elif labels is None:

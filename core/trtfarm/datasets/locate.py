@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from trtfarm.datasets.filenames import file_name_of
@@ -23,16 +23,14 @@ def locate(
     model: Model,
     *,
     working_folder: Path = Path(),
-    like: Mapping[str, InputSource] | None = None,
 ) -> Source:
     """The data that `--data` names: a folder, a specification, a file, or `input=file` for each input.
 
     Without any, the first of `calib_data/<model's name>`, `calib_data` (there, a specification will do) and the model's
-    folder that has data for all inputs. Inputs that come without a specification are preprocessed as in `like`, if both
-    are images or both arrays. Raises UsageError and DataError. Labels beside the data are found along with it.
+    folder that has data for all inputs. Labels beside the data are found along with it. Raises UsageError, DataError.
     """
     if arguments:
-        return named(arguments, model.summary.inputs, working_folder=working_folder, like=like)
+        return named(arguments, model.summary.inputs, working_folder=working_folder)
     with looking_for_data():
         return _search(model.summary.inputs, model, working_folder)
 

@@ -14,7 +14,7 @@ from trtfarm.datasets.kinds import SourceKind, begins_as_feeds
 from trtfarm.datasets.sources import InputSource, Source, missing_inputs
 from trtfarm.datasets.spec import SPEC_FILES, read_spec
 from trtfarm.datasets.specified import as_specified
-from trtfarm.errors import DataError, UsageError
+from trtfarm.errors import DataError, InputError, UsageError
 from trtfarm.models.summary import TensorType
 
 #: Files of a folder that an error lists.
@@ -29,7 +29,12 @@ def named(
     working_folder: Path = Path(),
     like: Mapping[str, InputSource] | None = None,
 ) -> Source:
-    """The data that arguments of `option` name, at least one of them; as `locate`."""
+    """The data that arguments of `option` name, at least one of them.
+
+    Inputs that come without a specification are preprocessed as in `like`, if both are images or both arrays. Raises
+    DataError, and UsageError for what names no input of the model, or names it twice. Labels beside the data are found
+    along with it.
+    """
     finder = _Finder(inputs, like or {}, option)
     with looking_for_data():
         if len(arguments) == 1 and (working_folder / arguments[0]).exists():
@@ -85,14 +90,14 @@ class _Finder:
             raise missing_inputs(self.inputs, sources, self.option)
         return self._source(sources[names[0]].file.path.parent, {name: sources[name] for name in names})
 
-    def _unnamed(self, argument: str, *, exists: bool) -> UsageError:
+    def _unnamed(self, argument: str, *, exists: bool) -> InputError:
         """For what does not begin with an input's name."""
-        if exists:
-            what = "it does not say which input it is for"
-        elif "=" in argument:
-            what = f"no such file, and {argument.partition('=')[0]!r} is no input of the model"
-        else:
-            what = "no such file or folder"
+        if not exists and "=" not in argument:
+            return DataError(
+                f"{self.option} {argument}: no such file or folder", remedy="check its name, and the current folder"
+            )
+        name = argument.partition("=")[0]
+        what = "it does not say which input it is for" if exists else f"no such file, and {name!r} is no input"
         return UsageError(
             f"{self.option} {argument}: {what}",
             remedy=f"write {self.option} <input>=<file>; the inputs are "

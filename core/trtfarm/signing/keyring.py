@@ -12,7 +12,7 @@ from pathlib import Path
 
 from trtfarm.durable_files import write_durably
 from trtfarm.errors import NotFoundError, SignatureError, UsageError
-from trtfarm.file_errors import remedy_for, storage_errors
+from trtfarm.file_errors import opening, remedy_for, storage_errors
 from trtfarm.regular_files import open_regular
 from trtfarm.settings import Settings
 from trtfarm.signing.keys import PublicKey, SigningKey
@@ -70,7 +70,7 @@ class Keyring:
         mine = [TrustedKey(public=own.public, own=True, path=self._path)] if own else []
         known = {key.id for key in mine}
         others = [
-            TrustedKey(public=PublicKey.of_pem(_content(path), str(path)), own=False, path=path)
+            TrustedKey(public=PublicKey.of_pem(_kept(path), str(path)), own=False, path=path)
             for path in sorted((self._folder / "trusted").glob("*.pem"))
         ]
         return mine + [key for key in others if key.id not in known]
@@ -79,11 +79,9 @@ class Keyring:
         return next((key for key in self.trusted() if key.id == key_id), None)
 
     def trust(self, path: Path) -> TrustedKey:
-        """Takes signatures of the key in a PEM file from now on. Raises SignatureError, UsageError."""
-        try:
+        """Takes signatures of a PEM file's key from now on. Raises NotFoundError, UnreadableError, SignatureError."""
+        with opening(path, "the key"):
             data = _content(path)
-        except FileNotFoundError as error:
-            raise NotFoundError(f"there is no file {path}") from error
         public = PublicKey.of_pem(data, str(path))
         known = self.find(public.id)
         if known:
@@ -112,7 +110,7 @@ class Keyring:
 
     def _own(self) -> SigningKey | None:
         try:
-            data = _content(self._path, private=True)
+            data = _kept(self._path, private=True)
         except FileNotFoundError:
             return None
         return _signing_key(data, str(self._path))
@@ -135,12 +133,10 @@ def _signing_key(data: bytes, name: str) -> SigningKey:
     return SigningKey.of_pem(data, name)
 
 
-def _content(path: Path, *, private: bool = False) -> bytes:
-    """What is in a key's file. Raises FileNotFoundError, and SignatureError where it cannot be read or be private."""
+def _kept(path: Path, *, private: bool = False) -> bytes:
+    """A key's file of this farm. Raises FileNotFoundError, and SignatureError where it cannot be read or be private."""
     try:
-        with open_regular(path) as file:
-            facts = os.fstat(file.fileno())
-            data = file.read(_LARGEST_KEY_FILE)
+        return _content(path, private=private)
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -149,6 +145,13 @@ def _content(path: Path, *, private: bool = False) -> bytes:
             cause=error.strerror,
             remedy=remedy_for(error, "name the key's own file"),
         ) from error
+
+
+def _content(path: Path, *, private: bool = False) -> bytes:
+    """What is in a key's file. Raises OSError, and SignatureError where it ought to be private."""
+    with open_regular(path) as file:
+        facts = os.fstat(file.fileno())
+        data = file.read(_LARGEST_KEY_FILE)
     if private and facts.st_mode & _OTHERS:
         raise SignatureError(
             f"the key {path} is not private",

@@ -9,8 +9,8 @@ from pathlib import Path
 from trtfarm.blobs.objects import CHUNK_BYTES
 from trtfarm.digests import digest_of_file
 from trtfarm.durable_files import write_durably
-from trtfarm.errors import NotFoundError, SignatureError
-from trtfarm.file_errors import remedy_for, storage_errors
+from trtfarm.errors import SignatureError
+from trtfarm.file_errors import opening, remedy_for, storage_errors
 from trtfarm.regular_files import open_regular
 from trtfarm.signing.keyring import Keyring, TrustedKey
 from trtfarm.signing.seal import Seal, check_seal
@@ -49,7 +49,7 @@ def signature_text(statement: EngineStatement, seal: Seal) -> bytes:
 
 
 def check_file(keyring: Keyring, engine: Path) -> SignedEngine:
-    """Raises NotFoundError, and SignatureError unless a trusted key signed these very bytes."""
+    """Raises NotFoundError, UnreadableError, and SignatureError unless a trusted key signed these very bytes."""
     signed = _check_signature(keyring, engine)
     with storage_errors(engine):
         _check_plan(engine, digest_of_file(engine), signed)
@@ -66,8 +66,8 @@ def checked_copy(keyring: Keyring, engine: Path, copy: Path) -> SignedEngine:
 
 
 def _check_signature(keyring: Keyring, engine: Path) -> SignedEngine:
-    if not engine.is_file():
-        raise NotFoundError(f"there is no file {engine}")
+    with opening(engine, "an engine"):
+        open_regular(engine).close()
     statement, seal = _read(signature_path(engine), engine)
     return SignedEngine(statement=statement, key=check_seal(keyring, statement, seal, str(engine)))
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trtfarm.errors import TableError
+from trtfarm.file_errors import opening
 from trtfarm.regular_files import open_regular
 from trtfarm.tables.headers import Header, UnknownHeader, header_from_text
 from trtfarm.tables.problems import Problem, Severity, shown
@@ -48,9 +49,9 @@ class Contents:
 def bytes_of_file(path: Path) -> bytes:
     """A table's file, looked at before it is read: pipes block, devices do not end, other files fill the memory.
 
-    Raises OSError, and TableError for more than 32 MiB.
+    Raises NotFoundError, UnreadableError, and TableError for more than 32 MiB.
     """
-    with open_regular(path) as file:
+    with opening(path, "a table"), open_regular(path) as file:
         _check_size(os.fstat(file.fileno()).st_size)
         return file.read()
 

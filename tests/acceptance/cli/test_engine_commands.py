@@ -155,7 +155,7 @@ def test_data_that_the_engine_does_not_take_is_told_before_a_gpu_is_asked_for(
     assert "784" in told(4, "data=flat.npy")
     assert "image, mask" in told(4, "names.npz")
     assert "text.npy" in told(4, "text.npy")
-    assert "--inputs nowhere.npy" in told(2, "nowhere.npy")
+    assert "--inputs nowhere.npy" in told(4, "nowhere.npy")
     assert not (folder / "out.npz").exists()
     np.savez(folder / "good.npz", data=good)
     for inputs in ("good.npz", "data=good.npz"):

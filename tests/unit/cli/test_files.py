@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from trtfarm.errors import NotFoundError, TableError, UsageError
-from trtfarm.tables.reading import MAX_BYTES
-from trtfarm_cli.files import copy_once, engine_file_name, folder_for, placed, read_table, writable
+from trtfarm.errors import NotFoundError, TableError, UnreadableError, UsageError
+from trtfarm.tables.reading import MAX_BYTES, bytes_of_file
+from trtfarm_cli.files import copy_once, engine_file_name, folder_for, placed, writable
 
 
 def test_what_is_read_is_not_replaced(tmp_path: Path) -> None:
@@ -81,11 +81,11 @@ def test_what_is_no_table_is_not_read(tmp_path: Path) -> None:
     with large.open("wb") as file:
         file.truncate(1 << 40)
     for path in (pipe, Path("/dev/zero"), tmp_path, tmp_path / ("x" * 300)):
-        with pytest.raises(UsageError, match="cannot be read"):
-            read_table(path)
+        with pytest.raises(UnreadableError, match="cannot be read"):
+            bytes_of_file(path)
     with pytest.raises(TableError, match="1,099,511,627,776 bytes are too many"):
-        read_table(large)
+        bytes_of_file(large)
     with pytest.raises(NotFoundError):
-        read_table(tmp_path / "gone")
+        bytes_of_file(tmp_path / "gone")
     os.truncate(large, MAX_BYTES)
-    assert len(read_table(large)) == MAX_BYTES
+    assert len(bytes_of_file(large)) == MAX_BYTES

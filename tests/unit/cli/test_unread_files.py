@@ -5,18 +5,26 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from trtfarm.build_options import options_of, read_ranges
 from trtfarm.bundles.files import pieces_of
-from trtfarm.datasets.files import DataFile, looking_for_data
+from trtfarm.datasets.content import array_file
+from trtfarm.datasets.files import looking_for_data
+from trtfarm.datasets.named import named
 from trtfarm.errors import TrtfarmError
 from trtfarm.models.external import open_external
 from trtfarm.models.malformed import MalformedError
 from trtfarm.models.model import Model
+from trtfarm.models.summary import TensorType
 from trtfarm.signing.keyring import Keyring
-from trtfarm_cli.files import read_table
+from trtfarm.signing.signed_file import check_file
+from trtfarm.tables.reading import bytes_of_file
+from trtfarm_cli import exits
+from trtfarm_cli.main import app
 
 _NOBODY = 65534
 
@@ -36,11 +44,6 @@ def closed(tmp_path: Path) -> Iterator[Path]:
     path.parent.chmod(0o700)
 
 
-def _look_for(path: Path) -> bool:
-    with looking_for_data():
-        return path.is_dir()
-
-
 def _weights(path: Path) -> object:
     try:
         return open_external(path.parent, path.name)
@@ -48,21 +51,61 @@ def _weights(path: Path) -> object:
         raise error.about(path) from error
 
 
-READERS: dict[str, Callable[[Path], object]] = {
-    "model": Model.read,
-    "weights": _weights,
-    "data": lambda path: DataFile(path=path).open(),
-    "data that may be a folder": _look_for,
-    "options": lambda path: options_of((), path, None),
-    "ranges": read_ranges,
-    "table": read_table,
-    "bundle": lambda path: next(pieces_of(path)),
-    "key": lambda path: Keyring(path.parent).trust(path),
+def _data(*arguments: str) -> object:
+    return named(arguments, [TensorType(name="x", dtype="float32", dims=("N", 4))])
+
+
+def _labels(path: Path) -> object:
+    with looking_for_data():
+        return array_file(path)
+
+
+#: Each way in which commands read a file that was named, and the exit code of its kind.
+READERS: dict[str, tuple[int, Callable[[Path], object]]] = {
+    "model": (3, Model.read),
+    "weights": (3, _weights),
+    "data": (4, lambda path: _data(str(path))),
+    "data of an input": (4, lambda path: _data(f"x={path}")),
+    "labels": (4, _labels),
+    "options": (2, lambda path: options_of((), path, None)),
+    "ranges": (2, read_ranges),
+    "table": (8, bytes_of_file),
+    "engine": (8, lambda path: check_file(Keyring(path.parent), path)),
+    "bundle": (8, lambda path: next(pieces_of(path))),
+    "key": (8, lambda path: Keyring(path.parent).trust(path)),
 }
 
 
-@pytest.mark.parametrize("reader", READERS)
-def test_whoever_may_not_read_a_file_is_told_of_permissions(closed: Path, reader: str) -> None:
-    with pytest.raises(TrtfarmError, match="cannot be") as refused:
-        READERS[reader](closed)
+@pytest.mark.parametrize("kind", READERS)
+def test_whoever_may_not_read_a_file_is_told_of_permissions(closed: Path, kind: str) -> None:
+    code, read = READERS[kind]
+    with pytest.raises(TrtfarmError) as refused:
+        read(closed)
+    assert exits.code_of(refused.value) == code
     assert "permission" in (refused.value.remedy or "")
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_a_missing_file_has_the_exit_code_of_its_kind(tmp_path: Path, kind: str) -> None:
+    code, read = READERS[kind]
+    with pytest.raises(TrtfarmError) as refused:
+        read(tmp_path / "gone")
+    assert exits.code_of(refused.value) == code
+    assert refused.value.remedy
+
+
+def test_no_file_that_is_read_is_looked_at_by_typer() -> None:
+    """It would refuse what it may not read as an option that cannot be used, whatever it is."""
+    pending: list[Any] = [typer.main.get_command(app)]
+    looked_at = []
+    while pending:
+        command = pending.pop()
+        pending += getattr(command, "commands", {}).values()
+        looked_at += [
+            f"{command.name} {param.name}"
+            for param in command.params
+            if "Path" in str(param.type_descriptor.annotation)
+            and param.name not in ("destination", "library_path", "python_path")
+            and param.type_descriptor.parameter_info.readable
+        ]
+    assert looked_at == []

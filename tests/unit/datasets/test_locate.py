@@ -13,7 +13,7 @@ from tests.unit.datasets.samples import array, idx, model_with, npy
 from trtfarm.datasets.kinds import SourceKind
 from trtfarm.datasets.locate import locate
 from trtfarm.datasets.sources import Source
-from trtfarm.errors import DataError, InputError, UsageError
+from trtfarm.errors import DataError, InputError
 from trtfarm.models.model import Model
 
 
@@ -203,7 +203,7 @@ def test_things_that_are_no_data(one: Model, tmp_path: Path) -> None:
     assert "not a whole zip file" in _refused(one, tmp_path, "bad.npz")
     (tmp_path / "text.npz").write_bytes(b"hello")
     assert "not a whole zip file" in _refused(one, tmp_path, "text.npz")
-    with pytest.raises(UsageError):
+    with pytest.raises(DataError):
         locate(["nul\0byte"], one, working_folder=tmp_path)
     with pytest.raises(DataError):
         locate([], one, working_folder=tmp_path / "nowhere")

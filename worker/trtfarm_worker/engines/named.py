@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trtfarm.errors import NotFoundError
+from trtfarm.regular_files import is_file
 from trtfarm.settings import Settings
 from trtfarm.signing.keyring import Keyring
 from trtfarm.signing.signed_file import checked_copy
@@ -32,10 +32,8 @@ class NamedEngine:
 def fetch_engine(settings: Settings, text: str, folder: Path) -> NamedEngine:
     """Puts the engine into `folder`, checked. Raises NotFoundError, UsageError, SignatureError, StorageError."""
     keyring, copy = Keyring.of(settings), folder / _PLAN
-    if Path(text).is_file():
+    if is_file(text) or "/" in text:
         return NamedEngine(name=text, path=copy, statement=checked_copy(keyring, Path(text), copy).statement)
-    if "/" in text:
-        raise NotFoundError(f"there is no file {text}", remedy="name an engine's file, or its id in the farm")
     return _of_farm(settings, keyring, text, copy)
 
 

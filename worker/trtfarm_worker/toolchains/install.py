@@ -14,6 +14,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 from trtfarm.errors import ToolchainError, UsageError
+from trtfarm.regular_files import is_file
 from trtfarm_worker.toolchains.probe import probed
 from trtfarm_worker.toolchains.registry import ToolchainRegistry
 from trtfarm_worker.toolchains.spec import ToolchainSpec
@@ -87,7 +88,7 @@ def add_toolchain(
     """
     # Not resolved: the interpreter of a virtual environment is a link.
     python = python.expanduser().absolute()
-    if not python.is_file() or not os.access(python, os.X_OK):
+    if not is_file(str(python)) or not os.access(python, os.X_OK):
         raise UsageError(
             f"{python} is no program", remedy="give the path of a Python interpreter, such as …/bin/python"
         )
