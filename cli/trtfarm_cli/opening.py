@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from trtfarm.errors import UsageError
 
 if TYPE_CHECKING:
+    from trtfarm.farm import Farm
     from trtfarm.settings import Settings
     from trtfarm_cli.farms.any_farm import AnyFarm
 
@@ -28,11 +29,16 @@ def open_any() -> Iterator[AnyFarm]:
         with Client(link_of(profile)) as client:
             yield RemoteFarm(client, settings)
         return
-    from trtfarm.farm import Farm
     from trtfarm_cli.farms.here.farm import FarmHere
 
-    with Farm.open(settings) as farm:
-        yield FarmHere(farm)
+    with ExitStack() as stack:
+        yield FarmHere(settings, lambda: stack.enter_context(_opened(settings)))
+
+
+def _opened(settings: Settings) -> Farm:
+    from trtfarm.farm import Farm
+
+    return Farm.open(settings)
 
 
 def settings_here() -> Settings:

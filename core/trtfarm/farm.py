@@ -48,7 +48,6 @@ class Farm:
         self.jobs = JobManager(database, lease_seconds=settings.lease_seconds, max_attempts=settings.max_attempts)
         self.submissions = SubmissionManager(database, self.jobs, self.complete)
         self.uploads = Uploads(database, blobs, settings.home / "uploads")
-        self._scratch = settings.home / "scratch"
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -142,11 +141,11 @@ class Farm:
 
     def scratch(self, prefix: str) -> AbstractContextManager[Path]:
         """A folder of its own for work in progress; it goes when the block ends."""
-        return scratch_folder(self._scratch, prefix)
+        return scratch_folder(self.settings.scratch, prefix)
 
     def sweep(self) -> None:
         """Removes what processes of this host that died left behind: scratch folders, and blobs half written."""
-        sweep_scratch(self._scratch)
+        sweep_scratch(self.settings.scratch)
         self.blobs.sweep(_HALF_WRITTEN_SECONDS)
 
     def _advance(self, submission_ids: Iterable[str]) -> list[str]:

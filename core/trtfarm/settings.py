@@ -54,6 +54,17 @@ class Settings:
     #: Attempts before a job that keeps dying is quarantined.
     max_attempts: int
 
+    @property
+    def scratch(self) -> Path:
+        """Where folders for work in progress are made."""
+        return self.home / "scratch"
+
+    @property
+    def own_database(self) -> Path | None:
+        """The file of the database in `home`; None where another one is used."""
+        file = _database_in(self.home)
+        return file if self.database_url == _url_of(file) else None
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
         """Reads `TRTFARM_*`; raises UsageError with the variable's name when a value cannot be used."""
@@ -61,7 +72,7 @@ class Settings:
         home = _home(env)
         return cls(
             home=home,
-            database_url=env.get("TRTFARM_DATABASE_URL") or f"sqlite:///{quote(str(home / 'farm.db'))}",
+            database_url=env.get("TRTFARM_DATABASE_URL") or _url_of(_database_in(home)),
             blob_url=env.get("TRTFARM_BLOB_URL") or (home / "blobs").as_uri(),
             broker_url=env.get("TRTFARM_BROKER_URL") or "filesystem://",
             signing_key=_path(env, "TRTFARM_SIGNING_KEY"),
@@ -75,6 +86,14 @@ class Settings:
             gpu_memory_bytes=int(_number(env, "TRTFARM_GPU_MEMORY_GIB", 2, least=0) * _GIB),
             max_attempts=_count(env, "TRTFARM_MAX_ATTEMPTS", 3),
         )
+
+
+def _database_in(home: Path) -> Path:
+    return home / "farm.db"
+
+
+def _url_of(file: Path) -> str:
+    return f"sqlite:///{quote(str(file))}"
 
 
 def _home(env: Mapping[str, str]) -> Path:

@@ -42,8 +42,9 @@ from trtfarm.workers import (
     set_state,
     state_of,
 )
+from trtfarm_worker.alive import WORKER
 from trtfarm_worker.offers import Offer
-from trtfarm_worker.presence import WORKER, Presence
+from trtfarm_worker.presence import Presence
 from trtfarm_worker.toolchains.toolchain import Toolchain, ToolchainKind
 
 _DAY = 24 * 3600.0

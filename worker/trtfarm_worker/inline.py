@@ -17,13 +17,14 @@ from trtfarm.settings import Settings
 from trtfarm.submissions.submission import Submission
 from trtfarm.waiting import why_waiting
 from trtfarm.workers import list_workers
+from trtfarm_worker.alive import CLIENT
 from trtfarm_worker.announcing import Announcer
 from trtfarm_worker.anticipation import Anticipation
 from trtfarm_worker.builder.events import LogLine, Progress
 from trtfarm_worker.logs import logger
 from trtfarm_worker.offers import Offer
 from trtfarm_worker.places import Place, Places
-from trtfarm_worker.presence import CLIENT, Presence, forget_dead, workers_up
+from trtfarm_worker.presence import Presence, forget_dead, workers_up
 from trtfarm_worker.runner import Runner
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
@@ -57,7 +58,7 @@ def see_through(
     """
     gc.enable()  # short commands do without, and this may take hours
     farm.sweep()
-    ahead = ahead or Anticipation(farm, toolchains)
+    ahead = ahead or Anticipation(farm.settings, toolchains)
     places = Places(farm.settings.slots, lambda: ahead.keeper)
     with Presence(farm, CLIENT) as presence:
         # Jobs that a finished job queued are found by the next look, so nobody needs to be told.

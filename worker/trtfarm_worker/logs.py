@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import sys
+from functools import cached_property
 from typing import Any
 
-import structlog
+
+class _Logger:
+    """Loads structlog with the first line: its import takes longer than most commands, and few have one to say."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._native, name)
+
+    @cached_property
+    def _native(self) -> Any:
+        import structlog  # noqa: PLC0415 - see above
+
+        # Without a configuration it would print on stdout.
+        if not structlog.is_configured():
+            log_to_stderr()
+        return structlog.get_logger()
 
 
 def logger() -> Any:
-    """A logger that can be bound to a job; without a configuration, structlog would print on stdout."""
-    if not structlog.is_configured():
-        log_to_stderr()
-    return structlog.get_logger()
+    """A logger that can be bound to a job."""
+    return _Logger()
 
 
 def log_to_stderr() -> None:
+    import structlog  # noqa: PLC0415 - as in `_Logger`
+
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

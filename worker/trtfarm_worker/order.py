@@ -13,6 +13,7 @@ from trtfarm.candidates import COMPARED
 from trtfarm.compute_capability import ComputeCapability
 from trtfarm.contradictions import check_typing
 from trtfarm.errors import UsageError
+from trtfarm.models.model import Model
 from trtfarm.precisions import PRECISIONS, implicit, strongly_typed
 from trtfarm.targets import BuildTarget
 from trtfarm.versions import TensorRTVersion
@@ -64,6 +65,12 @@ class Order:
 
     def converter_options(self) -> dict[str, list[str]]:
         return {"exclude_nodes": list(self.float32_nodes), "exclude_op_types": list(self.float32_op_types)}
+
+
+def model_of(order: Order) -> Model:
+    """The model of an order, read once its options were found to make sense. Raises UsageError, ModelError."""
+    check_options(order)
+    return Model.read(order.model)
 
 
 def check_options(order: Order) -> None:

@@ -21,19 +21,16 @@ from trtfarm.stored_names import as_stored
 from trtfarm.targets import BuildTarget
 from trtfarm_worker.data_reader import DataReader, Tell
 from trtfarm_worker.goods import Goods, goods_of
-from trtfarm_worker.order import Order, check_for_targets, check_options, takers
+from trtfarm_worker.order import Order, check_for_targets, takers
 from trtfarm_worker.quantized_models import as_handed_in
 from trtfarm_worker.sites import CalibrateWith, calibration_site
 from trtfarm_worker.stock import Stock
-from trtfarm_worker.toolchains.choice import choose, stands_in
+from trtfarm_worker.toolchains.choice import choose, stands_in, target_of
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
 if TYPE_CHECKING:
     from trtfarm_worker.builder.supervisor import Listener
 
-#: Operators that are matrix products, or are made of them. What else is may be in functions that were not written out,
-#: of which the builder then says that it cannot compile them.
-_PRODUCTS = frozenset({"MatMul", "Gemm", "Einsum", "RNN", "GRU", "LSTM", "Attention"})
 #: Stands for the id of a row that is made only when all of a request was found fit.
 _LATER = ""
 
@@ -41,20 +38,20 @@ _LATER = ""
 def take(
     stock: Stock,
     order: Order,
+    model: Model,
     toolchains: Sequence[Toolchain],
     *,
     tell: Tell,
     listener: Listener,
     expect: Callable[[Sequence[BuildTarget]], None] = lambda _targets: None,
 ) -> SubmissionRequest:
-    """Reads and checks all that an order names, stores it, and returns the request.
+    """Reads and checks all that an order names beside its model, stores it, and returns the request.
 
-    `toolchains` are those of this host. `tell` hears what was decided, `listener` the builders that look into a new
-    model and decode images, `expect` of the targets of a new model before one does. Nothing is stored before everything
-    has been found fit. Raises ModelError, DataError, TableError, UsageError, ToolchainError.
+    `model` is the order's, as `model_of` gives it, and `toolchains` are those of this host. `tell` hears what was
+    decided, `listener` the builders that look into a new model and decode images, `expect` of the targets of a new
+    model before one does. Nothing is stored before everything has been found fit. Raises ModelError, DataError,
+    TableError, UsageError, ToolchainError.
     """
-    check_options(order)
-    model = Model.read(order.model)
     if (name := stock.known_as(model)) not in (None, as_stored(model.name)):
         tell(f"{order.model} is the model that the farm lists as {name}; it is found by both names")
     order = as_handed_in(order, model, tell)
@@ -167,12 +164,12 @@ def _targets(
     `toolchains` are those of this host and those of workers; the latter build what the former cannot, and what neither
     can waits for a worker that could lately. A target asked for twice is built once.
     """
-    products = any(operator.name in _PRODUCTS for operator in model.summary.operators)
+    products = model.summary.matrix_products
     targets, in_float16 = [], []
     for wanted in dict.fromkeys(order.targets or stock.settings.targets):
         asked: dict[str, Any] = {"target": wanted, "precision": order.precision, "version": order.tensorrt}
         best = _best(stock, toolchains, tell, **asked, products=products)
-        target = BuildTarget(compute_capability=str(wanted), toolchain=best.kind.value, tensorrt=best.version)
+        target = target_of(best, wanted)
         targets.append(target)
         if reason := stands_in(best, wanted, order.precision, products=products):
             in_float16.append(str(target))

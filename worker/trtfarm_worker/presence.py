@@ -26,13 +26,12 @@ from trtfarm.ids import new_id
 from trtfarm.jobs.queries import list_jobs
 from trtfarm.jobs.state import JobState
 from trtfarm.workers import WorkerState, leave, renew, succeed
+from trtfarm_worker.alive import WORKER, lock_files
 from trtfarm_worker.logs import logger
 from trtfarm_worker.offers import Offer
 
 _log = logger()
 
-#: Prefixes of owners: workers take what comes, clients run only what they themselves submitted.
-WORKER, CLIENT = "wrk", "cli"
 _BEATS_PER_LEASE = 3
 
 
@@ -52,7 +51,7 @@ class Presence:
 
     def __enter__(self) -> Self:
         # Locked before it has its name: a file of that name without a lock is a dead process.
-        unnamed = _locks(self._farm) / f".{self.owner}"
+        unnamed = lock_files(self._farm.settings.home) / f".{self.owner}"
         self._lock = os.open(unnamed, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         unnamed.rename(unnamed.with_name(self.owner))
@@ -72,7 +71,7 @@ class Presence:
             self._thread.join()
             with self._farm.database.write() as session:
                 leave(session, self.owner)
-        (_locks(self._farm) / self.owner).unlink(missing_ok=True)
+        (lock_files(self._farm.settings.home) / self.owner).unlink(missing_ok=True)
         os.close(self._lock)
 
     def _register(self, session: Session, offered: Mapping[str, Any]) -> None:
@@ -130,7 +129,7 @@ def forget_dead(farm: Farm) -> None:
     A client's death (Ctrl-C twice, a closed terminal) says nothing about its job, so the attempt does not count; a
     worker's may well be the job's fault, and does.
     """
-    for path in _locks(farm).glob("[!.]*"):
+    for path in lock_files(farm.settings.home).glob("[!.]*"):
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -154,9 +153,3 @@ def _bury(farm: Farm, path: Path) -> None:
         leave(session, owner)
     farm.sweep()
     path.unlink(missing_ok=True)
-
-
-def _locks(farm: Farm) -> Path:
-    folder = farm.settings.home / "alive"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

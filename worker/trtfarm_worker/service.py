@@ -23,6 +23,7 @@ from trtfarm.farm import Farm
 from trtfarm.jobs.reconcile import publish, reconcile
 from trtfarm.settings import Settings
 from trtfarm.workers import forget_silent, ready_workers, slots_for
+from trtfarm_worker.alive import WORKER
 from trtfarm_worker.app import RUN_TASK, CeleryPublisher, make_app
 from trtfarm_worker.attempt import Build
 from trtfarm_worker.builder.supervisor import run_builder
@@ -31,7 +32,7 @@ from trtfarm_worker.hands import Hands
 from trtfarm_worker.logs import log_to_stderr, logger
 from trtfarm_worker.offers import current_offer
 from trtfarm_worker.places import Places
-from trtfarm_worker.presence import WORKER, Presence, forget_dead
+from trtfarm_worker.presence import Presence, forget_dead
 from trtfarm_worker.processes import end_with_manager, keep_running
 from trtfarm_worker.runner import Runner
 from trtfarm_worker.standing import Standing

@@ -16,6 +16,8 @@ from trtfarm.models.whole_numbers import NEVER_FLOAT, whole_numbers
 Dimension = int | str | None
 #: Domains of the operators that ONNX itself defines; "" is the same as "ai.onnx".
 STANDARD_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
+#: Operators that are matrix products, or are made of them.
+_PRODUCTS = frozenset({"MatMul", "Gemm", "Einsum", "RNN", "GRU", "LSTM", "Attention"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +71,11 @@ class ModelSummary:
     external_files: tuple[str, ...]
     #: Fields that this release does not know; they are not in the farm's copy.
     unknown_fields: tuple[str, ...]
+
+    @property
+    def matrix_products(self) -> bool:
+        """Whether it has any. What is in functions that were not written out may be some, too."""
+        return any(operator.name in _PRODUCTS for operator in self.operators)
 
 
 def summary_of(

@@ -6,12 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from tests.acceptance.cli import gpu_poser
 from tests.acceptance.cli.gpu_farm import ON_H200, GpuFarm
+from trtfarm.compute_capability import ComputeCapability
+from trtfarm.errors import StorageError
+from trtfarm.farm import Farm
+from trtfarm.settings import Settings
 from trtfarm.tables.table import CalibrationTable
 from trtfarm.versions import TensorRTVersion
+from trtfarm_cli.farms.here.submissions import SubmissionsHere
+from trtfarm_worker.order import Order
 
 
 @pytest.fixture
@@ -297,17 +304,39 @@ def test_a_job_that_nobody_does_says_what_it_needs(farm: GpuFarm) -> None:
     assert farm.program.fails(8, "workers", "pause", "wrk_1")["remedy"] == "there is none yet"
 
 
-def test_a_new_models_first_builder_loads_tensorrt_while_the_model_is_inspected(farm: GpuFarm) -> None:
+def test_the_first_builder_of_what_is_surely_to_be_done_loads_tensorrt_before_there_is_a_job(farm: GpuFarm) -> None:
+    farm.submit("--precision", "fp32")  # a new model
     farm.submit("--precision", "fp32", "--fresh")
-    farm.submit("--precision", "fp32", "--fresh")
-    assert [request["step"] for request in farm.requests() if "ahead" in request] == ["trt-build"]
-    assert len(farm.asked("trt-build")) == 2
+    farm.submit("--precision", "fp16")  # of a known model, something may be there
+    assert ["ahead" in request for request in farm.requests() if request["step"] == "trt-build"] == [True, True, False]
 
 
 def test_none_begins_for_workers_or_for_nothing(farm: GpuFarm) -> None:
     farm.submit("--precision", "fp32", "--dry-run")
     farm.submit("--precision", "fp32", "--detach")
     assert not (farm.folder / "began-early").exists()
+
+
+def test_none_begins_for_what_is_there(farm: GpuFarm) -> None:
+    farm.submit("--precision", "fp32")
+    (farm.folder / "began-early").unlink()
+    assert farm.submit("--precision", "fp32")["hit"] is True
+    assert not (farm.folder / "began-early").exists()
+
+
+def test_it_begins_before_the_farm_is_open_and_ends_where_that_fails(farm: GpuFarm) -> None:
+    def opened() -> Farm:
+        begun.extend(child for child in psutil.Process().children() if "--ahead" in child.cmdline())
+        raise StorageError("the database is away")
+
+    begun: list[psutil.Process] = []
+    settings = Settings.from_environment({"TRTFARM_HOME": str(farm.program.home)})
+    order = Order(model=farm.model, precision="fp32", targets=[ComputeCapability(9, 0)])
+    with pytest.raises(StorageError):
+        SubmissionsHere(settings, opened).submit(order, fresh=False, detach=False, key=None)
+    (builder,) = begun
+    assert not builder.is_running()
+    assert farm.program.scratch() == []
 
 
 def test_one_that_has_begun_ends_with_an_order_that_is_refused(farm: GpuFarm, tmp_path: Path) -> None:

@@ -102,8 +102,9 @@ def test_what_the_farm_has_is_told_as_the_embedded_one_tells_it(
     settings = Settings.from_environment({"TRTFARM_HOME": str(served.host.home)})
     link = Link(url=client.environment["TRTFARM_URL"], token=client.environment["TRTFARM_TOKEN"])
     with Farm.open(settings) as farm, Client(link) as http:
-        here, there = (list(_told(one)) for one in (FarmHere(farm), RemoteFarm(http, settings)))
-        [here_table, *_] = FarmHere(farm).tables.find({}, limit=1)
+        own = FarmHere(settings, lambda: farm)
+        here, there = (list(_told(one)) for one in (own, RemoteFarm(http, settings)))
+        [here_table, *_] = own.tables.find({}, limit=1)
     assert here == there
     assert len(here) > 20
     for command in (

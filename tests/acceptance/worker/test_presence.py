@@ -18,8 +18,9 @@ from trtfarm.database.clock import from_now
 from trtfarm.database.schema import WorkerRow
 from trtfarm.errors import ToolchainError
 from trtfarm.workers import list_workers
+from trtfarm_worker.alive import CLIENT, WORKER
 from trtfarm_worker.offers import Offer
-from trtfarm_worker.presence import CLIENT, WORKER, Presence, forget_dead, workers_up
+from trtfarm_worker.presence import Presence, forget_dead, workers_up
 from trtfarm_worker.runner import Runner
 
 #: Claims the job that it is told of, and holds it until it is killed.

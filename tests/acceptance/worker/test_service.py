@@ -22,9 +22,9 @@ from trtfarm.planning import SubmissionRequest
 from trtfarm.submissions.submission import Submission
 from trtfarm.waiting import why_waiting
 from trtfarm.workers import WorkerState, list_workers, set_state
+from trtfarm_worker.alive import WORKER
 from trtfarm_worker.builder.events import LogLine, Progress
 from trtfarm_worker.inline import announce, see_through
-from trtfarm_worker.presence import WORKER
 from trtfarm_worker.toolchains.registry import ToolchainRegistry
 from trtfarm_worker.toolchains.toolchain import Toolchain
 

@@ -81,8 +81,11 @@ def keys_on_this_machine(folder: Path, order: Order) -> list[tuple[str, str | No
     database = open_database(settings.database_url)
     prepare(database)
     with Farm(settings, database, store_at(settings.blob_url)) as farm:
-        add_model(farm, Model.read(order.model))  # or it would be looked at by a builder first
-        request = take(FarmStock(farm), order, [TOOLCHAIN], tell=lambda _line: None, listener=lambda _event: None)
+        model = Model.read(order.model)
+        add_model(farm, model)  # or it would be looked at by a builder first
+        request = take(
+            FarmStock(farm), order, model, [TOOLCHAIN], tell=lambda _line: None, listener=lambda _event: None
+        )
         with database.read() as session:
             return [(step.step, step.key) for step in explain(session, request, farm.complete)]
 

@@ -29,7 +29,9 @@ def bench(farm: Farm) -> Bench:
 
 def shown(farm: Farm, client: Client, submission: Submission) -> dict[str, Any]:
     """What is told, which is the same here and over HTTP."""
-    here: dict[str, Any] = json.loads(json.dumps(FarmHere(farm).submissions.details(submission.id)))
+    here: dict[str, Any] = json.loads(
+        json.dumps(FarmHere(farm.settings, lambda: farm).submissions.details(submission.id))
+    )
     assert RemoteFarm(client, farm.settings).submissions.details(submission.id[:-1]) == here
     return here
 
@@ -83,7 +85,7 @@ def test_it_is_printed(
     bench.do(bench.queued_of("calibrate"))
     bench.do(bench.queued_of("quantize"))
     bench.fail(bench.job_of(submission, "build sm_86"), ERROR)
-    monkeypatch.setattr(submissions, "open_any", lambda: nullcontext(FarmHere(farm)))
+    monkeypatch.setattr(submissions, "open_any", lambda: nullcontext(FarmHere(farm.settings, lambda: farm)))
     submissions.show(submission.id, json=True)
     details = json.loads(capsys.readouterr().out)
     submissions.show(submission.id)

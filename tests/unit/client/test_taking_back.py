@@ -19,7 +19,7 @@ from trtfarm_client.records import CancelledSubmission
 
 @pytest.fixture(params=["here", "over HTTP"])
 def asked(request: pytest.FixtureRequest, farm: Farm, client: Client) -> AnyFarm:
-    return FarmHere(farm) if request.param == "here" else RemoteFarm(client, farm.settings)
+    return FarmHere(farm.settings, lambda: farm) if request.param == "here" else RemoteFarm(client, farm.settings)
 
 
 def test_a_submission_is_taken_back(asked: AnyFarm, farm: Farm) -> None:

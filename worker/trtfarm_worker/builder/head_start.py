@@ -37,6 +37,11 @@ class HeadStart:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
+    @property
+    def begun(self) -> bool:
+        """Whether one was begun, even if it is gone by now."""
+        return self._for is not None
+
     def begin(self, toolchain: Toolchain, gpu: str, scratch: Path, limits: Limits) -> None:
         """Starts it in the folder `scratch`, which has to stay until the end. Raises ToolchainError."""
         early = started_early(toolchain, scratch, gpu=gpu, file_bytes=limits.file_bytes, ahead=_AHEAD)

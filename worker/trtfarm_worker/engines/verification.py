@@ -17,12 +17,13 @@ from trtfarm.signing.statement import EngineStatement
 from trtfarm.submissions.engine_checks import KINDS, check_runs, next_of_check, usual_dataset
 from trtfarm.waiting import why_waiting
 from trtfarm.workers import Worker, list_workers
+from trtfarm_worker.alive import CLIENT
 from trtfarm_worker.engines.running import toolchain_for
 from trtfarm_worker.gpus.keeper import keeper_of_host
 from trtfarm_worker.inline import Listener
 from trtfarm_worker.offers import Offer
 from trtfarm_worker.places import Places
-from trtfarm_worker.presence import CLIENT, Presence
+from trtfarm_worker.presence import Presence
 from trtfarm_worker.runner import Runner
 from trtfarm_worker.toolchains.toolchain import Toolchain
 

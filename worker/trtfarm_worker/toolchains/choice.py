@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from trtfarm.compute_capability import ComputeCapability
 from trtfarm.errors import ToolchainError
 from trtfarm.precisions import PRECISIONS, REST_IN_FLOAT16
+from trtfarm.targets import BuildTarget
 from trtfarm.versions import TensorRTVersion
 from trtfarm_worker.toolchains.toolchain import Toolchain, ToolchainKind
 
@@ -45,6 +46,11 @@ def choose(
         remedy=_other_precisions(toolchains, target, precision, version, kind)
         or _remedy(toolchains, target, precision, version, kind),
     )
+
+
+def target_of(toolchain: Toolchain, wanted: ComputeCapability) -> BuildTarget:
+    """An engine for `wanted`, built by this toolchain."""
+    return BuildTarget(compute_capability=str(wanted), toolchain=toolchain.kind.value, tensorrt=toolchain.version)
 
 
 def stands_in(toolchain: Toolchain, target: ComputeCapability, precision: str, *, products: bool = True) -> str | None:

@@ -1,15 +1,17 @@
-"""The farm that is open in this process."""
+"""The farm of this process."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from trtfarm.farm import Farm
+from trtfarm.settings import Settings
 from trtfarm_cli.farms.any_farm import Facts, FarmKey
 
 if TYPE_CHECKING:
+    from trtfarm.farm import Farm
     from trtfarm_cli.farms.here.administration import AdministrationHere
     from trtfarm_cli.farms.here.bundles import BundlesHere
     from trtfarm_cli.farms.here.engines import EnginesHere
@@ -19,14 +21,19 @@ if TYPE_CHECKING:
 
 
 class FarmHere:
-    """Fulfils `AnyFarm`."""
+    """Fulfils `AnyFarm`. The farm is opened when it is first needed."""
 
-    def __init__(self, farm: Farm) -> None:
-        self._farm = farm
+    def __init__(self, settings: Settings, opened: Callable[[], Farm]) -> None:
+        self._settings = settings
+        self._opened = opened
+
+    @cached_property
+    def _farm(self) -> Farm:
+        return self._opened()
 
     @property
     def kept_in(self) -> str:
-        return str(self._farm.settings.home)
+        return str(self._settings.home)
 
     @property
     def engines(self) -> EnginesHere:
@@ -50,7 +57,7 @@ class FarmHere:
     def submissions(self) -> SubmissionsHere:
         from trtfarm_cli.farms.here.submissions import SubmissionsHere
 
-        return SubmissionsHere(self._farm)
+        return SubmissionsHere(self._settings, lambda: self._farm)
 
     @property
     def administration(self) -> AdministrationHere:
@@ -67,7 +74,7 @@ class FarmHere:
     def signing_keys(self) -> Sequence[FarmKey]:
         from trtfarm.signing.keyring import Keyring
 
-        keyring = Keyring.of(self._farm.settings)
+        keyring = Keyring.of(self._settings)
         keyring.signer()
         return [FarmKey(key=key.id, own=key.own, public=key.public.pem().decode()) for key in keyring.trusted()]
 

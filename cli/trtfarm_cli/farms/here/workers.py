@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from trtfarm.farm import Farm
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trtfarm.farm import Farm
 
 _NO_WORKER = (
     "no worker is up: start one with trtfarm up, or run the same trtfarm submit again, which does its jobs itself"

@@ -52,12 +52,14 @@ class RemoteSubmissions:
 
     def _request(self, order: Order) -> SubmissionRequest:
         from trtfarm_cli.farms.remote.stock import RemoteStock
+        from trtfarm_worker.order import model_of
         from trtfarm_worker.orders import take
 
+        model = model_of(order)
         with view() as shown:
             stock = RemoteStock(self._client, self._settings, shown)
             # What this host could build is nothing to the farm.
-            return take(stock, order, [], tell=output.say, listener=listener(shown, "reading"))
+            return take(stock, order, model, [], tell=output.say, listener=listener(shown, "reading"))
 
     def _follow(self, submission: str) -> None:
         from trtfarm_cli.farms.remote.following import follow
