@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from trtfarm.catalog.visibility import granted, sees_blob
-from trtfarm.errors import MissingBlobError
+from trtfarm.errors import NotFoundError
 from trtfarm.farm import Farm
 from trtfarm_api.access import Actor
 
 
 def check_blobs(farm: Farm, actor: Actor, digests: Iterable[str]) -> None:
-    """Raises MissingBlobError, whether it is not there or another project's."""
+    """Raises NotFoundError, also for another project's: the farm lost nothing, whatever a client says that there is."""
     with farm.database.read() as session:
         for digest in digests:
             if not sees_blob(session, digest, actor.sees) or farm.blobs.size(digest) is None:
-                raise MissingBlobError(f"there are no bytes {digest}", remedy="upload them first")
+                raise NotFoundError(f"there are no bytes {digest}", remedy="upload them first")
 
 
 def unknown_to(farm: Farm, actor: Actor, digests: Iterable[str]) -> set[str]:

@@ -105,7 +105,7 @@ def test_what_is_refused_leaves_nothing(
 
 
 def test_a_bundle_that_was_not_uploaded_is_told(served: TestClient) -> None:
-    problem(served.post("/v1/bundles", json={"blob": "sha256:" + 64 * "0"}), 410, "missing_blob")
+    problem(served.post("/v1/bundles", json={"blob": "sha256:" + 64 * "0"}), 404, "not_found")
 
 
 def test_the_key_of_the_farm_has_to_be_trusted_by_the_server(client: TestClient, farm: Farm, true: bytes) -> None:

@@ -86,9 +86,13 @@ def test_what_a_client_has_is_not_sent_again(client: TestClient, digest: str) ->
     assert (answered.status_code, answered.content) == (304, b"")
 
 
-def test_bytes_that_are_gone_are_told(client: TestClient, farm: Farm, digest: str) -> None:
+def test_bytes_that_are_gone_are_told(
+    client: TestClient, farm: Farm, digest: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """To the client, and as an error of the farm to whoever keeps it."""
     farm.blobs.delete(digest)
     problem(client.get("/v1/engines/eng_1/plan"), 410, "missing_blob")
+    assert [record.levelname for record in caplog.records if record.name.startswith("trtfarm_api")] == ["ERROR"]
 
 
 def test_a_damaged_engine_never_comes_whole(client: TestClient, farm: Farm, digest: str) -> None:

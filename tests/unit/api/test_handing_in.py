@@ -75,9 +75,9 @@ def test_weights_stay_where_they_belong(client: TestClient, farm: Farm, location
 
 
 def test_a_blob_that_nobody_uploaded_is_told(client: TestClient) -> None:
-    problem(client.post("/v1/models", json={"name": "x", "blob": "sha256:" + "0" * 64}), 410, "missing_blob")
+    problem(client.post("/v1/models", json={"name": "x", "blob": "sha256:" + "0" * 64}), 404, "not_found")
     body = {"source": "x", "inputs": {"data": "sha256:" + "0" * 64}}
-    problem(client.post("/v1/datasets", json=body), 410, "missing_blob")
+    problem(client.post("/v1/datasets", json=body), 404, "not_found")
 
 
 def test_data_have_the_digest_that_the_farm_itself_gives_them(client: TestClient, farm: Farm, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -27,6 +28,30 @@ from trtfarm_api.routes import workers
 def test_a_body_that_is_no_json_is_told(client: TestClient, path: str, content: bytes, kind: str) -> None:
     answered = client.post(f"/v1/{path}", content=content, headers={"Content-Type": kind} if kind else {})
     assert problem(answered, 422, "usage")["remedy"] == "see /v1/openapi.json"
+
+
+_UNKNOWN = "sha256:" + "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", f"/v1/blobs/{_UNKNOWN}", None, 404),
+        ("POST", "/v1/models", {"name": "x", "blob": _UNKNOWN}, 404),
+        ("POST", "/v1/bundles", {"blob": _UNKNOWN}, 404),
+        ("POST", "/v1/uploads/upl_00000000000000000000/finish", None, 404),
+        ("GET", "/v1/engines/eng_gone/plan", None, 404),
+        ("GET", "/v1/nowhere", None, 404),
+        ("DELETE", "/v1/jobs", None, 405),
+        ("POST", "/v1/submissions", {}, 422),
+    ],
+)
+def test_what_a_client_does_wrong_is_no_error_of_the_server(
+    client: TestClient, caplog: pytest.LogCaptureFixture, *, method: str, path: str, body: Any, status: int
+) -> None:
+    answered = client.request(method, path, json=body)
+    assert (answered.status_code, answered.json()["retryable"]) == (status, False)
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 def test_what_nobody_expected_is_told_without_its_inside_and_counted(

@@ -148,10 +148,10 @@ def test_a_digest_is_no_key(theirs: tuple[Team, dict[str, Any], set[str]], team:
     mine = team("mine")
     data = _FILES["model"].read_bytes()
     digest = digest_of_bytes(data)
-    problem(mine.client.get(f"/v1/blobs/{digest}"), 410, "missing_blob")
-    problem(mine.client.post("/v1/models", json={"name": "stolen", "blob": digest}), 410, "missing_blob")
+    problem(mine.client.get(f"/v1/blobs/{digest}"), 404, "not_found")
+    problem(mine.client.post("/v1/models", json={"name": "stolen", "blob": digest}), 404, "not_found")
     assert mine.client.post("/v1/blobs/missing", json={"digests": [digest]}).json() == {"missing": [digest]}
-    problem(mine.client.post("/v1/models", json={"name": "stolen", "blob": digest}), 410, "missing_blob")
+    problem(mine.client.post("/v1/models", json={"name": "stolen", "blob": digest}), 404, "not_found")
     mine.upload(digest, data)
     assert mine.client.post("/v1/blobs/missing", json={"digests": [digest]}).json() == {"missing": []}
     assert mine.client.get(f"/v1/blobs/{digest}").content == data
