@@ -21,6 +21,8 @@ from trtfarm.routing import Need, Station, fits, station_of
 
 #: Seconds after which the row of a worker that is gone is of no more use to anybody.
 _FORGOTTEN_SECONDS = 24 * 3600.0
+#: What of a toolchain is only of use on its host.
+_OF_THE_HOST = frozenset({"python", "library_path", "python_path", "environment"})
 
 
 class WorkerState(StrEnum):
@@ -70,6 +72,30 @@ class Worker:
     def does(self, need: Need) -> bool:
         """Whether it may do a job that needs this, if it takes any."""
         return fits(need, self.capabilities, self.station)
+
+    def as_dict(self, running: Mapping[str, int]) -> dict[str, Any]:
+        """What is told of it, as plain data; `running` is how many jobs each worker has."""
+        return {
+            "id": self.id,
+            "host": self.host,
+            "state": self.state.value,
+            "alive": self.alive,
+            "pid": self.pid,
+            "slots": self.slots,
+            "jobs": running.get(self.id, 0),
+            "capabilities": list(self.capabilities),
+            "toolchains": [elsewhere(toolchain) for toolchain in self.toolchains],
+            "gpus": [dict(gpu) for gpu in self.gpus],
+            "labels": list(self.labels),
+            "memory_bytes": self.memory_bytes,
+            "started": self.started.isoformat(),
+            "lease_until": self.lease_until.isoformat(),
+        }
+
+
+def elsewhere(toolchain: Mapping[str, Any]) -> dict[str, Any]:
+    """What a toolchain is to those who are not on its host."""
+    return {name: value for name, value in toolchain.items() if name not in _OF_THE_HOST}
 
 
 def list_workers(database: Database, *, left: bool = False) -> list[Worker]:

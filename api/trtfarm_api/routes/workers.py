@@ -14,7 +14,7 @@ from trtfarm.database.schema import WorkerRow
 from trtfarm.errors import NotFoundError
 from trtfarm.jobs.demand import Demand, demand
 from trtfarm.versions import TensorRTVersion
-from trtfarm.workers import Worker, WorkerState, list_workers, running_jobs, set_state
+from trtfarm.workers import WorkerState, elsewhere, list_workers, running_jobs, set_state
 from trtfarm_api.access import Admin, FarmHere, Reader
 from trtfarm_api.auditing import note
 from trtfarm_api.names import Name
@@ -28,8 +28,6 @@ _STATES: dict[Wish, WorkerState] = {
     "drain": WorkerState.DRAINING,
     "resume": WorkerState.READY,
 }
-#: What of a toolchain is only of use on its host.
-_OF_THE_HOST = frozenset({"python", "library_path", "python_path", "environment"})
 
 
 class WorkerView(BaseModel):
@@ -74,7 +72,7 @@ def workers(
 ) -> Workers:
     """Workers, by host; those that fell silent are among them for a day."""
     running = running_jobs(farm.database)
-    return Workers(items=[_view(worker, running) for worker in list_workers(farm.database, left=left)])
+    return Workers(items=[WorkerView(**worker.as_dict(running)) for worker in list_workers(farm.database, left=left)])
 
 
 @router.get("/workers/{worker}")
@@ -84,7 +82,7 @@ def worker(farm: FarmHere, _actor: Reader, worker: Name) -> WorkerView:
         found = find_one(session, WorkerRow, worker).id
     for one in list_workers(farm.database):
         if one.id == found:
-            return _view(one, running_jobs(farm.database))
+            return WorkerView(**one.as_dict(running_jobs(farm.database)))
     raise NotFoundError(f"worker {found} has just ended")
 
 
@@ -93,7 +91,7 @@ def set_worker(farm: FarmHere, _actor: Admin, worker: Name, state: Wish, request
     """`pause` lets a worker take no more jobs, `drain` ends it when its jobs are done, `resume` undoes both."""
     changed = set_state(farm.database, worker, _STATES[state])
     note(request, worker=changed.id)
-    return _view(changed, running_jobs(farm.database))
+    return WorkerView(**changed.as_dict(running_jobs(farm.database)))
 
 
 @router.get("/toolchains")
@@ -105,7 +103,7 @@ def toolchains(
     capability = str(ComputeCapability.parse(target)) if target else None
     found: dict[str, dict[str, Any]] = {}
     for one in list_workers(farm.database):
-        for toolchain in map(_shown, one.toolchains if one.alive else ()):
+        for toolchain in map(elsewhere, one.toolchains if one.alive else ()):
             if _fits(toolchain, version, capability, precision):
                 entry = found.setdefault(repr(sorted(toolchain.items(), key=str)), {**toolchain, "workers": []})
                 entry["workers"].append(one.id)
@@ -131,26 +129,3 @@ def _fits(
 def _is_of(text: Any, version: TensorRTVersion) -> bool:
     """The reference toolchain's version is ONNX Runtime's, and one that is broken has none."""
     return bool(text) and TensorRTVersion.parse(str(text)).matches(version)
-
-
-def _shown(toolchain: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in toolchain.items() if name not in _OF_THE_HOST}
-
-
-def _view(worker: Worker, running: Mapping[str, int]) -> WorkerView:
-    return WorkerView(
-        id=worker.id,
-        host=worker.host,
-        state=worker.state.value,
-        alive=worker.alive,
-        pid=worker.pid,
-        slots=worker.slots,
-        jobs=running.get(worker.id, 0),
-        capabilities=list(worker.capabilities),
-        toolchains=[_shown(toolchain) for toolchain in worker.toolchains],
-        gpus=[dict(gpu) for gpu in worker.gpus],
-        labels=list(worker.labels),
-        memory_bytes=worker.memory_bytes,
-        started=worker.started.isoformat(),
-        lease_until=worker.lease_until.isoformat(),
-    )

@@ -24,9 +24,9 @@ class AdministrationHere:
         self._farm = farm
 
     def set_worker(self, text: str, state: WorkerState) -> Facts:
-        from trtfarm.workers import set_state
+        from trtfarm.workers import running_jobs, set_state
 
-        return asdict(set_state(self._farm.database, text, state))
+        return set_state(self._farm.database, text, state).as_dict(running_jobs(self._farm.database))
 
     def sign_engines(self, texts: Sequence[str]) -> Sequence[str]:
         from trtfarm.signing.vouching import vouch

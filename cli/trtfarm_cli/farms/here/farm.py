@@ -89,4 +89,4 @@ class FarmHere:
 
         forget_dead(self._farm)
         workers, running = list_workers(self._farm.database), running_jobs(self._farm.database)
-        return [asdict(worker) | {"jobs": running.get(worker.id, 0)} for worker in workers]
+        return [worker.as_dict(running) for worker in workers]
