@@ -46,9 +46,9 @@ def _show_place(needs: Mapping[str, Any], workers: Sequence[str]) -> None:
         output.emit(f"  needs {Need(needs['capability'], requires)}: {', '.join(workers) or 'no worker that is ready'}")
 
 
-def show_differences(differs: Mapping[str, Sequence[Any]], indent: str = "") -> None:
+def show_differences(differs: Mapping[str, Sequence[Any]]) -> None:
     for field, (asked, stored) in differs.items():
-        output.emit(f"{indent}  {field}: {_shown(asked)} was asked for, {_shown(stored)} is stored")
+        output.emit(f"  {field}: {_shown(asked)} was asked for, {_shown(stored)} is stored")
 
 
 def _shown(value: Any) -> str:

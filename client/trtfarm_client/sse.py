@@ -24,8 +24,8 @@ class ServerEvent:
 class EventReader:
     """Takes lines without their ends, and gives an event at each blank line that ends one."""
 
-    def __init__(self, last_id: str | None = None) -> None:
-        self.last_id = last_id
+    def __init__(self) -> None:
+        self.last_id: str | None = None
         self._kind = ""
         self._data: list[str] = []
 

@@ -15,6 +15,9 @@ from trtfarm.jobs import queue
 from trtfarm.jobs.rows import JOBS
 from trtfarm.routing import Need
 
+#: Jobs of which the broker is told in one go.
+_TOLD_AT_ONCE = 100
+
 
 class Queued(NamedTuple):
     """A queued job."""
@@ -28,13 +31,13 @@ def of_these(session: Session, job_ids: Collection[str]) -> list[Queued]:
     return [_queued(row) for row in _OF_THESE(session, jobs=list(job_ids))]
 
 
-def untold(session: Session, seconds: float, needs: Collection[Need], limit: int) -> list[Queued]:
+def untold(session: Session, seconds: float, needs: Collection[Need]) -> list[Queued]:
     """Jobs that need one of these and of which nobody was told for so many seconds, the most urgent ones first."""
     alike = [and_(JOBS.c.capability == need.capability, JOBS.c.requires == need.requires) for need in needs]
     waiting = _SELECTED.where(queue.QUEUED, or_(*alike)).where(
         or_(JOBS.c.hinted_at.is_(None), JOBS.c.hinted_at < from_now(-seconds))
     )
-    return [_queued(row) for row in session.execute(waiting.order_by(*queue.order()).limit(limit))]
+    return [_queued(row) for row in session.execute(waiting.order_by(*queue.order()).limit(_TOLD_AT_ONCE))]
 
 
 def note(session: Session, job_ids: Collection[str]) -> None:

@@ -238,7 +238,7 @@ class JobManager:
         with self._database.steady_read() as session:
             return needs(session)
 
-    def unhinted(self, seconds: float, needs: Collection[Need], limit: int = 100) -> list[Queued]:
+    def unhinted(self, seconds: float, needs: Collection[Need]) -> list[Queued]:
         """Queued jobs that need one of these and of which the broker has not been told for so many seconds.
 
         The most urgent come first.
@@ -246,7 +246,7 @@ class JobManager:
         if not needs:
             return []
         with self._database.read() as session:
-            return hints.untold(session, seconds, needs, limit)
+            return hints.untold(session, seconds, needs)
 
     def hinted(self, job_ids: Collection[str]) -> None:
         """Notes that the broker has been told of these jobs, as far as they still wait."""

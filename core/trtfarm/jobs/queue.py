@@ -28,9 +28,9 @@ _ENOUGH = 1_000
 _MOST_TURNS = 1_000
 
 
-def order(columns: Any = JOBS.c) -> tuple[ColumnElement[Any], ...]:
+def order() -> tuple[ColumnElement[Any], ...]:
     """Highest priority first, then the one that has waited longest."""
-    return columns.priority.desc(), columns.queued_at, columns.id
+    return JOBS.c.priority.desc(), JOBS.c.queued_at, JOBS.c.id
 
 
 def in_queue(capability: Any, requires: Any, project: Any) -> tuple[ColumnElement[bool] | TextClause, ...]:

@@ -14,11 +14,9 @@ from trtfarm.jobs.manager import JobManager
 _LOOK_SECONDS = 0.2
 
 
-def until_ended(
-    database: Database, jobs: JobManager, job_id: str, listener: Callable[[list[Event]], None], after: int = 0
-) -> Job:
-    """Hands every event above id `after` to the listener, page by page, and returns the job when it is at its end."""
-    pause = threading.Event()
+def until_ended(database: Database, jobs: JobManager, job_id: str, listener: Callable[[list[Event]], None]) -> Job:
+    """Hands every event to the listener, page by page, and returns the job when it is at its end."""
+    pause, after = threading.Event(), 0
     while True:
         job = jobs.get(job_id)  # before its events: those of its end are then among them
         while page := events_since(database, job_id, after):

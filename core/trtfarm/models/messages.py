@@ -75,9 +75,9 @@ class Message:
     def __contains__(self, name: str) -> bool:
         return name in self.fields
 
-    def integer(self, name: str, default: int = 0) -> int:
+    def integer(self, name: str) -> int:
         values = self.fields.get(name)
-        return values[0] if values and isinstance(values[0], int) else default
+        return values[0] if values and isinstance(values[0], int) else 0
 
     def text(self, name: str) -> str:
         values = self.fields.get(name)

@@ -10,6 +10,7 @@ from trtfarm.errors import TableError
 
 _TOLD = 20
 _SHOWN_CHARACTERS = 80
+_NAMED = 5
 
 
 class Severity(StrEnum):
@@ -69,7 +70,7 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…")
 
 
-def shown_names(names: Sequence[str], most: int = 5) -> str:
+def shown_names(names: Sequence[str]) -> str:
     """The first few names, and how many there are besides."""
-    listed = ", ".join(map(shown, names[:most]))
-    return f"{listed} and {len(names) - most} more" if len(names) > most else listed
+    listed = ", ".join(map(shown, names[:_NAMED]))
+    return f"{listed} and {len(names) - _NAMED} more" if len(names) > _NAMED else listed

@@ -116,19 +116,16 @@ def address_of(array: NDArray[Any]) -> int:
 
 def copy_to_gpu(target: int, source: NDArray[Any], handle: Any = None) -> None:
     """Copies a contiguous array; with a stream the copy may still run when this returns."""
-    _copy(target, address_of(source), source.nbytes, runtime.cudaMemcpyKind.cudaMemcpyHostToDevice, handle)
-
-
-def copy_from_gpu(target: NDArray[Any], source: int, handle: Any = None) -> None:
-    """Copies into a contiguous array; with a stream the copy may still run when this returns."""
-    _copy(address_of(target), source, target.nbytes, runtime.cudaMemcpyKind.cudaMemcpyDeviceToHost, handle)
-
-
-def _copy(target: int, source: int, size: int, kind: Any, handle: Any) -> None:
+    copied = target, address_of(source), source.nbytes, runtime.cudaMemcpyKind.cudaMemcpyHostToDevice
     if handle is None:
-        call("cudaMemcpy", target, source, size, kind)
+        call("cudaMemcpy", *copied)
     else:
-        call("cudaMemcpyAsync", target, source, size, kind, handle)
+        call("cudaMemcpyAsync", *copied, handle)
+
+
+def copy_from_gpu(target: NDArray[Any], source: int) -> None:
+    """Copies into a contiguous array."""
+    call("cudaMemcpy", address_of(target), source, target.nbytes, runtime.cudaMemcpyKind.cudaMemcpyDeviceToHost)
 
 
 def synchronize(handle: Any) -> None:

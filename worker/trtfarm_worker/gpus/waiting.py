@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from trtfarm.errors import ToolchainError
-from trtfarm_worker.builder.cancellation import CancelToken
 from trtfarm_worker.gpus.gpu import Gpu
 from trtfarm_worker.gpus.keeper import GpuKeeper, HeldGpu
 
@@ -17,12 +16,7 @@ _LOOK_SECONDS = 0.25
 
 @contextmanager
 def turn_on(
-    keeper: GpuKeeper,
-    fit: Callable[[Gpu], bool],
-    what: str,
-    *,
-    tell: Callable[[str], None],
-    should_stop: CancelToken | None = None,
+    keeper: GpuKeeper, fit: Callable[[Gpu], bool], what: str, *, tell: Callable[[str], None]
 ) -> Iterator[HeldGpu]:
     """A GPU of those that fit, as soon as nobody else uses it; given back when the block ends.
 
@@ -33,19 +27,17 @@ def turn_on(
     if held is None:
         _check_usable(keeper, fit, what)
         tell(f"{what} is in use by another process of trtfarm; waiting for it")
-        held = _waited_for(keeper, fit, what, should_stop)
+        held = _waited_for(keeper, fit, what)
     try:
         yield held
     finally:
         keeper.give_back(held)
 
 
-def _waited_for(keeper: GpuKeeper, fit: Callable[[Gpu], bool], what: str, should_stop: CancelToken | None) -> HeldGpu:
+def _waited_for(keeper: GpuKeeper, fit: Callable[[Gpu], bool], what: str) -> HeldGpu:
     pause = threading.Event()
     while (held := keeper.take(fit)) is None:
         _check_usable(keeper, fit, what)
-        if should_stop is not None and should_stop.cancelled:
-            raise ToolchainError(f"nobody waits for {what} any more")
         pause.wait(_LOOK_SECONDS)
     return held
 

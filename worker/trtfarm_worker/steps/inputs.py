@@ -19,9 +19,9 @@ def known_row(task: Task, kind: type[Row], row_id: str) -> Row:
     return cast(Row, known[kind, row_id])
 
 
-def model_file(task: Task, model: ModelRow, name: str = "model.onnx") -> str:
+def model_file(task: Task, model: ModelRow) -> str:
     """The model as a file; weights kept beside it come along under the name that the model's file gives them."""
-    path = blob_file(task, model.blob, name)
+    path = blob_file(task, model.blob, "model.onnx")
     if model.weights_blob:
         blob_file(task, model.weights_blob, "model.weights")
     return path

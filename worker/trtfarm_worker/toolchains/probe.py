@@ -8,9 +8,8 @@ from typing import Any
 
 from trtfarm.calibrators import Calibrator
 from trtfarm.compute_capability import ComputeCapability
-from trtfarm.errors import BuilderCancelledError, BuilderError, ToolchainError, TrtfarmError
+from trtfarm.errors import BuilderError, ToolchainError, TrtfarmError
 from trtfarm.scratch import temporary_folder
-from trtfarm_worker.builder.cancellation import CancelToken
 from trtfarm_worker.builder.events import LogLine, Progress
 from trtfarm_worker.builder.request import BuilderRequest, Limits
 from trtfarm_worker.builder.supervisor import run_builder
@@ -31,26 +30,22 @@ def probed(
     toolchain: Toolchain,
     *,
     keeper: Callable[[], GpuKeeper] = keeper_of_host,
-    tell: Callable[[str], None] = _log.info,
     again: bool = True,
-    should_stop: CancelToken | None = None,
 ) -> Toolchain:
     """The toolchain with what it can do on this host; a TensorRT, on each model of GPU here (`keeper`).
 
     One that fails comes back with `broken` saying why, and without capabilities. Models of GPU that it was tried on
-    already are left out unless `again`. `tell` hears of waiting for a GPU. Raises BuilderCancelledError.
+    already are left out unless `again`.
     """
     step, describe = _PROBES[toolchain.kind]
 
     def ask(gpu: Turn | None) -> tuple[str, Capabilities]:
-        return describe(_ask(toolchain, step, gpu, should_stop))
+        return describe(_ask(toolchain, step, gpu))
 
     try:
         if toolchain.kind is ToolchainKind.TENSORRT:
-            return tried_on_gpus(toolchain, keeper(), ask, tell=tell, again=again)
+            return tried_on_gpus(toolchain, keeper(), ask, tell=_log.info, again=again)
         version, capabilities = ask(None)
-    except BuilderCancelledError:
-        raise
     except (ToolchainError, BuilderError) as error:
         return replace(toolchain, capabilities=Capabilities(), trials={}, broken=_reason(error))
     return replace(toolchain, version=version, capabilities=capabilities, broken=None)
@@ -61,10 +56,10 @@ def _reason(error: TrtfarmError) -> str:
     return f"{error.message}: {error.cause}" if error.cause else error.message
 
 
-def _ask(toolchain: Toolchain, step: str, gpu: Turn | None, should_stop: CancelToken | None) -> Facts:
+def _ask(toolchain: Toolchain, step: str, gpu: Turn | None) -> Facts:
     with temporary_folder() as scratch:
         request = BuilderRequest(toolchain=toolchain, step=step, args={}, limits=_LIMITS, scratch=scratch, gpu=gpu)
-        return run_builder(request, on_event=_ignore, should_stop=should_stop).result
+        return run_builder(request, on_event=_ignore).result
 
 
 def _ignore(event: Progress | LogLine) -> None:
