@@ -18,7 +18,7 @@ _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
 #: A program that ran this long is taken to be well; its next death counts as the first.
 _WELL_AFTER = 60.0
-_GRACE_SECONDS = 20.0
+GRACE_SECONDS = 20.0
 _LONGEST_WAIT = 3600.0
 #: Tells a program which process its manager is.
 _MANAGER = "TRTFARM_MANAGER"
@@ -42,11 +42,12 @@ def keep_running(
     environment: Mapping[str, str],
     tell: Callable[[str], None],
     left_code: int | None = None,
+    grace_seconds: float = GRACE_SECONDS,
 ) -> None:
     """Runs each program (name -> Python's arguments) and starts again what dies, with growing pauses.
 
     One that ends with the exit code `left_code` was told to leave, and is not started again. Returns after SIGTERM or
-    SIGINT, when all have ended; what does not end within 20 s of SIGTERM is killed.
+    SIGINT, when all have ended; what does not end within `grace_seconds` of SIGTERM is killed.
     """
     running = [_Program(name, arguments) for name, arguments in programs.items()]
     environment = {**environment, _MANAGER: str(os.getpid())}
@@ -65,7 +66,7 @@ def keep_running(
                     tell(f"{program.name} ended, again in {program.pause:g} s")
                     _put_off(program)
     finally:
-        _stop(running)
+        _stop(running, grace_seconds)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
@@ -115,9 +116,9 @@ def _put_off(program: _Program) -> None:
     program.pause = min(program.pause * 2, _LONGEST_PAUSE)
 
 
-def _stop(programs: Sequence[_Program]) -> None:
+def _stop(programs: Sequence[_Program], grace_seconds: float) -> None:
     _send(programs, signal.SIGTERM)
-    deadline = time.monotonic() + _GRACE_SECONDS
+    deadline = time.monotonic() + grace_seconds
     while any(program.pid for program in programs):
         if time.monotonic() > deadline:
             _send(programs, signal.SIGKILL)
