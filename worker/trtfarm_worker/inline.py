@@ -10,8 +10,8 @@ from functools import cache
 
 from trtfarm.errors import StorageError
 from trtfarm.farm import Farm
-from trtfarm.jobs.history import events_since
-from trtfarm.jobs.job import Job
+from trtfarm.jobs.history import STATE_CHANGED, events_since
+from trtfarm.jobs.job import Event, Job
 from trtfarm.jobs.state import JobState, StepState, SubmissionState
 from trtfarm.settings import Settings
 from trtfarm.submissions.submission import Submission
@@ -40,6 +40,8 @@ Watcher = Callable[[Submission], None]
 Listener = Callable[[Job, Progress | LogLine], None]
 #: Hears why a job stays queued, whenever the reason is another.
 Excuser = Callable[[Job, str], None]
+#: Hears where a job that runs elsewhere went.
+Mover = Callable[[Event], None]
 
 
 def see_through(
@@ -50,6 +52,7 @@ def see_through(
     watcher: Watcher,
     listener: Listener,
     excuser: Excuser = lambda _job, _reason: None,
+    mover: Mover = lambda _event: None,
     ahead: Anticipation | None = None,
 ) -> Submission:
     """The submission at its end; `ahead` is what was begun before there was one.
@@ -71,7 +74,8 @@ def see_through(
             places=places,
             build=ahead.build,
         )
-        return _Drive(farm, submission_id, runner, watcher=watcher, listener=listener, excuser=excuser).until_ended()
+        drive = _Drive(farm, submission_id, runner, watcher=watcher, listener=listener, excuser=excuser, mover=mover)
+        return drive.until_ended()
 
 
 class _Drive:
@@ -84,6 +88,7 @@ class _Drive:
         watcher: Watcher,
         listener: Listener,
         excuser: Excuser,
+        mover: Mover,
     ) -> None:
         self._farm = farm
         self._id = submission_id
@@ -91,6 +96,7 @@ class _Drive:
         self._watcher = watcher
         self._listener = listener
         self._excuser = excuser
+        self._mover = mover
         self._changed = threading.Event()
         self._mine: dict[str, Future[None]] = {}
         #: Jobs that run elsewhere, and the newest of their events that was passed on.
@@ -181,6 +187,8 @@ class _Drive:
                     self._listener(job, Progress(**event.data))
                 elif event.kind == "log":
                     self._listener(job, LogLine(**event.data))
+                elif event.kind == STATE_CHANGED:
+                    self._mover(event)
 
 
 def announce(farm: Farm, job_ids: Sequence[str], *, wanted: bool = False) -> None:

@@ -31,3 +31,21 @@ def test_what_has_ended_does_not_run_again(capsys: pytest.CaptureFixture[str]) -
     assert seen.states == [("calibrate", "done", True), ("verify", "queued", False), ("verify", "running", False)]
     assert seen.counts == [("verify", 3, 4)]
     assert capsys.readouterr().err == "calibrate: warning: few samples\n"
+
+
+def test_a_job_that_its_worker_took_and_gave_back_is_told_of_without_a_word_of_its_builder() -> None:
+    seen = Seen()
+    following = Following(seen)
+    following.watch([step("build", StepState.ACTIVE), step("verify", StepState.DONE)])
+    error = {"message": "the builder was killed"}
+    for name in ("build", "verify"):
+        following.replay(event(name, "state", to="queued"))
+        following.replay(event(name, "state", **{"from": "queued"}, to="running", owner="wrk_1"))
+        following.replay(event(name, "state", to="running", note="wanted again"))
+        following.replay(event(name, "state", **{"from": "running"}, to="queued", error=error))
+    told = ["queued", "running", "queued again, after an error: the builder was killed"]
+    assert seen.states == [
+        ("build", told[0], False),
+        ("verify", "done", True),
+        *(("build", one, False) for one in told[1:]),
+    ]

@@ -178,6 +178,7 @@ class SubmissionsHere:
                     watcher=watch,
                     listener=following.hear,
                     excuser=following.excuse,
+                    mover=following.moved,
                     ahead=ahead,
                 )
             except KeyboardInterrupt:

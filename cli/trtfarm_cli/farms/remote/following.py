@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trtfarm.jobs.job import Event
 from trtfarm.jobs.state import StepState
-from trtfarm_cli.following import Following
+from trtfarm_cli.following import Following, waits_again
 from trtfarm_cli.progress import View
 from trtfarm_client import Client
 from trtfarm_client.records import SubmissionRecord
@@ -21,6 +21,8 @@ def follow(client: Client, submission: str, shown: View) -> None:
             event = value_of(Event, told.data)
             if following.knows(event.job_id):
                 following.replay(event)
+                if waits_again(event):
+                    _excuse(client, following, event.job_id)
             else:  # which step it is of comes with the next look
                 early.append(event)
         elif told.kind in ("submission", "end"):
@@ -35,6 +37,10 @@ def _look(client: Client, following: Following, submission: SubmissionRecord) ->
     new = following.watch(submission.steps)
     for step in submission.steps:
         if step.name in new and step.state is StepState.ACTIVE and step.job_id:
-            found = client.job(step.job_id)
-            if found.waiting:
-                following.excuse(found.job, found.waiting)
+            _excuse(client, following, step.job_id)
+
+
+def _excuse(client: Client, following: Following, job_id: str) -> None:
+    found = client.job(job_id)
+    if found.waiting:
+        following.excuse(found.job, found.waiting)
