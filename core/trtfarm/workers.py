@@ -93,6 +93,11 @@ class Worker:
         }
 
 
+def state_word(state: str, *, alive: bool) -> str:
+    """What a worker is in lists and figures: its state, or `silent` once its lease has run out."""
+    return state if alive else "silent"
+
+
 def elsewhere(toolchain: Mapping[str, Any]) -> dict[str, Any]:
     """What a toolchain is to those who are not on its host."""
     return {name: value for name, value in toolchain.items() if name not in _OF_THE_HOST}

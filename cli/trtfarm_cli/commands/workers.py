@@ -27,7 +27,7 @@ def list_(*, json: Json = False) -> None:
         output.emit_json(found)
         return
     columns = dict.fromkeys(("id", "host", "state", "jobs", "slots", "memory", "labels", "offers"))
-    output.emit_table([{**facts, **_words(facts)} for facts in found], columns)
+    output.emit_table([{**facts, **words_of(facts)} for facts in found], columns)
     for facts in found:
         for gpu in facts["gpus"]:
             output.emit(f"{facts['id']}  {_gpu(gpu)}")
@@ -69,12 +69,13 @@ def _change(text: str, state: WorkerState, *, json: bool) -> None:
         output.emit(f"{worker['id']} is {worker['state']}")
 
 
-def _words(worker: dict[str, Any]) -> dict[str, str]:
+def words_of(worker: dict[str, Any]) -> dict[str, str]:
+    """What is told of a worker to people, where that is not what programs are told."""
     from trtfarm import routing
+    from trtfarm.workers import state_word
 
-    state = worker["state"] if worker["alive"] else "silent"
     return {
-        "state": state,
+        "state": state_word(worker["state"], alive=worker["alive"]),
         "memory": output.size(worker["memory_bytes"]) if worker["memory_bytes"] else "",
         "labels": ", ".join(worker["labels"]),
         "offers": ", ".join(map(routing.described, worker["capabilities"])),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -9,11 +10,15 @@ from starlette.testclient import TestClient
 
 from tests.unit.api.conftest import ClientOf, served
 from tests.unit.api.problems import problem
+from trtfarm.database.clock import from_now
+from trtfarm.database.schema import WorkerRow
 from trtfarm.errors import DiskFullError
 from trtfarm.farm import Farm
 from trtfarm.tokens import Scope
+from trtfarm.workers import list_workers
 from trtfarm_api.changes import Changes
 from trtfarm_api.service import Limits, Service
+from trtfarm_cli.commands import workers
 
 Opened = Callable[[Limits], TestClient]
 
@@ -92,6 +97,16 @@ def test_figures_of_what_is_answered_and_of_what_waits(
     assert all(item["oldest_wait"] >= 0 for item in items)
     token_for(Scope.READ)
     problem(client.get("/metrics"), 401, "unauthenticated")
+
+
+def test_a_worker_that_is_not_heard_of_is_silent_in_figures_as_in_lists(client: TestClient, farm: Farm) -> None:
+    facts = {"host": "far", "pid": 1, "toolchains": [], "slots": 1, "state": "ready"}
+    with farm.database.write() as session:
+        session.add_all(WorkerRow(id=f"wrk_{lease}", lease_until=from_now(lease), **facts) for lease in (-1.0, 60.0))
+    text = client.get("/metrics").text
+    assert re.findall(r'trtfarm_workers\{state="(.*)"\} (.*)', text) == [("silent", "1.0"), ("ready", "1.0")]
+    listed = list_workers(farm.database)
+    assert [workers.words_of(worker.as_dict({}))["state"] for worker in listed] == ["silent", "ready"]
 
 
 def test_a_disk_that_is_full_is_told_without_paths(
