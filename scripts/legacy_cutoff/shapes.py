@@ -97,12 +97,12 @@ def _broken() -> dict[str, NDArray[np.float64]]:
     }
 
 
-def _points(points: Sequence[tuple[int, int]], rest: int = 10) -> NDArray[np.float64]:
-    """Counts at some bins, all else of SIZE in bin `rest`."""
+def _points(points: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
+    """Counts at some bins, all else of SIZE in bin 10."""
     counts = np.zeros(BINS)
     for index, count in points:
         counts[index] += count
-    counts[0] = -rest
+    counts[0] = -10
     return counts
 
 

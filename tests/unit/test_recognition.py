@@ -41,9 +41,9 @@ def source(tmp_path: Path) -> Source:
     return replace(plain, labels=InputSource(kind=SourceKind.NPY, file=DataFile(path=labels)))
 
 
-def _store(farm: Farm, source: Source, folder: Path, *, labels: bool = False, wanted: TensorType = X) -> DataSet:
+def _store(farm: Farm, source: Source, folder: Path, *, labels: bool = False) -> DataSet:
     folder.mkdir()
-    data = prepare(source, [wanted], folder, labels=labels, copy=False)
+    data = prepare(source, [X], folder, labels=labels, copy=False)
     add_dataset(farm, data)
     return data
 

@@ -13,12 +13,12 @@ DAY = timedelta(days=1)
 MONTH = 30 * DAY
 
 
-def stored(name: str, days: float, *, size: int = 10, kept: str | None = None, made_from: str = "") -> Stored:
+def stored(name: str, days: float, *, kept: str | None = None, made_from: str = "") -> Stored:
     """Unused for so many days; its kind is that of its name's first letters, and it was made when it was last used."""
     kind = {"eng": Kind.ENGINE, "tab": Kind.TABLE, "dat": Kind.DATASET}[name[:3]]
     used = NOW - days * DAY
     sources = frozenset(made_from.split())
-    return Stored(kind=kind, id=name, size=size, created=used, used=used, kept=kept, made_from=sources)
+    return Stored(kind=kind, id=name, size=10, created=used, used=used, kept=kept, made_from=sources)
 
 
 def gone(policy: Policy, *there: Stored) -> list[str]:

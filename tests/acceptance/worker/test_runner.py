@@ -29,10 +29,8 @@ from trtfarm_worker.toolchains.registry import ToolchainRegistry
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
 
-def runner(
-    lenet: LeNetFarm, *toolchains: Toolchain, owner: str = "worker", listener: Listener = lambda _job, _event: None
-) -> Runner:
-    return Runner(lenet.farm, owner, lambda: toolchains, publish=nobody, listener=listener)
+def runner(lenet: LeNetFarm, *toolchains: Toolchain, listener: Listener = lambda _job, _event: None) -> Runner:
+    return Runner(lenet.farm, "worker", lambda: toolchains, publish=nobody, listener=listener)
 
 
 def test_lenet_goes_through_every_step(lenet: LeNetFarm, rtx_home: Path) -> None:

@@ -17,13 +17,13 @@ from trtfarm_builder.failures import BadModelError
 X = weights(1, 7, 4)
 
 
-def recorded(model: onnx.ModelProto, folder: Path, *, batch_size: int = 3) -> dict[str, Any]:
+def recorded(model: onnx.ModelProto, folder: Path) -> dict[str, Any]:
     onnx.save(model, folder / "model.onnx")
     np.save(folder / "x.npy", X)
     args = {
         "model": str(folder / "model.onnx"),
         "inputs": {"x": array_spec(folder / "x.npy")},
-        "batch_size": batch_size,
+        "batch_size": 3,
     }
     with silent_channel() as channel:
         return record.run(args, channel)

@@ -159,11 +159,11 @@ def test_nothing_to_merge_is_refused(scratch: Path) -> None:
         run_merge([], scaled(scratch, weights(1, 8, 4), "minmax"))
 
 
-def scaled(scratch: Path, data: NDArray[np.float32], calibrator: str, batch_size: int = 2) -> dict[str, Any]:
+def scaled(scratch: Path, data: NDArray[np.float32], calibrator: str) -> dict[str, Any]:
     """A calibration of a model whose second tensor is its input times zero, and the third its negative part."""
     nodes = [node("Mul", ["x", "w"], "dead"), node("Min", ["x", "w"], "negative"), node("Sub", ["x", "x"], "y")]
     model = make_model(nodes, {"x": ["N", data.shape[1]]}, ["y", "dead", "negative"], {"w": np.zeros(1, np.float32)})
-    return request(scratch, model, {"x": data}, calibrator, batch_size)
+    return request(scratch, model, {"x": data}, calibrator, 2)
 
 
 @pytest.mark.parametrize("calibrator", ["entropy2", "legacy", "percentile", "mse"])

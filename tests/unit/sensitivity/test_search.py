@@ -17,13 +17,14 @@ from trtfarm_builder.quantization.graph import label
 
 _CHANNELS = 16
 DATA = Path(__file__).resolve().parents[3] / "calib_data"
+_LAYERS = 6
 LENET, MINILM = DATA / "mnist", DATA / "minilm"
 
 
-def chain(outliers: dict[int, float], *, layers: int = 6, batch: int | str = "N") -> onnx.ModelProto:
+def chain(outliers: dict[int, float], *, batch: int | str = "N") -> onnx.ModelProto:
     """Matrix products with tanh between; before those in `outliers`, one channel is that many times the others."""
     nodes, constants, tensor = [], {}, "x"
-    for number in range(layers):
+    for number in range(_LAYERS):
         matrix = np.linalg.qr(weights(number, _CHANNELS, _CHANNELS).astype(np.float64))[0].astype(np.float32)
         if number in outliers:
             factor = np.ones(_CHANNELS, np.float32)

@@ -20,7 +20,7 @@ from trtfarm_builder.sessions import open_session, run_session
 Outputs = Callable[[frozenset[Edge]], Mapping[str, NDArray[Any]]]
 
 
-def mixed(opset: int = 13) -> onnx.ModelProto:
+def mixed() -> onnx.ModelProto:
     """A convolution, a product with transposed weights (folded by the quantizer), and one of two run-time operands."""
     nodes = [
         node("Conv", ["x", "kernels"], "c"),
@@ -35,7 +35,7 @@ def mixed(opset: int = 13) -> onnx.ModelProto:
         "sizes": np.array([-1, 36], np.int64),
         "matrix": weights(2, 5, 36),
     }
-    return make_model(nodes, {"x": ["N", 3, 3, 3]}, ["y"], constants, opset=opset)
+    return make_model(nodes, {"x": ["N", 3, 3, 3]}, ["y"], constants, opset=13)
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from trtfarm.tables.differences import ScaleChange, diff
 from trtfarm.tables.table import CalibrationTable
 
 
-def table_of(text: str, header: str = "TRT-8503-MinMaxCalibration") -> CalibrationTable:
-    return CalibrationTable.parse(f"{header}\n{text}".encode())
+def table_of(text: str) -> CalibrationTable:
+    return CalibrationTable.parse(f"TRT-8503-MinMaxCalibration\n{text}".encode())
 
 
 def golden_table(golden: Path, name: str) -> CalibrationTable:

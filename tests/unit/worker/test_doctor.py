@@ -110,13 +110,13 @@ def test_toolchains_that_work_lack_something_or_are_broken() -> None:
     ]
 
 
-def worker_with(*toolchains: Toolchain, state: WorkerState = WorkerState.READY) -> Worker:
+def worker_with(*toolchains: Toolchain) -> Worker:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     return Worker(
         id="wrk_1",
         host="there",
         pid=1,
-        state=state,
+        state=WorkerState.READY,
         alive=True,
         slots=1,
         capabilities=(capability("tensorrt-rtx", "1.7.1.116", "sm_86"),),
