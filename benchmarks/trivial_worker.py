@@ -16,7 +16,8 @@ from celery.signals import worker_ready
 from trtfarm.settings import Settings
 from trtfarm_worker.builder.request import BuilderAnswer, BuilderRequest
 from trtfarm_worker.builder.supervisor import run_builder
-from trtfarm_worker.service import settle, work
+from trtfarm_worker.celery_worker import work
+from trtfarm_worker.staying import settle
 
 TENSORRT = "1.7.1.116"
 

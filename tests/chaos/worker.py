@@ -14,7 +14,8 @@ from tests.chaos.material import LIGHT_TENSORRT
 from trtfarm.settings import Settings
 from trtfarm_worker.builder.request import BuilderAnswer, BuilderRequest
 from trtfarm_worker.builder.supervisor import run_builder
-from trtfarm_worker.service import settle, work
+from trtfarm_worker.celery_worker import work
+from trtfarm_worker.staying import settle
 
 #: Short enough for several at once, and long enough for somebody to strike meanwhile.
 _BUILD_SECONDS = 0.05

@@ -47,7 +47,7 @@ def packages(modules: set[str]) -> set[str]:
 
 def test_nothing_but_the_builder_child_imports_native_parsers() -> None:
     modules = imported_by(_EVERY_MODULE)
-    assert {"trtfarm.farm", "trtfarm_worker.runner", "trtfarm_worker.service", "trtfarm_cli.main"} <= modules
+    assert {"trtfarm.farm", "trtfarm_worker.runner", "trtfarm_worker.celery_worker", "trtfarm_cli.main"} <= modules
     assert packages(modules) & (NATIVE | {"trtfarm_builder"}) == set()
 
 

@@ -43,11 +43,12 @@ def up(
 
     Until Ctrl-C or SIGTERM; what dies is started again.
     """
-    from trtfarm_worker import service
+    from trtfarm_worker.local_farm import up as keep_up
+    from trtfarm_worker.staying import settle
 
     settings = _settings(label)
-    service.settle()
-    service.up(settings, output.say, drained_code=exits.DRAINED, api_port=api_port if with_api else None)
+    settle()
+    keep_up(settings, output.say, drained_code=exits.DRAINED, api_port=api_port if with_api else None)
 
 
 def worker(*, label: WorkerLabels = None) -> None:
@@ -55,11 +56,12 @@ def worker(*, label: WorkerLabels = None) -> None:
 
     Until Ctrl-C or SIGTERM, when unfinished jobs go back to the queue, or until it is drained (exit code 20).
     """
-    from trtfarm_worker import service
+    from trtfarm_worker.celery_worker import work
+    from trtfarm_worker.staying import settle
 
     settings = _settings(label)
-    service.settle()
-    if service.work(settings):
+    settle()
+    if work(settings):
         raise typer.Exit(exits.DRAINED)
 
 
@@ -69,10 +71,11 @@ def reconciler() -> None:
     Until Ctrl-C or SIGTERM.
     """
     from trtfarm.settings import Settings
-    from trtfarm_worker import service
+    from trtfarm_worker.reconciler import keep_reconciled
+    from trtfarm_worker.staying import settle
 
-    service.settle()
-    service.keep_reconciled(Settings.from_environment())
+    settle()
+    keep_reconciled(Settings.from_environment())
 
 
 def api(
@@ -85,7 +88,7 @@ def api(
     Until Ctrl-C or SIGTERM. An address that others reach needs tokens: `trtfarm tokens create`.
     """
     from trtfarm.settings import Settings
-    from trtfarm_worker import service
+    from trtfarm_worker.staying import settle
 
     try:
         from trtfarm_api.server import serve
@@ -93,7 +96,7 @@ def api(
         raise UsageError(
             "the HTTP API is not installed", cause=str(error), remedy="pip install 'trtfarm[api]'"
         ) from error
-    service.settle()
+    settle()
     serve(Settings.from_environment(), host=host, port=port, announce=_announce, choose=_choose, tell=output.say)
 
 
