@@ -56,7 +56,7 @@ def engine(changed: Stocked) -> str:
 def host(own_stock: Stocked) -> Callable[..., None]:
     """Says which TensorRT there is, and which GPUs its test found; its interpreter has none in truth."""
 
-    def put(*gpus: str, **facts: Any) -> None:
+    def put(*gpus: str, version: str = _VERSION, **facts: Any) -> None:
         capabilities = Capabilities(
             compute_capabilities=tuple(map(ComputeCapability.parse, gpus)),
             lacking={} if gpus else {"gpu": "no NVIDIA driver here"},
@@ -65,7 +65,7 @@ def host(own_stock: Stocked) -> Callable[..., None]:
             name="posing",
             kind=ToolchainKind.TENSORRT,
             python=Path(sys.executable),
-            version=_VERSION,
+            version=version,
             capabilities=capabilities,
             **facts,
         )
