@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,6 +20,7 @@ from trtfarm_worker.alive import CLIENT
 from trtfarm_worker.announcing import Announcer
 from trtfarm_worker.anticipation import Anticipation
 from trtfarm_worker.builder.events import LogLine, Progress
+from trtfarm_worker.garbage import collect_from_now_on
 from trtfarm_worker.logs import logger
 from trtfarm_worker.offers import Offer
 from trtfarm_worker.places import Place, Places
@@ -59,7 +59,7 @@ def see_through(
 
     KeyboardInterrupt gives unfinished jobs back to the queue and passes through.
     """
-    gc.enable()  # short commands do without, and this may take hours
+    collect_from_now_on()
     farm.sweep()
     ahead = ahead or Anticipation(farm.settings, toolchains)
     places = Places(farm.settings.slots, lambda: ahead.keeper)

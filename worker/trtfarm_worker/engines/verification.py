@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import threading
 from collections.abc import Sequence
 from functools import partial
@@ -19,6 +18,7 @@ from trtfarm.waiting import why_waiting
 from trtfarm.workers import Worker, list_workers
 from trtfarm_worker.alive import CLIENT
 from trtfarm_worker.engines.running import toolchain_for
+from trtfarm_worker.garbage import collect_from_now_on
 from trtfarm_worker.gpus.keeper import keeper_of_host
 from trtfarm_worker.inline import Listener
 from trtfarm_worker.offers import Offer
@@ -73,7 +73,7 @@ class EngineVerification:
 
     def _ended(self, job_id: str) -> Job:
         """The job at its end. A builder that died is tried again, as often as the farm's rules have it."""
-        gc.enable()  # short commands do without, and this may take minutes
+        collect_from_now_on()
         farm, pause = self._farm, threading.Event()
         places = Places(farm.settings.slots, partial(keeper_of_host, farm.settings.gpu_memory_bytes))
         with Presence(farm, CLIENT) as presence:
