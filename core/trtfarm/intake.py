@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,8 +79,8 @@ def model_columns(model: Model) -> dict[str, Any]:
         "digest": model.digest,
         "graph_digest": model.graph_digest,
         "weights_digest": model.weights_digest,
-        "inputs": [_tensor(tensor) for tensor in model.summary.inputs],
-        "outputs": [_tensor(tensor) for tensor in model.summary.outputs],
+        "inputs": [tensor.as_dict() for tensor in model.summary.inputs],
+        "outputs": [tensor.as_dict() for tensor in model.summary.outputs],
         "nodes": model.summary.nodes,
     }
 
@@ -188,8 +187,3 @@ def _keep(farm: Farm, array: Array, holder: str) -> tuple[Blob, dict[str, Any]]:
 
 def _blobs_of(dataset: DatasetRow) -> list[str]:
     return [facts["blob"] for facts in [*dataset.inputs.values(), *([dataset.labels] if dataset.labels else [])]]
-
-
-def _tensor(tensor: Any) -> dict[str, Any]:
-    facts = asdict(tensor)
-    return {**facts, "dims": None if tensor.dims is None else list(tensor.dims)}

@@ -9,6 +9,7 @@ import typer
 
 from trtfarm.errors import UsageError
 from trtfarm_cli import output
+from trtfarm_cli.engine_data import data_reader
 from trtfarm_cli.engine_files import named_engine
 from trtfarm_cli.options import EngineFile, Json, OptionalInputs, ProfileNumber
 from trtfarm_cli.progress import listener, view
@@ -42,7 +43,7 @@ def bench(
     """
     from trtfarm.scratch import temporary_folder
     from trtfarm.settings import Settings
-    from trtfarm_worker.engines.inputs import input_types, inputs_source, read_data
+    from trtfarm_worker.engines.inputs import input_types, inputs_source
     from trtfarm_worker.engines.profiles import EngineProfiles
     from trtfarm_worker.engines.running import engine_step, toolchain_for
     from trtfarm_worker.toolchains.registry import ToolchainRegistry
@@ -58,7 +59,7 @@ def bench(
         args |= {"layers": layers, "batch_sizes": sizes, "profile": profile}
         if inputs:
             source, types = inputs_source(found.statement, inputs), input_types(found.statement)
-            data = read_data(settings, source, types, profiles, folder, tell=output.say, listener=hear)
+            data = data_reader(settings, profiles, folder, hear).read(source, types)
             args["inputs"] = data.input_specs()
         with engine_step(settings, toolchain, found, "trt-bench", args, on_event=hear) as answer:
             result = answer.result

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from trtfarm_cli import output
+from trtfarm_cli.engine_data import data_reader
 from trtfarm_cli.engine_files import named_engine
 from trtfarm_cli.files import copy_new, writable
 from trtfarm_cli.options import EngineFile, Inputs, Json, ProfileNumber
@@ -39,7 +40,7 @@ def run(
     from trtfarm.scratch import temporary_folder
     from trtfarm.settings import Settings
     from trtfarm.signing.signed_file import signature_path
-    from trtfarm_worker.engines.inputs import input_types, inputs_source, read_data
+    from trtfarm_worker.engines.inputs import input_types, inputs_source
     from trtfarm_worker.engines.profiles import EngineProfiles
     from trtfarm_worker.engines.running import engine_step, toolchain_for
     from trtfarm_worker.toolchains.registry import ToolchainRegistry
@@ -54,7 +55,7 @@ def run(
         profiles = EngineProfiles.of(found.statement.profiles, found.more_profiles, profile)
         toolchain = toolchain_for(ToolchainRegistry(settings.home).toolchains(), found.statement, found.name)
         types = input_types(found.statement)
-        data = read_data(settings, source, types, profiles, folder, tell=output.say, listener=hear)
+        data = data_reader(settings, profiles, folder, hear).read(source, types)
         args = {"inputs": data.input_specs(), "batch_size": batch_size, "profile": profile}
         with engine_step(settings, toolchain, found, "trt-run", args, on_event=hear) as answer:
             copy_new(answer.file("outputs"), destination)

@@ -8,6 +8,7 @@ import typer
 
 from trtfarm.errors import UsageError
 from trtfarm_cli import accuracy, output
+from trtfarm_cli.farms.engines import Comparison
 from trtfarm_cli.opening import open_any
 from trtfarm_cli.options import Json, ProfileNumber
 from trtfarm_cli.progress import view
@@ -40,8 +41,9 @@ def verify(
     """
     if labels and not data:
         raise UsageError("--labels is given without --data", remedy="name the data that they are for")
+    comparison = Comparison(data=data or (), labels=labels, profile=profile, fresh=fresh)
     with open_any() as farm, view() as shown:
-        found = farm.engines.verify(engine, data or (), labels, profile=profile, fresh=fresh, shown=shown)
+        found = farm.engines.verify(engine, comparison, shown=shown)
     if json:
         output.emit_json({name: found[name] for name in ("engine", "verification", "dataset", "metrics")})
         return

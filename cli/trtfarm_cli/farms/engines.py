@@ -27,6 +27,20 @@ class Pulled:
     signature: Path | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """How an engine is to be held to FP32: on which data and labels, in which optimization profile.
+
+    Without data, on those that its model was verified with last; without a profile's number, in the first that takes
+    them. What was measured before will do unless it is to be `fresh`.
+    """
+
+    data: Sequence[str]
+    labels: str | None
+    profile: int | None
+    fresh: bool
+
+
 class Engines(Protocol):
     """Filters are `tensorrt`, `target`, `precision`, `calibrator`, `model`, `digest`, `label` and `gpu`.
 
@@ -45,13 +59,10 @@ class Engines(Protocol):
         Raises SignatureError where `verify` is wanted and no trusted key signed it.
         """
 
-    def verify(
-        self, text: str, data: Sequence[str], labels: str | None, *, profile: int | None, fresh: bool, shown: View
-    ) -> Facts:
+    def verify(self, text: str, comparison: Comparison, *, shown: View) -> Facts:
         """`engine`, `precision`, `compute_capability`, `verification`, `dataset` and `metrics`.
 
-        Without data, those that its model was verified with last; without a profile's number, in the first that takes
-        them. Measured here, or by a worker of a farm elsewhere.
+        Measured here, or by a worker of a farm elsewhere.
         """
 
     def remove(self, texts: Sequence[str]) -> Sequence[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from trtfarm.models.elements import ELEMENT_TYPES
 from trtfarm.models.malformed import MalformedError
@@ -27,6 +28,16 @@ class TensorType:
     name: str
     dtype: str
     dims: tuple[Dimension, ...] | None
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> TensorType:
+        """From what `as_dict` gives, as a model's row and the wire have it."""
+        dims = facts["dims"]
+        return cls(name=facts["name"], dtype=facts["dtype"], dims=None if dims is None else tuple(dims))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {"name": self.name, "dtype": self.dtype, "dims": None if self.dims is None else list(self.dims)}
 
     def __str__(self) -> str:
         dims = "unknown shape" if self.dims is None else "x".join("?" if d is None else str(d) for d in self.dims)

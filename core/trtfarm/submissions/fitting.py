@@ -26,12 +26,7 @@ from trtfarm.submissions.reuse import reuse_of
 
 def tensor_types(model: ModelRow) -> tuple[TensorType, ...]:
     """The model's inputs."""
-    return tuple(
-        TensorType(
-            name=entry["name"], dtype=entry["dtype"], dims=None if entry["dims"] is None else tuple(entry["dims"])
-        )
-        for entry in model.inputs
-    )
+    return tuple(map(TensorType.of, model.inputs))
 
 
 def data_of(dataset: DatasetRow) -> DataSet:

@@ -15,7 +15,7 @@ from trtfarm.digests import digest_of_bytes
 from trtfarm.errors import DataError, ToolchainError, UsageError
 from trtfarm.settings import Settings
 from trtfarm.signing.statement import EngineStatement
-from trtfarm_worker.engines.inputs import input_types, inputs_source, read_data
+from trtfarm_worker.engines.inputs import EngineDataReader, input_types, inputs_source
 from trtfarm_worker.engines.profiles import EngineProfiles, more_profiles
 from trtfarm_worker.engines.running import toolchain_for
 from trtfarm_worker.toolchains.toolchain import Capabilities, Toolchain, ToolchainKind
@@ -52,7 +52,8 @@ def test_whole_numbers_become_what_the_engine_takes_if_they_fit(tmp_path: Path) 
         np.save(tmp_path / "tokens.npy", np.array([tokens], np.int64))
         source, types = inputs_source(engine, [str(tmp_path / "tokens.npy")]), input_types(engine)
         known = EngineProfiles.of(profiles, ())
-        data = read_data(settings, source, types, known, tmp_path, tell=print, listener=print)
+        reader = EngineDataReader(settings=settings, profiles=known, folder=tmp_path, tell=print, listener=print)
+        data = reader.read(source, types)
         return np.load(data.inputs["tokens"].path)
 
     assert read(101, 7592).dtype == np.int32

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trtfarm.datasets.dataset import DataSet
@@ -38,28 +38,28 @@ def inputs_source(statement: EngineStatement, arguments: Sequence[str]) -> Sourc
     )
 
 
-def read_data(
-    settings: Settings,
-    source: Source,
-    inputs: Sequence[TensorType],
-    profiles: EngineProfiles,
-    folder: Path,
-    *,
-    labels: bool = False,
-    tell: Tell,
-    listener: Listener,
-) -> DataSet:
-    """The data of a source, as arrays of these inputs and of shapes that the engine takes. Raises DataError.
+@dataclass(frozen=True, kw_only=True)
+class EngineDataReader:
+    """Prepares data for an engine in a folder that the caller removes.
 
-    The files lie in `folder`, or where they were.
+    `tell` hears what there is to say of the data, `listener` the builders that decode images.
     """
-    into = Path(tempfile.mkdtemp(dir=folder))
-    decode = image_decoder(settings, folder, listener)
-    data = prepare(source, inputs, into, decode_images=decode, labels=labels, copy=False)
-    profiles.check(data)
-    for notice in data.notices:
-        tell(notice)
-    return data
+
+    settings: Settings
+    profiles: EngineProfiles
+    folder: Path
+    tell: Tell
+    listener: Listener
+
+    def read(self, source: Source, inputs: Sequence[TensorType], *, labels: bool = False) -> DataSet:
+        """The data of a source, as arrays of these inputs and of shapes that the engine takes. Raises DataError."""
+        into = Path(tempfile.mkdtemp(dir=self.folder))
+        decode = image_decoder(self.settings, self.folder, self.listener)
+        data = prepare(source, inputs, into, decode_images=decode, labels=labels, copy=False)
+        self.profiles.check(data)
+        for notice in data.notices:
+            self.tell(notice)
+        return data
 
 
 def input_types(statement: EngineStatement) -> tuple[TensorType, ...]:

@@ -10,7 +10,7 @@ from trtfarm.catalog.lookup import find_one
 from trtfarm.database.schema import EngineRow, ModelRow
 from trtfarm.farm import Farm
 from trtfarm_cli.farms.any_farm import Facts
-from trtfarm_cli.farms.engines import Pulled
+from trtfarm_cli.farms.engines import Comparison, Pulled
 from trtfarm_cli.farms.here.filters import filter_of, window_of
 from trtfarm_cli.farms.within import EVERYTHING, Within
 from trtfarm_cli.files import engine_file_name, placed, writable
@@ -60,12 +60,10 @@ class EnginesHere:
         signature = write_signature(path, EngineStatement.of_row(found), seal) if seal else None
         return Pulled(engine=found.id, digest=found.blob, size=found.size, path=path, signature=signature)
 
-    def verify(
-        self, text: str, data: Sequence[str], labels: str | None, *, profile: int | None, fresh: bool, shown: View
-    ) -> Facts:
+    def verify(self, text: str, comparison: Comparison, *, shown: View) -> Facts:
         from trtfarm_cli.farms.here.verification import verified_here
 
-        return verified_here(self._farm, text, data, labels, profile=profile, fresh=fresh, shown=shown)
+        return verified_here(self._farm, text, comparison, shown=shown)
 
     def remove(self, texts: Sequence[str]) -> Sequence[str]:
         from trtfarm.catalog.removal import remove_engines

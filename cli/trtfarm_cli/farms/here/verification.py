@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from trtfarm_cli.farms.engine_data import data_for
+from trtfarm_cli.engine_data import compared_data
 from trtfarm_cli.progress import View, listener
 
 if TYPE_CHECKING:
     from trtfarm.farm import Farm
     from trtfarm.jobs.job import Job
+    from trtfarm_cli.farms.engines import Comparison
     from trtfarm_worker.builder.events import LogLine, Progress
 
 Facts = dict[str, Any]
 
 
-def verified_here(
-    farm: Farm,
-    text: str,
-    data: Sequence[str],
-    labels: str | None,
-    *,
-    profile: int | None,
-    fresh: bool,
-    shown: View,
-) -> Facts:
+def verified_here(farm: Farm, text: str, comparison: Comparison, *, shown: View) -> Facts:
     """Fulfils `Engines.verify` for the farm of this process."""
     from trtfarm.catalog.lookup import find_one
     from trtfarm.database.named_rows import row
@@ -42,11 +33,12 @@ def verified_here(
         found = find_one(session, EngineRow, text)
         inputs = row(session, ModelRow, found.model_id).inputs
     toolchains = ToolchainRegistry(farm.settings.home).toolchains()
+    profile, fresh = comparison.profile, comparison.fresh
     verification = EngineVerification(farm, found, toolchains, profile=profile, fresh=fresh, listener=hear)
     profiles = EngineProfiles.of(found.profiles, more_profiles(found.options), profile)
-    if data:
+    if comparison.data:
         with farm.scratch("verify") as folder:
-            read = data_for(farm.settings, profiles, inputs, data, labels, folder=folder, shown=shown)
+            read = compared_data(farm.settings, profiles, inputs, comparison, folder, shown=shown)
             dataset = add_dataset(farm, read)
     else:
         dataset = verification.usual_dataset()

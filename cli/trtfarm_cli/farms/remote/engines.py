@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from trtfarm.errors import NotFoundError, SignatureError
 from trtfarm.settings import Settings
 from trtfarm_cli.farms.any_farm import Facts
-from trtfarm_cli.farms.engines import Pulled
+from trtfarm_cli.farms.engines import Comparison, Pulled
 from trtfarm_cli.farms.within import EVERYTHING, Within
 from trtfarm_cli.files import engine_file_name, placed, writable
 from trtfarm_cli.progress import View, view
@@ -58,14 +58,10 @@ class RemoteEngines:
             copy.replace(path)
         return Pulled(engine=engine, digest=digest, size=size, path=path, signature=kept)
 
-    def verify(
-        self, text: str, data: Sequence[str], labels: str | None, *, profile: int | None, fresh: bool, shown: View
-    ) -> Facts:
+    def verify(self, text: str, comparison: Comparison, *, shown: View) -> Facts:
         from trtfarm_cli.farms.remote.verification import verified_there
 
-        return verified_there(
-            self._client, self._settings, text, data, labels, profile=profile, fresh=fresh, shown=shown
-        )
+        return verified_there(self._client, self._settings, text, comparison, shown=shown)
 
     def remove(self, texts: Sequence[str]) -> Sequence[str]:
         return self._client.remove_engines(texts)
