@@ -24,6 +24,17 @@ from trtfarm.errors import StorageError, UsageError
 BUSY_SECONDS = 30
 #: Seconds that a PostgreSQL server may take to answer at all.
 CONNECT_SECONDS = 10
+#: Seconds after which a PostgreSQL server that answers no packet is gone: its host lost power, or a network was cut.
+#: Without a limit its clients would wait for as long as the kernel sends again, which is a quarter of an hour.
+GONE_SECONDS = 20
+#: libpq's words for these: an idle connection is asked three times in the rest of that time.
+_LIMITS = {
+    "connect_timeout": CONNECT_SECONDS,
+    "keepalives_idle": GONE_SECONDS // 4,
+    "keepalives_interval": GONE_SECONDS // 4,
+    "keepalives_count": 3,
+    "tcp_user_timeout": GONE_SECONDS * 1000,
+}
 #: A connection to PostgreSQL that was not used for so long is asked first whether it still is one.
 _IDLE_SECONDS = 1.0
 _USED = "used"
@@ -144,7 +155,9 @@ def _sqlite_engine(url: URL) -> Engine:
 
 def _postgresql_engine(url: URL) -> Engine:
     try:
-        engine = create_engine(url, connect_args={"connect_timeout": CONNECT_SECONDS})
+        # The URL's own limits stand.
+        limits = {name: limit for name, limit in _LIMITS.items() if name not in url.query}
+        engine = create_engine(url, connect_args=limits)
     except ModuleNotFoundError as error:
         raise UsageError(
             "the driver for PostgreSQL is not installed", remedy="pip install 'trtfarm[postgresql]'"

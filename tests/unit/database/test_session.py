@@ -5,12 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from tests.contracts.rows import model_row
 from tests.disk import file_size_limit
 from trtfarm.database.migrate import prepare
-from trtfarm.database.session import Database, open_database, sqlite_url
+from trtfarm.database.session import GONE_SECONDS, Database, open_database, sqlite_url
 from trtfarm.errors import DiskFullError, StorageError, UsageError
 
 
@@ -50,6 +50,22 @@ def test_a_url_that_cannot_be_used_is_refused_without_showing_it(url: str, said:
     with pytest.raises(UsageError, match=said) as caught:
         open_database(url)
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_server_that_its_network_has_lost_is_given_up_in_seconds_or_as_the_url_says() -> None:
+    database = open_database("postgresql://trtfarm@db.example/trtfarm?tcp_user_timeout=5000")
+    told: dict[str, object] = {}
+
+    @event.listens_for(database.engine, "do_connect")
+    def connect(_dialect: object, _record: object, _words: object, parameters: dict[str, object]) -> None:
+        told.update(parameters)
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError), database.read() as session:
+        session.execute(text("SELECT 1"))
+    assert (told["host"], told["connect_timeout"], told["tcp_user_timeout"]) == ("db.example", 10, "5000")
+    idle, interval, count = (int(str(told[f"keepalives_{word}"])) for word in ("idle", "interval", "count"))
+    assert idle + interval * count == GONE_SECONDS
 
 
 def test_a_folder_with_odd_characters_will_do(tmp_path: Path) -> None:
