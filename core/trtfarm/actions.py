@@ -23,6 +23,10 @@ QUANTIZER_REVISION = 1
 SEARCH_REVISION = 1
 #: Raised when the converter leaves other nodes in float32, or rounds otherwise.
 CONVERTER_REVISION = 1
+#: Raised when accuracy is measured otherwise: other sums, other samples, another output that is the classifier's.
+MEASURES_REVISION = 1
+#: Raised when what FP32 computes is recorded otherwise.
+RECORDING_REVISION = 1
 #: The TensorRT whose tables the reference calibrator reproduces; it is what their header says.
 REFERENCE_TENSORRT = "8.5.3.1"
 
@@ -124,9 +128,8 @@ def convert(*, onnx: str, weights: str | None, options: Mapping[str, Any]) -> Ac
 
 def verify(*, model: str, quantized: str, dataset: str) -> Action:
     """`quantized` is the digest of the rewritten model's file. On the CPU this simulates the engine, and says so."""
-    return Action(
-        ActionKind.VERIFY, {"model": model, "quantized": quantized, "dataset": dataset, "engine": "onnxruntime"}
-    )
+    compared = {"model": model, "quantized": quantized, "dataset": dataset, "engine": "onnxruntime"}
+    return Action(ActionKind.VERIFY, {**compared, **_since(revision=MEASURES_REVISION)})
 
 
 def build(
@@ -167,7 +170,8 @@ def build(
 
 def record(*, model: str, dataset: str) -> Action:
     """`model` and `dataset` are digests."""
-    return Action(ActionKind.RECORD, {"model": model, "dataset": dataset, "engine": "onnxruntime"})
+    computed = {"model": model, "dataset": dataset, "engine": "onnxruntime"}
+    return Action(ActionKind.RECORD, {**computed, **_since(revision=RECORDING_REVISION)})
 
 
 def measure(
@@ -179,9 +183,15 @@ def measure(
     """
     ran = {"engine": engine, "tensorrt": tensorrt, "compute_capability": compute_capability}
     said = {} if profile is None else {"profile": profile}
-    return Action(ActionKind.MEASURE, {"model": model, "dataset": dataset, **ran, **said})
+    by = _since(revision=MEASURES_REVISION, recording=RECORDING_REVISION)
+    return Action(ActionKind.MEASURE, {"model": model, "dataset": dataset, **ran, **said, **by})
 
 
 def choose(*, verifications: Sequence[str]) -> Action:
     """`verifications` are the keys of what was measured with each table, in the order that decides between equals."""
     return Action(ActionKind.CHOOSE, {"verifications": list(verifications)})
+
+
+def _since(**revisions: int) -> dict[str, int]:
+    """Revisions in keys that had none at first: what farms stored by the first ones is found as ever."""
+    return {name: revision for name, revision in revisions.items() if revision > 1}

@@ -183,6 +183,39 @@ def test_a_build_that_takes_no_table_has_no_field_for_one() -> None:
     assert not {"scales", "algorithm"} & set(fields)
 
 
+#: What farms have stored these kinds of results under since before they had revisions.
+FIRST: dict[ActionKind, dict[str, Any]] = {
+    ActionKind.VERIFY: {"model": DIGEST, "quantized": DIGEST, "dataset": DIGEST, "engine": "onnxruntime"},
+    ActionKind.RECORD: {"model": DIGEST, "dataset": DIGEST, "engine": "onnxruntime"},
+    ActionKind.MEASURE: {
+        "model": DIGEST,
+        "dataset": DIGEST,
+        "engine": DIGEST,
+        "tensorrt": "8.5.3.1",
+        "compute_capability": "sm_90",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("revision", "changed"),
+    [
+        ("MEASURES_REVISION", {ActionKind.VERIFY, ActionKind.MEASURE}),
+        ("RECORDING_REVISION", {ActionKind.RECORD, ActionKind.MEASURE}),
+    ],
+)
+def test_other_measures_are_not_taken_for_those_that_are_stored(
+    revision: str, changed: set[ActionKind], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def keys() -> dict[ActionKind, str]:
+        return {kind: make(**arguments).key for kind, (make, arguments, _) in CASES.items()}
+
+    before = keys()
+    assert {kind: before[kind] for kind in FIRST} == {kind: Action(kind, fields).key for kind, fields in FIRST.items()}
+    monkeypatch.setattr(actions, revision, 2)
+    assert {kind for kind, key in keys().items() if key != before[kind]} == changed
+
+
 def test_actions_of_other_kinds_have_other_keys() -> None:
     fields = {"model": DIGEST}
     assert len({Action(kind, fields).key for kind in ActionKind}) == len(ActionKind)

@@ -8,6 +8,8 @@ from trtfarm_builder.evaluation.classification import TopAccuracy
 from trtfarm_builder.evaluation.metrics import Agreement, Array, FloatAgreement, IntegerAgreement
 from trtfarm_builder.failures import BadDataError, BadModelError, BadRequestError
 
+#: Raised when the same outputs and labels give other measures, so that farms measure again.
+REVISION = 1
 _LEAST_CLASSES = 2
 
 #: Outputs by name.

@@ -7,7 +7,7 @@ import numpy as np
 
 from trtfarm_builder.arrays import ArrayFile, open_array
 from trtfarm_builder.channel import Channel
-from trtfarm_builder.evaluation.comparison import Comparison, check_classifier
+from trtfarm_builder.evaluation.comparison import REVISION, Comparison, check_classifier
 from trtfarm_builder.evaluation.outputs import Model
 from trtfarm_builder.failures import BadDataError, BadModelError
 from trtfarm_builder.reference.samples import Samples, open_samples
@@ -17,10 +17,10 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     """`args`: reference and candidate (paths of models), inputs {name: array spec}, batch_size, and where there are
     labels, labels (array spec of N integers) and perhaps output (the name of the classifier's scores).
 
-    Returns samples, simulated (true: no GPU computed this), outputs {name: measures}, skipped_outputs (names of those
-    that cannot be compared) and classification: None without labels, else output, and {top1, top5} of reference and
-    candidate. `metrics` and `classification` define the measures. Memory does not grow with the number of samples.
-    Raises BadModelError, BadDataError, BadRequestError.
+    Returns revision, samples, simulated (true: no GPU computed this), outputs {name: measures}, skipped_outputs (names
+    of those that cannot be compared) and classification: None without labels, else output, and {top1, top5} of
+    reference and candidate. `metrics` and `classification` define the measures. Memory does not grow with the number of
+    samples. Raises BadModelError, BadDataError, BadRequestError.
     """
     reference, candidate = Model.read(Path(args["reference"])), Model.read(Path(args["candidate"]))
     _check_alike(reference, candidate)
@@ -39,6 +39,7 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
         comparison.add(reference.run(feeds, names), candidate.run(feeds, names), stop - start, truth)
         channel.progress("evaluate", stop, samples.count, "samples")
     return {
+        "revision": REVISION,
         "samples": samples.count,
         "simulated": True,
         "outputs": comparison.outputs(),

@@ -12,13 +12,16 @@ from trtfarm_builder.evaluation.outputs import Model
 from trtfarm_builder.failures import BadDataError, BadModelError
 from trtfarm_builder.reference.samples import open_samples
 
+#: Raised when the same model and samples give other files, so that farms record again.
+REVISION = 1
+
 
 def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     """`args`: model (path), inputs {name: array spec}, batch_size (samples that are run at once).
 
-    Returns samples, outputs {name: {file, dtype, shape}} with samples along the first axis, and skipped [{output,
-    reason}]: those that have no row for each sample, or rows of several shapes. Memory does not grow with the number
-    of samples. Raises BadModelError where nothing is left, BadDataError.
+    Returns revision, samples, outputs {name: {file, dtype, shape}} with samples along the first axis, and skipped
+    [{output, reason}]: those that have no row for each sample, or rows of several shapes. Memory does not grow with the
+    number of samples. Raises BadModelError where nothing is left, BadDataError.
     """
     model = Model.read(Path(args["model"]))
     samples = open_samples(model.inputs, args["inputs"])
@@ -44,7 +47,7 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
             cause="; ".join("{} {}".format(item["output"], item["reason"]) for item in skipped),
             remedy="export the model with outputs whose first axis counts the samples",
         )
-    return {"samples": samples.count, "outputs": kept, "skipped": skipped}
+    return {"revision": REVISION, "samples": samples.count, "outputs": kept, "skipped": skipped}
 
 
 class _Recording:

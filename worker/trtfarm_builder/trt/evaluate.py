@@ -8,7 +8,7 @@ import numpy as np
 
 from trtfarm_builder.arrays import ArrayFile, open_array
 from trtfarm_builder.channel import Channel
-from trtfarm_builder.evaluation.comparison import Comparison, check_classifier
+from trtfarm_builder.evaluation.comparison import REVISION, Comparison, check_classifier
 from trtfarm_builder.failures import BadDataError, BadModelError
 from trtfarm_builder.trt.device import current_device
 from trtfarm_builder.trt.engine import Arrays, Engine, Runner, open_engine
@@ -47,6 +47,7 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
             comparison.add(reference(start, stop), runner.run(samples.read(start, stop)), stop - start, truth)
             channel.progress("evaluate", stop, samples.count, "samples")
     return {
+        "revision": REVISION,
         "samples": samples.count,
         "simulated": False,
         "outputs": comparison.outputs(),

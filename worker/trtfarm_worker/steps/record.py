@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from trtfarm.actions import RECORDING_REVISION
 from trtfarm.database.named_rows import row
 from trtfarm.database.schema import DatasetRow, ModelRow, RecordingRow
 from trtfarm_worker.builder.request import BuilderAnswer, result_file
 from trtfarm_worker.steps.inputs import arrays, model_file
+from trtfarm_worker.steps.revisions import check_revision
 from trtfarm_worker.steps.rows import keep_file, row_of
 from trtfarm_worker.steps.step import Invocation, Outcome, Task
 from trtfarm_worker.toolchains.registry import reference_toolchain
@@ -28,6 +30,7 @@ def prepare(task: Task) -> Invocation:
 
 def keep(task: Task, answer: BuilderAnswer) -> Outcome:
     request = task.job.request
+    check_revision("the recording of FP32", answer.result["revision"], RECORDING_REVISION)
     found = answer.result["outputs"]
     blobs = {name: keep_file(task, result_file(answer.scratch, facts["file"])) for name, facts in found.items()}
     values = {

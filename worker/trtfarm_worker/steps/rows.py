@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
 from trtfarm.accuracy import measures
+from trtfarm.actions import MEASURES_REVISION
 from trtfarm.blobs.records import Stored, put_held
 from trtfarm.blobs.store import Blob
 from trtfarm.database.insert import conflict_insert_in
@@ -19,6 +20,7 @@ from trtfarm.database.kept import Kept
 from trtfarm.database.many import as_parameter, many, plain
 from trtfarm.database.schema import Base, QuantizationRow, VerificationRow
 from trtfarm.ids import new_id
+from trtfarm_worker.steps.revisions import check_revision
 from trtfarm_worker.steps.step import Outcome, ResultRow, Task
 
 #: What is as old as its last renewal: of several measurements the newest is shown.
@@ -63,6 +65,7 @@ def verification(
     task: Task, metrics: Mapping[str, Any], *, quantization_id: str | None, engine_id: str | None
 ) -> Outcome:
     """A comparison with FP32, of a rewritten model or of an engine."""
+    check_revision("the evaluation", metrics["revision"], MEASURES_REVISION)
     request = task.job.request
     row = row_of(
         task,
