@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
-from trtfarm.blobs.records import record
-from trtfarm.blobs.store import Blob
 from trtfarm.bundles.placing import Placed, Verdict
 from trtfarm.catalog.details import IMPORTED
 from trtfarm.catalog.visibility import grant
@@ -23,32 +22,37 @@ _TELLS = {"engines": "facts", "tables": "rule"}
 _BROUGHT = frozenset({"engines", "tables", "verifications"})
 
 
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where rows came from: the digest of the bundle's manifest, and the key of the farm that made it."""
+
+    bundle: str
+    farm: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taker:
+    """Whom rows are for: a project, which gives engines the bundle's `labels` if it is to."""
+
+    project: str
+    labels: bool
+
+
 def add(
-    session: Session,
-    placed: Sequence[Placed],
-    tables: Mapping[str, CalibrationTable],
-    files: Sequence[Blob],
-    *,
-    origin: Mapping[str, str],
-    holder: str,
-    labels: bool,
-    project: str,
+    session: Session, placed: Sequence[Placed], tables: Mapping[str, CalibrationTable], origin: Origin, taker: Taker
 ) -> None:
-    """`tables` by the digests of their texts; `files` are stored, and held by `holder`."""
-    record(session, files, holder=holder)
+    """`tables` by the digests of their texts."""
     for _kind, group in groupby(placed, key=lambda each: each.kind.name):
         for each in group:
             if each.verdict is Verdict.NEW and each.values is not None:
                 session.add(each.kind.rows(**_columns(each, each.values, tables, origin)))
         session.flush()
-    grant(session, project, (each.here for each in placed if _brings(each)))
+    grant(session, taker.project, (each.here for each in placed if _brings(each)))
     for each in placed:
         if each.kind.name == "models" and each.here is not None:
             _complete_model(session, each.here, each)
-        if labels and each.kind.name == "engines" and each.verdict is not Verdict.CONFLICT:
-            for label in each.record["labels"]:
-                row = conflict_insert(session, EngineLabelRow).values(engine_id=each.here, project=project, label=label)
-                session.execute(row.on_conflict_do_nothing())
+        if taker.labels and each.kind.name == "engines" and each.verdict is not Verdict.CONFLICT:
+            _label(session, each, taker.project)
 
 
 def _brings(placed: Placed) -> bool:
@@ -58,16 +62,22 @@ def _brings(placed: Placed) -> bool:
 
 
 def _columns(
-    placed: Placed, values: Mapping[str, Any], tables: Mapping[str, CalibrationTable], origin: Mapping[str, str]
+    placed: Placed, values: Mapping[str, Any], tables: Mapping[str, CalibrationTable], origin: Origin
 ) -> dict[str, Any]:
     columns = dict(values)
     if tells := _TELLS.get(placed.kind.name):
         # When it was made is told here: `created` is when it came, from which on clean-up counts.
-        columns[tells] = {**columns[tells], IMPORTED: {**origin, "made": placed.record["created"]}}
+        columns[tells] = {**columns[tells], IMPORTED: {**vars(origin), "made": placed.record["created"]}}
     if placed.kind.name == "tables":
         table = tables[placed.record["blob"]]
         columns |= {"scales": dict(table.scales), "tensors": len(table.scales)}
     return columns
+
+
+def _label(session: Session, engine: Placed, project: str) -> None:
+    for label in engine.record["labels"]:
+        row = conflict_insert(session, EngineLabelRow).values(engine_id=engine.here, project=project, label=label)
+        session.execute(row.on_conflict_do_nothing())
 
 
 def _complete_model(session: Session, model_id: str, placed: Placed) -> None:

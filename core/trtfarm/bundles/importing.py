@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import IntegrityError
 
-from trtfarm.blobs.records import holding
+from trtfarm.blobs.records import holding, record
 from trtfarm.blobs.store import Blob
-from trtfarm.bundles.adding import add
+from trtfarm.bundles.adding import Origin, Taker, add
 from trtfarm.bundles.container import Container, size_of
 from trtfarm.bundles.content import CHECKS, files_of
 from trtfarm.bundles.files import pieces_of
@@ -38,14 +38,6 @@ if TYPE_CHECKING:
 Tell = Callable[[int, int], None]
 
 _ATTEMPTS = 3
-
-
-@dataclass(frozen=True, kw_only=True)
-class Origin:
-    """Where rows came from: the digest of the bundle's manifest, and the key of the farm that made it."""
-
-    bundle: str
-    farm: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +100,7 @@ def import_bundle(
         return Imported(origin=origin, placed=taking.placed(), stored=taking.read(keep=False), dry_run=True)
     with holding(farm.database, [blob.digest for blob in manifest.blobs]) as holder:
         stored = taking.read(keep=True)
-        placed = taking.commit(origin, holder, labels=labels, project=project)
+        placed = taking.commit(origin, holder, Taker(project=project, labels=labels))
     return Imported(origin=origin, placed=placed, stored=stored, dry_run=False)
 
 
@@ -138,10 +130,10 @@ def _begun(farm: Farm, container: Container) -> tuple[Manifest, Origin, int]:
 
 def _check_engines(keyring: Keyring, manifest: Manifest) -> None:
     """Raises SignatureError unless a trusted key signed each engine: that of the farm that built it."""
-    for record in manifest.rows["engines"]:
-        row = EngineRow(**{name: record[name] for name in record if name not in {"labels", "created"}})
-        seal = Seal(signature=record["signature"], key=record["signing_key"])
-        check_seal(keyring, EngineStatement.of_row(row), seal, f"engine {record['id']}")
+    for engine in manifest.rows["engines"]:
+        row = EngineRow(**{name: engine[name] for name in engine if name not in {"labels", "created"}})
+        seal = Seal(signature=engine["signature"], key=engine["signing_key"])
+        check_seal(keyring, EngineStatement.of_row(row), seal, f"engine {engine['id']}")
 
 
 class _Taking:
@@ -177,14 +169,14 @@ class _Taking:
             self._check_contents(placed)
         return tuple(missing)
 
-    def commit(self, origin: Origin, holder: str, *, labels: bool, project: str) -> tuple[Placed, ...]:
+    def commit(self, origin: Origin, holder: str, taker: Taker) -> tuple[Placed, ...]:
         """Writes the rows. Raises ConflictError where the farm changed so that another file is needed now."""
         for _ in range(_ATTEMPTS - 1):
             with suppress(IntegrityError):  # somebody wrote or removed one of the rows at the same time
-                return self._commit(origin, holder, labels=labels, project=project)
-        return self._commit(origin, holder, labels=labels, project=project)
+                return self._commit(origin, holder, taker)
+        return self._commit(origin, holder, taker)
 
-    def _commit(self, origin: Origin, holder: str, *, labels: bool, project: str) -> tuple[Placed, ...]:
+    def _commit(self, origin: Origin, holder: str, taker: Taker) -> tuple[Placed, ...]:
         with self._farm.database.write() as session:
             placed = place(session, self._manifest, self._farm.complete)
             if not needed(placed) <= set(self._kept):
@@ -193,17 +185,8 @@ class _Taking:
                     cause="something was removed that the bundle would have replaced",
                     remedy="import it again",
                 )
-            files = [self._manifest.files[digest] for digest in sorted(needed(placed))]
-            add(
-                session,
-                placed,
-                self._tables,
-                files,
-                origin=vars(origin),
-                holder=holder,
-                labels=labels,
-                project=project,
-            )
+            record(session, [self._manifest.files[digest] for digest in sorted(needed(placed))], holder=holder)
+            add(session, placed, self._tables, origin, taker)
             return tuple(placed)
 
     def _check_contents(self, placed: Collection[Placed]) -> None:
