@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from trtfarm.settings import Settings
     from trtfarm.workers import Worker
     from trtfarm_cli.profiles import Profile
+    from trtfarm_worker.doctor import Check
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +29,6 @@ def doctor(*, json: Json = False) -> None:
     or the server, where one is in use. Exit code 1 when anything fails.
     """
     from trtfarm.settings import Settings
-    from trtfarm.signing.keyring import Keyring
     from trtfarm_cli.profiles import profile_in_use
     from trtfarm_worker.doctor import CheckState, examine
     from trtfarm_worker.gpus.keeper import keeper_of_host
@@ -36,16 +36,10 @@ def doctor(*, json: Json = False) -> None:
 
     settings = Settings.from_environment()
     profile = profile_in_use(settings.home)
-
-    def keys() -> str:
-        trusted = Keyring.of(settings).trusted()
-        own = next((key.id for key in trusted if key.own), "a key of this farm's own comes with its first engine")
-        return f"{own}; {sum(not key.own for key in trusted)} of others"
-
     checks = examine(
         settings.home,
         toolchains=ToolchainRegistry(settings.home).toolchains,
-        keys=keys,
+        keys=lambda: _keys(settings),
         services={"server": lambda: _server(profile)} if profile else _services(settings),
         gpus=lambda: keeper_of_host(settings.gpu_memory_bytes),
         workers=lambda: _workers(settings, profile),
@@ -54,12 +48,25 @@ def doctor(*, json: Json = False) -> None:
     if json:
         output.emit_json([asdict(check) for check in checks])
     else:
-        for check in checks:
-            output.emit(f"{check.state:4}  {check.name}: {check.detail}")
-            if check.remedy:
-                output.emit(f"      {check.remedy}")
+        _show(checks)
     if any(check.state is CheckState.FAIL for check in checks):
         raise typer.Exit(exits.FAILED)
+
+
+def _show(checks: Iterable[Check]) -> None:
+    for check in checks:
+        output.emit(f"{check.state:4}  {check.name}: {check.detail}")
+        if check.remedy:
+            output.emit(f"      {check.remedy}")
+
+
+def _keys(settings: Settings) -> str:
+    """Those that engines are signed with."""
+    from trtfarm.signing.keyring import Keyring
+
+    trusted = Keyring.of(settings).trusted()
+    own = next((key.id for key in trusted if key.own), "a key of this farm's own comes with its first engine")
+    return f"{own}; {sum(not key.own for key in trusted)} of others"
 
 
 def _services(settings: Settings) -> dict[str, Callable[[], str]]:

@@ -41,15 +41,25 @@ def run_uv(arguments: Sequence[str], *, tell: Callable[[str], None]) -> None:
 
     Raises ToolchainError, DiskFullError.
     """
-    printed: list[str] = []
+    code, printed = _printed_by([_uv(), "--color", "never", *arguments], tell)
+    if code:
+        raise _failure(arguments, code, printed)
+
+
+def _uv() -> str:
     try:
-        uv = find_uv_bin()
+        return find_uv_bin()
     except FileNotFoundError as error:
         raise ToolchainError(
             "uv, which installs toolchains, is not there", cause=str(error), remedy="install trtfarm's requirements"
         ) from error
+
+
+def _printed_by(command: Sequence[str], tell: Callable[[str], None]) -> tuple[int, list[str]]:
+    """Its exit code and its lines; a command whose lines nobody takes any more is killed."""
+    printed: list[str] = []
     process = subprocess.Popen(
-        [uv, "--color", "never", *arguments],
+        command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -65,16 +75,19 @@ def run_uv(arguments: Sequence[str], *, tell: Callable[[str], None]) -> None:
         except BaseException:
             process.kill()
             raise
-    if process.returncode and any(_DISK_FULL in line for line in printed):
+    return process.returncode, printed
+
+
+def _failure(arguments: Sequence[str], code: int, printed: Sequence[str]) -> DiskFullError | ToolchainError:
+    if any(_DISK_FULL in line for line in printed):
         remedy = "free space in the farm's home, among the temporary files and in uv's cache"
-        raise DiskFullError("no space left for the toolchain", cause=_reason(printed), remedy=remedy)
-    if process.returncode:
-        raise ToolchainError(
-            f"uv {' '.join(arguments[:2])} failed",
-            cause=_reason(printed) or f"exit code {process.returncode}",
-            remedy="check the version, the network, and the package index (UV_DEFAULT_INDEX, UV_INDEX, UV_FIND_LINKS); "
-            "from 8.6 on, NVIDIA's own index has TensorRT's libraries",
-        )
+        return DiskFullError("no space left for the toolchain", cause=_reason(printed), remedy=remedy)
+    return ToolchainError(
+        f"uv {' '.join(arguments[:2])} failed",
+        cause=_reason(printed) or f"exit code {code}",
+        remedy="check the version, the network, and the package index (UV_DEFAULT_INDEX, UV_INDEX, UV_FIND_LINKS); "
+        "from 8.6 on, NVIDIA's own index has TensorRT's libraries",
+    )
 
 
 def _reason(printed: Sequence[str]) -> str:
