@@ -19,6 +19,7 @@ from trtfarm_api.changes import Changes
 from trtfarm_api.limits import Limiting
 from trtfarm_api.metrics import Measuring, Requests
 from trtfarm_api.operations import Operations
+from trtfarm_api.readiness import Readiness
 from trtfarm_api.routes import (
     audit,
     blobs,
@@ -77,6 +78,7 @@ def make_app(service: Service) -> FastAPI:
         lifespan=_life,
     )
     app.state.service, app.state.requests = service, (requests := Requests())
+    app.state.readiness = Readiness()
     problems.install(app)
     for router in _ROUTERS:
         app.include_router(router)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
+import asyncio
 from datetime import datetime
+from functools import partial
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -13,16 +13,15 @@ from sqlalchemy import text
 
 import trtfarm
 from trtfarm.digests import NO_BLOB
-from trtfarm.errors import TrtfarmError
 from trtfarm.tokens import Scope
 from trtfarm_api.access import FarmHere, Reader
 from trtfarm_api.metrics import text_of
-
-_log = logging.getLogger(__name__)
+from trtfarm_api.readiness import Readiness
 
 router = APIRouter(prefix="/v1", tags=["health"])
 metrics_router = APIRouter(tags=["health"])
 _UNAVAILABLE = 503
+_WORDS = {True: "ready", False: "failed"}
 
 
 class Who(BaseModel):
@@ -40,7 +39,7 @@ class Health(BaseModel):
     version: str
 
 
-class Readiness(BaseModel):
+class Ready(BaseModel):
     """`ready` or `failed`, for each thing that the server needs."""
 
     ready: bool
@@ -54,14 +53,17 @@ async def health() -> Health:
     return Health(status="ok", version=trtfarm.__version__)
 
 
-@router.get("/ready", responses={_UNAVAILABLE: {"model": Readiness}})
-def ready(farm: FarmHere, response: Response) -> Readiness:
-    """Database and blob store answer; 503 while one of them does not."""
-    database, blobs = _database(farm), _blobs(farm)
-    is_ready = database == blobs == "ready"
-    if not is_ready:
+@router.get("/ready", responses={_UNAVAILABLE: {"model": Ready}})
+async def ready(farm: FarmHere, request: Request, response: Response) -> Ready:
+    """Database and blob store answer, and soon; 503 while one of them does not."""
+    asked: Readiness = request.app.state.readiness
+    database, blobs = await asyncio.gather(
+        asked.answers("database", partial(_ask_database, farm)),
+        asked.answers("blob store", partial(farm.blobs.size, NO_BLOB)),
+    )
+    if not (database and blobs):
         response.status_code = _UNAVAILABLE
-    return Readiness(ready=is_ready, database=database, blobs=blobs)
+    return Ready(ready=database and blobs, database=_WORDS[database], blobs=_WORDS[blobs])
 
 
 @router.get("/whoami")
@@ -78,23 +80,6 @@ def metrics(farm: FarmHere, _actor: Reader, request: Request) -> Response:
     return Response(text_of(farm.database, request.app.state.requests), media_type=CONTENT_TYPE_LATEST)
 
 
-def _database(farm: FarmHere) -> str:
-    def answers() -> None:
-        with farm.database.read() as session:
-            session.execute(text("SELECT 1"))
-
-    return _state("database", answers)
-
-
-def _blobs(farm: FarmHere) -> str:
-    return _state("blob store", lambda: farm.blobs.size(NO_BLOB))
-
-
-def _state(what: str, ask: Callable[[], object]) -> str:
-    """Why it failed stands in the log: paths and hosts are not for everybody."""
-    try:
-        ask()
-    except TrtfarmError as error:
-        _log.warning("the %s does not answer: %s", what, error)
-        return "failed"
-    return "ready"
+def _ask_database(farm: FarmHere) -> None:
+    with farm.database.read() as session:
+        session.execute(text("SELECT 1"))
