@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,15 @@ from sqlalchemy import select
 
 from tests.contracts.rows import dataset_row, engine_row, model_row, quantization_row, table_row
 from trtfarm.blobs.garbage import find_garbage, remove_garbage
+from trtfarm.blobs.made import made_file, settled
 from trtfarm.blobs.objects import Objects
-from trtfarm.blobs.records import hold, put_held, record
+from trtfarm.blobs.records import hold, place_made, put_held, record, record_made
 from trtfarm.blobs.store import Blob, BlobStore
 from trtfarm.database.schema import BlobRow, HolderRow
 from trtfarm.database.session import Database
+
+#: Clean-up that does not wait is through by then.
+_MOMENT_SECONDS = 0.3
 
 
 class GarbageContract:
@@ -103,3 +108,25 @@ class GarbageContract:
         blob = put_held(database, store, path, "job_1")
         assert store.has(blob)
         assert find_garbage(database, store, grace_seconds=-1) == []
+
+    @pytest.mark.parametrize("there", [False, True])
+    def test_what_a_job_made_is_there_when_its_rows_are_whatever_clean_up_does(
+        self, database: Database, store: BlobStore, tmp_path: Path, *, there: bool
+    ) -> None:
+        """It strikes before the commit's transaction, where the blob is there already, and waits for its end."""
+        if there:
+            store.put_bytes(b"engine")
+        path = tmp_path / "engine.plan"
+        path.write_bytes(b"engine")
+        made = settled(store, [made_file(store, path)])
+        assert len(remove_garbage(database, store, find_garbage(database, store, grace_seconds=-1))) == there
+        with ThreadPoolExecutor(1) as beside:
+            with database.write() as session:
+                session.add(model_row(blob=made[0].blob.digest))
+                place_made(session, store, made)
+                [found] = store.blobs()
+                removed = beside.submit(remove_garbage, database, store, [found])
+                assert not wait([removed], timeout=_MOMENT_SECONDS).done
+                record_made(session, {"job_1": made})
+            assert removed.result() == []
+        assert store.read(made[0].blob.digest) == b"engine"

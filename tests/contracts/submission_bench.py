@@ -161,11 +161,11 @@ class Bench:
         """What a worker has in hand when the builder of a claimed job is done."""
         job, kind = claim.job, ActionKind(claim.job.kind)
         contents = [f"{name} {job.key}".encode() for name in _BLOBS[kind]]
-        task = Task(farm=self.farm, job=job, toolchains=(), inputs=self.folder, scratch=self.folder)
+        task = Task(farm=self.farm, job=job, toolchains=(), inputs=self.folder, scratch=self.folder, kept=self.folder)
         return Work(
             claim=claim,
             outcome=_outcome(kind, job, [keep_bytes(task, content) for content in contents]),
-            stored=task.stored,
+            made=task.made,
             lines=[("log", {"level": "info", "text": "done"})],
             begun=time.monotonic(),
         )

@@ -58,8 +58,8 @@ class Attempt:
 
     def work(self, task: Task, outcome: Outcome, *, whole: bool = True) -> Work:
         """What it gave."""
-        lines, stored = self.around.heartbeat.take(), task.stored
-        return Work(claim=self.claim, outcome=outcome, stored=stored, lines=lines, begun=self.begun, whole=whole)
+        lines, made = self.around.heartbeat.take(), task.made
+        return Work(claim=self.claim, outcome=outcome, made=made, lines=lines, begun=self.begun, whole=whole)
 
 
 class Attempts:
@@ -92,7 +92,7 @@ class Attempts:
                 return attempt.work(task, kept, whole=False)
 
     def _task(self, attempt: Attempt) -> Task:
-        """The job with its folders, which are there until its result is committed."""
+        """The job with its folders; all but its scratch are there until its result is committed."""
         job, around = attempt.claim.job, attempt.around
         return Task(
             farm=self._farm,
@@ -100,6 +100,7 @@ class Attempts:
             toolchains=around.toolchains,
             inputs=around.folders.inputs(job),
             scratch=around.folders.scratch(job),
+            kept=around.folders.kept,
             gpu=around.place.gpu,
             shared=around.shared,
         )
@@ -139,6 +140,5 @@ class Attempts:
         outcome = kind.keep(task, left) if left else None
         if outcome is None or not isinstance(error, BuilderCancelledError):
             return outcome
-        with self._farm.database.write() as session:
-            commit_rows(session, self._farm, attempt.work(task, outcome))
+        commit_rows(self._farm, attempt.work(task, outcome))
         return None

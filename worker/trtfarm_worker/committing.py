@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from trtfarm.blobs.records import Stored, keep_stored, record_stored
+from trtfarm.blobs.made import MadeFile, settled
+from trtfarm.blobs.records import place_made, record_made
 from trtfarm.errors import DiskFullError, StorageError
 from trtfarm.farm import Farm
 from trtfarm.jobs import history
@@ -27,11 +28,12 @@ _AGAIN_SECONDS = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What a builder did, stored but for its rows."""
+    """What a builder did."""
 
     claim: Claim
     outcome: Outcome
-    stored: Sequence[Stored]
+    #: What the rows will name, in folders that stay until then.
+    made: Sequence[MadeFile]
     #: The last of the job's history before its end.
     lines: Sequence[history.Line]
     #: `time.monotonic` of its beginning.
@@ -49,7 +51,10 @@ def commit_all(farm: Farm, works: Sequence[Work], stopping: Stopping) -> None:
     deadline = time.monotonic() + farm.settings.lease_seconds
     while True:
         try:
+            made = settled(farm.blobs, [file for work in works for file in work.made])
             with farm.database.steady_write() as session:
+                # Before anything is locked, as a store may be far away.
+                place_made(session, farm.blobs, made)
                 _write(session, farm, works)
                 return
         except DiskFullError:
@@ -60,19 +65,19 @@ def commit_all(farm: Farm, works: Sequence[Work], stopping: Stopping) -> None:
             _log.warning("result not committed, tried again", jobs=_ids(works), error=error.message)
 
 
-def commit_rows(session: Session, farm: Farm, work: Work) -> None:
+def commit_rows(farm: Farm, work: Work) -> None:
     """Writes the rows of a result whose job does not end with it. Raises ClaimLostError."""
-    keep_stored(session, farm.blobs, work.stored)
-    farm.jobs.hold(session, work.claim)
-    record_stored(session, {work.claim.job.id: work.stored})
-    write_all(session, [work.outcome])
+    made = settled(farm.blobs, work.made)
+    with farm.database.write() as session:
+        place_made(session, farm.blobs, made)
+        farm.jobs.hold(session, work.claim)
+        record_made(session, {work.claim.job.id: made})
+        write_all(session, [work.outcome])
 
 
 def _write(session: Session, farm: Farm, works: Sequence[Work]) -> None:
     """Submissions are locked before jobs, as everywhere."""
     ids = _ids(works)
-    # Before anything is locked, as a store may be far away.
-    keep_stored(session, farm.blobs, [stored for work in works for stored in work.stored])
     waiting = lock_waiting(session, ids)
     held = {claim.job.id for claim in farm.jobs.hold_all(session, [work.claim for work in works])}
     if lost := [job_id for job_id in ids if job_id not in held]:
@@ -80,7 +85,7 @@ def _write(session: Session, farm: Farm, works: Sequence[Work]) -> None:
     kept = {work.claim.job.id: work for work in works if work.claim.job.id in held}
     if not kept:
         return
-    record_stored(session, {job_id: work.stored for job_id, work in kept.items()})
+    record_made(session, {job_id: work.made for job_id, work in kept.items()})
     written = write_all(session, [work.outcome for work in kept.values()])
     results = dict(zip(kept, written, strict=True))
     now = time.monotonic()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +20,7 @@ class Folders:
     def __init__(self, farm: Farm) -> None:
         self._farm = farm
         self._stack = ExitStack()
+        self._last: Path | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -28,8 +31,23 @@ class Folders:
         self._stack.close()
 
     def scratch(self, job: Job) -> Path:
-        """A new folder, for what a job's builder writes."""
+        """An empty folder for what a job's builder writes.
+
+        That of the job before, if there is nothing left in it that cannot be removed: to make and remove a folder for
+        each takes longer than a light job, as a file system does not give an inode away again at once.
+        """
         folder = self._root / job.id
+        if self._last is not None and _emptied(self._last):
+            self._last.rename(folder)
+        else:
+            folder.mkdir()
+        self._last = folder
+        return folder
+
+    @cached_property
+    def kept(self) -> Path:
+        """For what is left of jobs that are done, until all of them are committed."""
+        folder = self._root / "kept"
         folder.mkdir()
         return folder
 
@@ -40,3 +58,16 @@ class Folders:
     @cached_property
     def _root(self) -> Path:
         return self._stack.enter_context(self._farm.scratch("jobs"))
+
+
+def _emptied(folder: Path) -> bool:
+    """Removes what a builder left there; False where that does not go, as builders may leave anything."""
+    try:
+        for entry in os.scandir(folder):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path)
+            else:
+                os.unlink(entry.path)  # noqa: PTH108 - a Path for each takes longer
+    except OSError:
+        return False
+    return True

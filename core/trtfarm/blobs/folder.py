@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -20,7 +20,9 @@ from trtfarm.durable_files import make_durable_folder, sync
 #: Where objects are written first: a folder beside them, on the same volume, or a rename would copy.
 STAGING = "tmp"
 #: Nobody changes a blob by accident through its path.
-_READ_ONLY = 0o444
+READ_ONLY = 0o444
+#: Where a file cannot get a second name: the file system has none, the folder is of another volume, or it has too many.
+_NO_LINK = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK})
 
 
 class Folder:
@@ -29,6 +31,7 @@ class Folder:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._staging = root / STAGING
+        self._has_links = True
 
     def make(self) -> None:
         make_durable_folder(self._root)
@@ -67,14 +70,42 @@ class Folder:
             return False
         return True
 
+    def links(self, path: Path) -> bool:
+        """Whether a file lies on the objects' volume, and so may be one of them by a second name."""
+        self.make()
+        return self._has_links and path.stat().st_dev == self._root.stat().st_dev
+
+    def link(self, path: Path, key: str) -> bool:
+        """Makes a file that is on the disk an object, too; False where a file has one name only. `keep` makes it last.
+
+        What stands under the key is replaced in one step: it has lost its tail, or another writer was faster.
+        """
+        target = self._root / key
+        make_durable_folder(target.parent)
+        try:
+            try:
+                os.link(path, target, follow_symlinks=False)
+            except FileExistsError:
+                make_durable_folder(self._staging)
+                second = self._staging / uuid4().hex
+                os.link(path, second, follow_symlinks=False)
+                second.replace(target)
+        except OSError as error:
+            if error.errno not in _NO_LINK:
+                raise
+            self._has_links = False  # and so not tried with the next
+            return False
+        return True
+
     def settle(self, staged: str, key: str) -> None:
         """Brings the bytes of a written object to the disk, and makes the folder where its key will stand."""
-        sync(self._root / staged, mode=_READ_ONLY)
+        sync(self._root / staged, mode=READ_ONLY)
         make_durable_folder((self._root / key).parent)
 
-    def keep(self, key: str) -> None:
-        """Brings a new key to the disk."""
-        sync((self._root / key).parent)
+    def keep(self, keys: Collection[str]) -> None:
+        """Brings new keys to the disk."""
+        for folder in {(self._root / key).parent for key in keys}:
+            sync(folder)
 
     def sweep(self, seconds: float) -> int:
         """Removes what has been there for that long; returns how many files. LocalStore does not list them all."""

@@ -7,7 +7,7 @@ both halves.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -104,6 +104,23 @@ class Objects:
             self._settle(self._folder, staged, key)
         return True
 
+    def links(self, path: Path) -> bool:
+        """Whether `link` may make a file an object."""
+        with self._errors():
+            return self._folder is not None and self._folder.links(path)
+
+    def link(self, files: Mapping[str, Path]) -> list[str]:
+        """Gives files that are on the disk the names of objects, all in one go; they keep their own.
+
+        Returns the keys for which that does not go: those are to be `put`.
+        """
+        if self._folder is None:
+            return list(files)
+        with self._errors():
+            linked = [key for key, path in files.items() if self._folder.link(path, key)]
+            self._folder.keep(linked)
+        return [key for key in files if key not in linked]
+
     def read(self, key: str) -> Iterator[bytes]:
         """The object's bytes in pieces of a few MiB. Raises MissingBlobError."""
         size = self.size(key)
@@ -167,7 +184,7 @@ class Objects:
         # It replaces what is there: that mends an object that lost its tail, and some file systems have no hard
         # links, which a rename to a free name alone would need.
         obstore.rename(self._store, staged, key)
-        folder.keep(key)
+        folder.keep([key])
 
     def _upload(self, key: str, chunks: Iterator[bytes]) -> None:
         first, second = next(chunks, b""), next(chunks, None)

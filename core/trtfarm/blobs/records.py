@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import Table, delete, select, true
 from sqlalchemy.orm import Session
 
+from trtfarm.blobs.made import MadeFile, place
 from trtfarm.blobs.store import Blob, BlobStore
 from trtfarm.database.clock import from_now
 from trtfarm.database.insert import conflict_insert, conflict_insert_in
@@ -30,14 +30,6 @@ def put_held(database: Database, blobs: BlobStore, path: Path, holder: str) -> B
     Without this, a blob that is stored already but that no row names any more could be removed between the two.
     """
     return _put_held(database, blobs, lambda: blobs.put_file(path), holder)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stored:
-    """A blob that was stored, and how it is stored again should clean-up have been faster than `keep_stored`."""
-
-    blob: Blob
-    put: Callable[[], Blob]
 
 
 def put_bytes_held(database: Database, blobs: BlobStore, data: bytes, holder: str) -> Blob:
@@ -102,23 +94,21 @@ def record(session: Session, blobs: Iterable[Blob], *, holder: str | None = None
         session.execute(delete(HolderRow).where(HolderRow.holder == holder))
 
 
-def keep_stored(session: Session, blobs: BlobStore, stored: Iterable[Stored]) -> None:
-    """Keeps clean-up away from what was stored until the transaction ends, whose rows name it.
+def place_made(session: Session, blobs: BlobStore, files: Sequence[MadeFile]) -> None:
+    """Makes files blobs, or finds that they are, and keeps clean-up away from these until the transaction ends.
 
-    What clean-up has removed before is stored again. On SQLite it waits for every writer anyway.
+    Its rows name them. On SQLite clean-up waits for every writer anyway. Raises as `place`.
     """
     connection = session.connection()
     if connection.dialect.name != "sqlite":
         connection.exec_driver_sql("LOCK TABLE blob_holders IN ROW EXCLUSIVE MODE")
-    for one in stored:
-        if not blobs.has(one.blob):
-            one.put()
+    place(blobs, files)
 
 
-def record_stored(session: Session, stored: Mapping[str, Sequence[Stored]]) -> None:
-    """Notes what `keep_stored` keeps, by the holders that it was stored for, and lets go of what else they hold."""
-    record(session, [one.blob for found in stored.values() for one in found])
-    _LET_GO(session, holders=list(stored))
+def record_made(session: Session, files: Mapping[str, Sequence[MadeFile]]) -> None:
+    """Notes what `place_made` placed, by the holders that made it, and lets go of what else they hold."""
+    record(session, [one.blob for found in files.values() for one in found])
+    _LET_GO(session, holders=list(files))
 
 
 def _record(dialect: str) -> list[Any]:

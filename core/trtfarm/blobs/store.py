@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -58,7 +58,7 @@ class BlobStore:
             digest, size = digest_of_file(path), path.stat().st_size
         blob = Blob(digest=digest, size=size)
         if not self.has(blob):
-            self._objects.put(_key(digest), _unchanged(_chunks_of_file(path), digest, path))
+            self._objects.put(_key(digest), _matching(_chunks_of_file(path), digest, changed(path)))
         return blob
 
     def put_claimed(self, path: Path, digest: str) -> Blob:
@@ -77,6 +77,18 @@ class BlobStore:
         if not self.has(blob) and not self._objects.take(_key(blob.digest), path):
             self.put_claimed(path, blob.digest)
         path.unlink(missing_ok=True)
+
+    def links(self, path: Path) -> bool:
+        """Whether `link` may make a file a blob."""
+        return self._objects.links(path)
+
+    def link(self, files: Mapping[Blob, Path]) -> set[Blob]:
+        """Makes files blobs that were hashed and brought to the disk, by a second name; they are not read.
+
+        Returns those for which that does not go after all.
+        """
+        keys = {_key(blob.digest): blob for blob in files}
+        return {keys[key] for key in self._objects.link({_key(blob.digest): path for blob, path in files.items()})}
 
     def put_checked(self, blob: Blob, chunks: Iterator[bytes]) -> None:
         """Stores bytes as they come; nothing if `chunks` raises, as it has to at its end if they are not the blob's."""
@@ -186,6 +198,11 @@ def other_bytes(digest: str) -> DataError:
     return DataError(f"the bytes are not those of {digest}", remedy="send them again, from the beginning")
 
 
+def changed(path: Path) -> DataError:
+    """The error for a file that somebody writes to while it is read."""
+    return DataError(f"{path} changed while it was being stored", remedy="wait until it is written, and try again")
+
+
 def _key(digest: str) -> str:
     """Checked, because a digest may come from outside and becomes a path here."""
     if not is_digest(digest):
@@ -198,11 +215,6 @@ def _chunks_of_file(path: Path) -> Iterator[bytes]:
     with storage_errors(path), path.open("rb") as file:
         while chunk := file.read(CHUNK_BYTES):
             yield chunk
-
-
-def _unchanged(chunks: Iterator[bytes], digest: str, path: Path) -> Iterator[bytes]:
-    changed = DataError(f"{path} changed while it was being stored", remedy="wait until it is written, and try again")
-    return _matching(chunks, digest, changed)
 
 
 def _matching(chunks: Iterator[bytes], digest: str, error: DataError) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from tests.acceptance.cli import gpu_poser
 from tests.contracts.gpu_submissions import NATIVE
 from tests.contracts.submission_bench import Bench
-from trtfarm.blobs.records import record_stored
+from trtfarm.blobs.records import place_made, record_made
 from trtfarm.compute_capability import ComputeCapability
 from trtfarm.database.schema import EngineRow, TableRow, TimingCacheRow
 from trtfarm.database.session import Database
@@ -45,7 +45,7 @@ def task_of(bench: Bench, job: Job, place: str = "work") -> Task:
     inputs, scratch = bench.folder / place / "inputs", bench.folder / place / "scratch"
     inputs.mkdir(parents=True)
     scratch.mkdir()
-    return Task(farm=bench.farm, job=job, toolchains=(TRT,), inputs=inputs, scratch=scratch)
+    return Task(farm=bench.farm, job=job, toolchains=(TRT,), inputs=inputs, scratch=scratch, kept=inputs)
 
 
 def answer_of(task: Task, result: Mapping[str, Any]) -> BuilderAnswer:
@@ -90,7 +90,8 @@ def test_a_table_is_kept_as_tensorrt_wrote_it_and_the_engine_under_its_builds_ke
     task = task_of(bench, claim.job)
     outcome = calibrate.keep(task, calibrated(task))
     with bench.farm.database.write() as session:
-        record_stored(session, {job.id: task.stored})
+        place_made(session, bench.farm.blobs, task.made)
+        record_made(session, {job.id: task.made})
         (result,) = write_all(session, [outcome])
         bench.farm.jobs.finish(session, claim, result)
     bench.farm.after_job(job.id)

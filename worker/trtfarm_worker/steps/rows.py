@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import lru_cache, partial
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,12 +13,14 @@ from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
 from trtfarm.accuracy import measures
 from trtfarm.actions import MEASURES_REVISION
-from trtfarm.blobs.records import Stored, put_held
+from trtfarm.blobs.made import made_file
+from trtfarm.blobs.records import put_held
 from trtfarm.blobs.store import Blob
 from trtfarm.database.insert import conflict_insert_in
 from trtfarm.database.kept import Kept
 from trtfarm.database.many import as_parameter, many, plain
 from trtfarm.database.schema import Base, QuantizationRow, VerificationRow
+from trtfarm.file_errors import storage_errors
 from trtfarm.ids import new_id
 from trtfarm_worker.steps.revisions import check_revision
 from trtfarm_worker.steps.step import Outcome, ResultRow, Task
@@ -28,24 +30,30 @@ _DATED: Mapping[type[Base], tuple[str, ...]] = {VerificationRow: ("created",)}
 
 
 def keep_file(task: Task, path: Path) -> Blob:
-    """Stores a file that the builder wrote, and that a row of the result will name."""
-    return _keep(task, partial(task.farm.blobs.put_file, path))
+    """Keeps a file that the builder wrote, and that a row of the result will name; it is gone from where it was."""
+    kept = task.kept / new_id("made")
+    with storage_errors(path):
+        path.rename(kept)
+    return _keep(task, kept)
 
 
 def keep_bytes(task: Task, data: bytes) -> Blob:
     """The same for a few bytes."""
-    return _keep(task, partial(task.farm.blobs.put_bytes, data))
+    kept = task.kept / new_id("made")
+    with storage_errors(kept):
+        kept.write_bytes(data)
+    return _keep(task, kept)
+
+
+def _keep(task: Task, path: Path) -> Blob:
+    file = made_file(task.farm.blobs, path)
+    task.made.append(file)
+    return file.blob
 
 
 def hold_file(task: Task, path: Path) -> Blob:
     """Stores a file that something else than the result names; clean-up leaves it alone from now on."""
     return put_held(task.farm.database, task.farm.blobs, path, task.job.id)
-
-
-def _keep(task: Task, store: Callable[[], Blob]) -> Blob:
-    stored = Stored(blob=store(), put=store)
-    task.stored.append(stored)
-    return stored.blob
 
 
 def row_of(task: Task, kind: type[Base], prefix: str, **values: Any) -> ResultRow:

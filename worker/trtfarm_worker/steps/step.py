@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from trtfarm.blobs.records import Stored
+from trtfarm.blobs.made import MadeFile
 from trtfarm.database.base import Base
 from trtfarm.farm import Farm
 from trtfarm.jobs.job import Job
@@ -19,10 +19,10 @@ from trtfarm_worker.toolchains.toolchain import Toolchain
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A claimed job with where it may work: `scratch` is a folder of its own.
+    """A claimed job with where it may work: `scratch` is its own until the attempt ends.
 
     `inputs` is where it reads. It is made by the first file that is fetched; jobs of the same model that were claimed
-    together read there one after the other.
+    together read there one after the other. In `kept` is what will be in blobs when the result is committed.
     """
 
     farm: Farm
@@ -30,10 +30,11 @@ class Task:
     toolchains: tuple[Toolchain, ...]
     inputs: Path
     scratch: Path
+    kept: Path
     #: The one that the builder is to see; None for work on the CPU.
     gpu: HeldGpu | None = None
-    #: What was stored for its result; clean-up is kept away from it before the result's rows name it.
-    stored: list[Stored] = field(default_factory=list)
+    #: What the rows of its result name; these become blobs when the rows are written.
+    made: list[MadeFile] = field(default_factory=list)
     #: What was read for jobs that were claimed together.
     shared: Shared = field(default_factory=Shared)
 
