@@ -1,4 +1,4 @@
-"""A table that a builder's step found: written to a file, and told about."""
+"""Tables that were written to files, and what is told of them."""
 
 from __future__ import annotations
 
@@ -29,3 +29,11 @@ def write_table(
     for assumed in result.get("assumed", ()):
         output.say(f"{assumed['tensor']} is {assumed['reason']}")
     output.emit(f"{destination}: {table.header}, {output.counted(len(table.scales), 'tensor')}{details}")
+
+
+def say_written(path: Path, table: CalibrationTable, *, json: bool) -> None:
+    """Says what was written, of a table that nobody calibrated now."""
+    if json:
+        output.emit_json({"path": str(path), "header": str(table.header), "tensors": len(table.scales)})
+    else:
+        output.emit(f"{path}: {table.header}, {output.counted(len(table.scales), 'tensor')}")

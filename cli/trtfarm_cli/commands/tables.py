@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trtfarm.calibrators import Calibrator
+from trtfarm.errors import UsageError
 from trtfarm_cli import exits, output
 from trtfarm_cli.files import writable, write_new
 from trtfarm_cli.limits import limited
+from trtfarm_cli.named_tables import files_of, named_table, stored_table
 from trtfarm_cli.opening import open_any
 from trtfarm_cli.options import (
     CalibratorName,
@@ -27,10 +29,10 @@ from trtfarm_cli.options import (
     Target,
     Tensorrt,
 )
+from trtfarm_cli.written_table import say_written
 
 if TYPE_CHECKING:
     from trtfarm.tables.problems import Problem
-    from trtfarm.tables.table import CalibrationTable
 
 app = typer.Typer(help="Calibration tables, in the farm and in files.", no_args_is_help=True)
 
@@ -101,7 +103,7 @@ def diff(left: TableOrFile, right: TableOrFile, *, json: Json = False) -> None:
     from trtfarm.tables.differences import diff as differences
     from trtfarm_cli.table_differences import show_differences
 
-    found = differences(_table(left), _table(right))
+    found = differences(named_table(left), named_table(right))
     if json:
         output.emit_json(found.as_dict())
     else:
@@ -175,11 +177,11 @@ def export(
     from trtfarm.versions import TensorRTVersion
 
     writable(destination)
-    found = _stored(table)
+    found = stored_table(table)
     if tensorrt:
         found = found.restamp(TensorRTVersion.parse(tensorrt))
     write_new(destination, found.render())
-    _say_written(destination, found, json=json)
+    say_written(destination, found, json=json)
 
 
 @app.command("import")
@@ -213,34 +215,30 @@ def restamp(
     json: Json = False,
 ) -> None:
     """Writes a table with the header of another TensorRT."""
-    from trtfarm.regular_files import is_file
     from trtfarm.versions import TensorRTVersion
 
-    writable(destination, unlike=[Path(table)] if is_file(table) else ())
-    stamped = _table(table).restamp(TensorRTVersion.parse(tensorrt))
+    writable(destination, unlike=files_of([table]))
+    stamped = named_table(table).restamp(TensorRTVersion.parse(tensorrt))
     write_new(destination, stamped.render())
-    _say_written(destination, stamped, json=json)
+    say_written(destination, stamped, json=json)
 
 
-def _table(name: str) -> CalibrationTable:
-    """A table by file name or, where there is no such file, by its id in the farm."""
-    from trtfarm.regular_files import is_file
-    from trtfarm.tables.reading import bytes_of_file
-    from trtfarm.tables.validation import load
+@app.command()
+def merge(
+    tables: Annotated[list[str], typer.Argument(metavar="TABLE", help="Files, or ids of tables in the farm.")],
+    *,
+    destination: Output,
+    json: Json = False,
+) -> None:
+    """Writes one table with the scales of several.
 
-    return load(bytes_of_file(Path(name)), name=name) if is_file(name) or "/" in name else _stored(name)
+    A tensor that several of them have must have the same scale in each.
+    """
+    from trtfarm.tables.merging import merged
 
-
-def _stored(name: str) -> CalibrationTable:
-    from trtfarm.tables.validation import load
-
-    with open_any() as farm:
-        table_id, text = farm.tables.text(name)
-    return load(text, name=table_id)
-
-
-def _say_written(path: Path, table: CalibrationTable, *, json: bool) -> None:
-    if json:
-        output.emit_json({"path": str(path), "header": str(table.header), "tensors": len(table.scales)})
-    else:
-        output.emit(f"{path}: {table.header}, {output.counted(len(table.scales), 'tensor')}")
+    if len(set(tables)) == 1:
+        raise UsageError("one table needs no merging", remedy="name at least two")
+    writable(destination, unlike=files_of(tables))
+    whole = merged({name: named_table(name) for name in tables})
+    write_new(destination, whole.render())
+    say_written(destination, whole, json=json)
