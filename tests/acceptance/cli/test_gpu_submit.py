@@ -318,8 +318,10 @@ def test_none_begins_for_workers_or_for_nothing(farm: GpuFarm) -> None:
 
 
 def test_none_begins_for_what_is_there(farm: GpuFarm) -> None:
-    farm.submit("--precision", "fp32")
+    once = ("--precision", "fp32", "--fresh", "--idempotency-key", "nightly")
+    first = farm.submit(*once)
     (farm.folder / "began-early").unlink()
+    assert farm.submit(*once)["submission"] == first["submission"]
     assert farm.submit("--precision", "fp32")["hit"] is True
     assert not (farm.folder / "began-early").exists()
 

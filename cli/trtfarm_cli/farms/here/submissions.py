@@ -93,7 +93,10 @@ class SubmissionsHere:
         later = detach or order.calibrate_with == "reference"
         with _Ahead(self._settings, toolchains) as ahead:
             if not later:
-                ahead.expect(foreseen(self._settings, order, model, toolchains, fresh=fresh))
+                # Under a key it may have been done already.
+                ahead.expect(foreseen(self._settings, order, model, toolchains, fresh=fresh and key is None))
+            from trtfarm.submissions.facts import facts_of  # not before: it brings the database
+
             request = self._request(order, model, toolchains, _ignore if later else self._unless_workers_do(ahead))
             sender = sender_under(key, request, fresh=fresh)
             submission_id, queued = self._farm.submit(request, fresh=fresh, sender=sender)
@@ -106,11 +109,6 @@ class SubmissionsHere:
                     self._say_detached()
                 else:
                     submission = self._see_through(submission_id, toolchains, ahead.begun)
-        return self._facts_of(submission)
-
-    def _facts_of(self, submission: Submission) -> Facts:
-        from trtfarm.submissions.facts import facts_of
-
         with self._farm.database.read() as session:
             return facts_of(session, submission)
 
