@@ -1,37 +1,23 @@
-"""What a client asks for, as JSON, and the request that it becomes: the one that the same words become on this machine.
-
-Rows are named by id or digest, or the start of one. What is left out is filled in as the program does it.
-"""
+"""What a client asks for, as JSON. Rows are named by id or digest, or the start of one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from sqlalchemy.orm import Session
 
 from trtfarm.calibrators import CalibrationRule, Calibrator
-from trtfarm.compute_capability import ComputeCapability
-from trtfarm.database.schema import DatasetRow, ModelRow, TableRow
 from trtfarm.datasets.fit import batch_size_for
-from trtfarm.errors import DataError, ToolchainError, UsageError
-from trtfarm.models.shapes import profile_of
 from trtfarm.models.summary import TensorType
-from trtfarm.planning import SubmissionRequest
-from trtfarm.requirements import MOST_MEMORY, MOST_REQUIRED, labels_of
+from trtfarm.requirements import MOST_MEMORY, MOST_REQUIRED
 from trtfarm.routing import MOST_URGENT
 from trtfarm.shards import MOST_SHARDS
-from trtfarm.submissions.fitting import check_fit, data_of, found, tensor_types
-from trtfarm.targets import BuildTarget
-from trtfarm.versions import TensorRTVersion
 from trtfarm_api.forms import writable
+from trtfarm_api.names import Word
 
 _MOST_TARGETS = 100
 _MOST_NAMES = 10_000
 
-Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
 NodeName = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00]*$")]
 Names = Annotated[list[NodeName], Field(max_length=_MOST_NAMES)]
 
@@ -120,108 +106,3 @@ class Asked(_Form):
         ),
     ] = None
     fresh: Annotated[bool, Field(description="Do every step again, whatever is stored.")] = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """A target whose toolchain is still to be chosen; `tensorrt` may be short, or None for the newest."""
-
-    compute_capability: ComputeCapability
-    tensorrt: TensorRTVersion | None
-    precision: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Chosen:
-    """Who builds, and whether what stays beside INT8 is float16 there."""
-
-    target: BuildTarget
-    rest_in_float16: bool = False
-
-
-#: Chooses among what living workers have; raises ToolchainError where none can.
-Choose = Callable[[Wanted], Chosen]
-
-
-def nothing_chosen(wanted: Wanted) -> Chosen:
-    """Where nobody can choose, clients have to say it themselves."""
-    raise ToolchainError(
-        f"no toolchain is named for {wanted.compute_capability}", remedy="name toolchain and tensorrt of each target"
-    )
-
-
-def request_of(session: Session, asked: Asked, choose: Choose, project: str | None = None) -> SubmissionRequest:
-    """The request, found fit, of what a project sees.
-
-    Raises every InputError, NotFoundError and ToolchainError that submitting files does.
-    """
-    model_id = found(session, ModelRow, asked.model, project) or ""
-    inputs = tensor_types(session.get_one(ModelRow, model_id))
-    dataset_id, test_id = (found(session, DatasetRow, text, project) for text in (asked.dataset, asked.test_dataset))
-    shapes = {
-        name: array.shape
-        for row_id in (dataset_id, test_id)
-        if row_id is not None
-        for name, array in data_of(session.get_one(DatasetRow, row_id)).inputs.items()
-    }
-    profile = profile_of(inputs, asked.shapes, shapes)
-    samples = data_of(session.get_one(DatasetRow, dataset_id)).samples if dataset_id else None
-    chosen = [_target(target, asked.precision, choose) for target in asked.targets]
-    request = SubmissionRequest(
-        model_id=model_id,
-        precision=asked.precision,
-        targets=tuple(one.target for one in chosen),
-        rule=_rule(asked.rule, samples, inputs),
-        candidates=tuple(rule for one in asked.candidates if (rule := _rule(one, samples, inputs))),
-        dataset_id=dataset_id,
-        table_id=found(session, TableRow, asked.table, project),
-        test_dataset_id=test_id,
-        max_drop=asked.max_drop,
-        calibrate_on=_target(asked.calibrate_on, asked.precision, choose).target if asked.calibrate_on else None,
-        explicit=asked.explicit or asked.search or asked.prequantized,
-        prequantized=asked.prequantized,
-        restamp=asked.restamp,
-        timing_cache=asked.timing_cache,
-        rest_in_float16=_in_float16(asked, chosen),
-        search=asked.search,
-        priority=asked.priority,
-        shards=asked.shards,
-        require_labels=labels_of(asked.require_labels, most=MOST_REQUIRED),
-        require_gpu_memory=asked.require_gpu_memory,
-        profiles=profile.as_dict(),
-        quantizer_options=asked.quantizer_options.model_dump(),
-        converter_options=asked.converter_options.model_dump(),
-        build_options=asked.build_options,
-    )
-    check_fit(session, request, profile)
-    return request
-
-
-def _in_float16(asked: Asked, chosen: Sequence[Chosen]) -> tuple[str, ...]:
-    """Of the request's targets, in their order. Raises UsageError for one that is none of them."""
-    targets = [str(one.target) for one in chosen]
-    if strangers := sorted(set(asked.rest_in_float16) - set(targets)):
-        raise UsageError(f"rest_in_float16 names {', '.join(strangers)}", remedy="name targets of this submission")
-    return tuple(str(one.target) for one in chosen if one.rest_in_float16 or str(one.target) in asked.rest_in_float16)
-
-
-def _rule(asked: AskedRule | None, samples: int | None, inputs: tuple[TensorType, ...]) -> CalibrationRule | None:
-    if asked is None:
-        return None
-    if samples is None:
-        raise DataError("there is nothing to calibrate with", remedy="name a data set, or leave the rule out")
-    return asked.rule(samples, inputs)
-
-
-def _target(asked: AskedTarget, precision: str, choose: Choose) -> Chosen:
-    capability = ComputeCapability.parse(asked.compute_capability)
-    version = TensorRTVersion.parse(asked.tensorrt) if asked.tensorrt else None
-    if asked.toolchain is None:
-        return choose(Wanted(compute_capability=capability, tensorrt=version, precision=precision))
-    if version is None or version.build is None:
-        raise UsageError(
-            f"{asked.toolchain} for {capability} needs an exact version", remedy="name it as in tensorrt: 8.5.3.1"
-        )
-    return Chosen(
-        target=BuildTarget(compute_capability=str(capability), toolchain=asked.toolchain, tensorrt=str(version))
-    )

@@ -1,4 +1,4 @@
-"""Names of rows in paths: an id, a digest, or the start of one."""
+"""What clients call things: an id, a digest, the start of one, or a word of their own."""
 
 from __future__ import annotations
 
@@ -11,3 +11,5 @@ from pydantic import StringConstraints
 Name = Annotated[str, Path(pattern=r"^[0-9A-Za-z_:.-]{1,100}$", description="An id or a digest, or its start.")]
 
 DigestText = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+#: A row, or a version, in a document.
+Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]

@@ -15,7 +15,7 @@ from trtfarm.farm import Farm
 from trtfarm.settings import Settings
 from trtfarm.tokens import any_token
 from trtfarm_api.app import make_app
-from trtfarm_api.asking import Choose
+from trtfarm_api.choosing import Choose
 from trtfarm_api.service import Announce, Service
 
 _KEEP_ALIVE_SECONDS = 15

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection
 
 from trtfarm.farm import Farm
-from trtfarm_api.asking import Choose, nothing_chosen
+from trtfarm_api.choosing import Choose, nothing_chosen
 
 #: Tells the broker of jobs that are committed; a hint, so that it may do nothing.
 Announce = Callable[[Farm, Sequence[str]], None]

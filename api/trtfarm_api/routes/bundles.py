@@ -16,11 +16,10 @@ from trtfarm.bundles.importing import Tell, import_bundle, judge_head
 from trtfarm.bundles.selection import Selection
 from trtfarm.errors import UsageError
 from trtfarm_api.access import FarmHere, Reader, Submitter
-from trtfarm_api.asking import Word
 from trtfarm_api.auditing import note
 from trtfarm_api.blob_access import check_blobs
 from trtfarm_api.downloads import given
-from trtfarm_api.names import DigestText
+from trtfarm_api.names import DigestText, Word
 from trtfarm_api.pages import Text
 from trtfarm_api.streams import stream
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, status
@@ -11,7 +12,6 @@ from sse_starlette import EventSourceResponse
 
 from trtfarm.catalog.details import engine_details
 from trtfarm.catalog.entries import EngineEntry
-from trtfarm.catalog.filters import Filter
 from trtfarm.catalog.labels import label_engine, unlabel_engine
 from trtfarm.catalog.lookup import find_one
 from trtfarm.catalog.pinning import pin_engine
@@ -25,14 +25,13 @@ from trtfarm.signing.statement import EngineStatement
 from trtfarm.signing.vouching import vouch
 from trtfarm.submissions.engine_checks import check_runs, usual_dataset
 from trtfarm_api.access import Admin, FarmHere, Reader, Submitter
-from trtfarm_api.accuracies import ByAccuracy
-from trtfarm_api.asking import Word
 from trtfarm_api.auditing import note
 from trtfarm_api.checking import Check, check_stream
 from trtfarm_api.downloads import download
+from trtfarm_api.filters import EngineFilter
 from trtfarm_api.heavy import heavily
-from trtfarm_api.names import Name
-from trtfarm_api.pages import InPages, Page, Text
+from trtfarm_api.names import Name, Word
+from trtfarm_api.pages import InPages, Page
 from trtfarm_api.streams import stream
 
 router = APIRouter(prefix="/v1/engines", tags=["engines"])
@@ -67,21 +66,7 @@ class Removed(BaseModel):
 
 
 @router.get("")
-def engines(
-    *,
-    farm: FarmHere,
-    actor: Reader,
-    paging: InPages,
-    accuracy: ByAccuracy,
-    tensorrt: Text = None,
-    target: Text = None,
-    precision: Text = None,
-    calibrator: Text = None,
-    model: Text = None,
-    digest: Text = None,
-    label: Text = None,
-    gpu: Text = None,
-) -> Page[EngineEntry]:
+def engines(farm: FarmHere, actor: Reader, paging: InPages, wanted: EngineFilter) -> Page[EngineEntry]:
     """Engines, newest first.
 
     A TensorRT version may be short: 10 finds 10.13.3.9. So may a precision: int8 finds int8+fp16. `target` is a compute
@@ -89,10 +74,7 @@ def engines(
     the name of the GPU that it was built on. Accuracy is what the list tells of an engine: its own newest measurement,
     else that of the model that it was built from.
     """
-    words = {"tensorrt": tensorrt, "precision": precision, "calibrator": calibrator, "model": model, "digest": digest}
-    words |= {"label": label, "gpu": gpu}
-    wanted = Filter(compute_capability=target, accuracy=accuracy, **words)
-    filters = {**words, "target": target, **vars(accuracy)}
+    filters = asdict(wanted)
     with farm.database.read() as session:
         window = paging.window("engines", filters)
         found = find_engines(session, wanted, limit=paging.wanted, within=window, project=actor.sees)

@@ -24,12 +24,13 @@ from trtfarm.submissions.submission import KEY_PATTERN, LONGEST_KEY, Sender
 from trtfarm.workers import list_workers
 from trtfarm_api.access import Actor, FarmHere, Reader, Submitter
 from trtfarm_api.accuracies import ByAccuracy
-from trtfarm_api.asking import Asked, request_of
+from trtfarm_api.asking import Asked
 from trtfarm_api.auditing import note
 from trtfarm_api.names import Name
 from trtfarm_api.pages import InPages, Page, Text
 from trtfarm_api.service import service_of
 from trtfarm_api.streams import seen_of_submission, stream, submission_stream
+from trtfarm_api.submission_request import request_of
 from trtfarm_api.views import SubmissionView
 
 router = APIRouter(prefix="/v1/submissions", tags=["submissions"])

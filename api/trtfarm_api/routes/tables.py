@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Request, status
@@ -11,19 +12,17 @@ from pydantic import BaseModel
 from trtfarm.blob_intake import add_table_of_blob
 from trtfarm.catalog.details import table_details
 from trtfarm.catalog.entries import TableEntry
-from trtfarm.catalog.filters import Filter
 from trtfarm.catalog.lookup import find_one
 from trtfarm.catalog.search import find_tables
 from trtfarm.database.schema import TableRow
 from trtfarm_api.access import FarmHere, Reader, Submitter
-from trtfarm_api.accuracies import ByAccuracy
-from trtfarm_api.asking import Word
 from trtfarm_api.auditing import note
 from trtfarm_api.blob_access import check_blobs
 from trtfarm_api.downloads import download
+from trtfarm_api.filters import TableFilter
 from trtfarm_api.heavy import heavily
-from trtfarm_api.names import DigestText, Name
-from trtfarm_api.pages import InPages, Page, Text
+from trtfarm_api.names import DigestText, Name, Word
+from trtfarm_api.pages import InPages, Page
 
 router = APIRouter(prefix="/v1/tables", tags=["tables"])
 
@@ -36,25 +35,12 @@ class NewTable(BaseModel):
 
 
 @router.get("")
-def tables(
-    *,
-    farm: FarmHere,
-    actor: Reader,
-    paging: InPages,
-    accuracy: ByAccuracy,
-    tensorrt: Text = None,
-    target: Text = None,
-    calibrator: Text = None,
-    model: Text = None,
-    digest: Text = None,
-) -> Page[TableEntry]:
+def tables(farm: FarmHere, actor: Reader, paging: InPages, wanted: TableFilter) -> Page[TableEntry]:
     """Tables, newest first; `target` leaves out those that are tied to another device.
 
     Accuracy is that of something that was made with the table.
     """
-    words = {"tensorrt": tensorrt, "calibrator": calibrator, "model": model, "digest": digest}
-    wanted = Filter(compute_capability=target, accuracy=accuracy, **words)
-    filters = {**words, "target": target, **vars(accuracy)}
+    filters = asdict(wanted)
     with farm.database.read() as session:
         window = paging.window("tables", filters)
         found = find_tables(session, wanted, limit=paging.wanted, within=window, project=actor.sees)

@@ -11,9 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from trtfarm.projects import DEFAULT_PROJECT
 from trtfarm.tokens import Scope, Token, create_token, list_tokens, revoke_token
 from trtfarm_api.access import Admin, FarmHere
-from trtfarm_api.asking import Word
 from trtfarm_api.auditing import note
-from trtfarm_api.names import Name
+from trtfarm_api.names import Name, Word
 
 router = APIRouter(prefix="/v1/tokens", tags=["tokens"])
 

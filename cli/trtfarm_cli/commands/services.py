@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from trtfarm.farm import Farm
     from trtfarm.settings import Settings
-    from trtfarm_api.asking import Choose, Chosen, Wanted
+    from trtfarm_api.choosing import Choose, Chosen, Wanted
 
 
 _API_PORT = 8470
@@ -121,7 +121,7 @@ def _choose(farm: Farm) -> Choose:
     """Chooses for the API's clients, who do not know what the workers have."""
     from trtfarm.targets import BuildTarget
     from trtfarm.workers import list_workers
-    from trtfarm_api.asking import Chosen
+    from trtfarm_api.choosing import Chosen
     from trtfarm_worker.elsewhere import toolchains_of
     from trtfarm_worker.toolchains.choice import choose, stands_in
 

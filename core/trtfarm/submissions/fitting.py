@@ -10,7 +10,6 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from trtfarm.catalog.lookup import find_one
 from trtfarm.database.named_rows import row
 from trtfarm.database.schema import DatasetRow, ModelRow, TableRow
 from trtfarm.datasets.dataset import Array, DataSet
@@ -60,11 +59,6 @@ def check_fit(session: Session, request: SubmissionRequest, profile: Optimizatio
                 check_shards(request.shards, data.samples, request.rules[0].batch_size)
     if request.table_id is not None:
         _check_table(row(session, TableRow, request.table_id), model, request)
-
-
-def found(session: Session, kind: type[Any], text: str | None, project: str | None = None) -> str | None:
-    """The id of the row that a client named by an id or digest, or by the start of one."""
-    return None if text is None else str(find_one(session, kind, text, project).id)
 
 
 def _check_data(data: DataSet, inputs: tuple[TensorType, ...]) -> None:

@@ -34,7 +34,7 @@ from trtfarm.settings import Settings
 from trtfarm.submissions.explain import explain
 from trtfarm.targets import BuildTarget
 from trtfarm.tokens import Scope
-from trtfarm_api.asking import Chosen, Wanted
+from trtfarm_api.choosing import Chosen, Wanted
 from trtfarm_api.service import Service
 from trtfarm_worker.order import Order
 from trtfarm_worker.orders import take
