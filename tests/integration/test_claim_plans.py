@@ -52,6 +52,13 @@ def test_a_claim_reads_a_few_jobs_whatever_is_believed(alone: Database, believed
     assert max(read[3::2]) < A_FEW[8]
 
 
+def test_steady_transactions_never_wait_for_a_compiler(database: Database) -> None:
+    """PostgreSQL 14 to 17 compile each statement in which a table has to be read that may not be."""
+    for steady in (database.steady_read, database.steady_write):
+        with steady() as session:
+            assert session.scalar(text("SHOW jit")) == "off"
+
+
 def _claim(database: Database, most: int) -> int:
     """How much is read to claim so many jobs."""
     with database.steady_write() as session:
