@@ -45,10 +45,12 @@ class Work:
 def commit_all(farm: Farm, works: Sequence[Work], stopping: Stopping) -> None:
     """Ends jobs with the rows of their results and the last lines of their histories, all or nothing.
 
-    One that is somebody else's by now is left out. A database that is away for a moment is no reason to do hours of
-    work again, so for as long as a lease this is tried anew; which results still count, the claims decide.
+    One that is somebody else's by now is left out. A database that is away for a while is no reason to do hours of
+    work again, so this is tried anew for as long as a lease, or as doing it took; which results still count, the claims
+    decide.
     """
-    deadline = time.monotonic() + farm.settings.lease_seconds
+    taken = time.monotonic() - min(work.begun for work in works)
+    deadline = time.monotonic() + max(farm.settings.lease_seconds, taken)
     while True:
         try:
             made = settled(farm.blobs, [file for work in works for file in work.made])
