@@ -21,7 +21,8 @@ from trtfarm.stored_names import as_stored
 from trtfarm.targets import BuildTarget
 from trtfarm_worker.data_reader import DataReader, Tell
 from trtfarm_worker.goods import Goods, goods_of
-from trtfarm_worker.order import Order, check_for_targets, takers
+from trtfarm_worker.option_checks import check_for_targets
+from trtfarm_worker.order import Order, takers
 from trtfarm_worker.quantized_models import as_handed_in
 from trtfarm_worker.sites import CalibrateWith, calibration_site
 from trtfarm_worker.stock import Stock

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from trtfarm.build_options import DYNAMIC_RANGES
 from trtfarm.errors import ModelError, UsageError
 from trtfarm.models.model import Model
 from trtfarm.models.summary import STANDARD_DOMAINS
 from trtfarm.precisions import PRECISIONS
 from trtfarm_worker.data_reader import Tell
-from trtfarm_worker.order import Order, refuse
+from trtfarm_worker.option_checks import check_for_quantized_model
+from trtfarm_worker.order import Order
 
 _PAIRS = frozenset({"QuantizeLinear", "DequantizeLinear"})
 #: The other way to write a quantised model; there is nothing left in it to quantise.
@@ -41,28 +41,6 @@ def as_handed_in(order: Order, model: Model, tell: Tell) -> Order:
         )
     if not quantized:
         return replace(order, prequantized=True)
-    _refuse_calibration(order)
+    check_for_quantized_model(order)
     tell("the model has Q/DQ nodes: it is built by them as it is, and nothing is calibrated")
     return replace(order, explicit=True, prequantized=True)
-
-
-def _refuse_calibration(order: Order) -> None:
-    calibration = {
-        "--calibrator": order.calibrator or order.compare or None,
-        "--data": order.data,
-        "--table": order.table,
-        "--batch-size": order.batch_size,
-        "--quantile": order.quantile,
-        "--cutoff": order.cutoff,
-        "--calibrate-with": order.calibrate_with,
-        "--after-fusion": order.after_fusion or None,
-        "--restamp": order.restamp or None,
-        "--dynamic-ranges": order.build_options.get(DYNAMIC_RANGES),
-    }
-    quantizer = {
-        "--search": order.search or None,
-        "--exclude": order.exclude_nodes,
-        "--exclude-op": order.exclude_op_types,
-    }
-    why = "the model has Q/DQ nodes, which hold its scales"
-    refuse({**calibration, **quantizer}, why, "leave it out, or hand in the model from before quantisation")

@@ -74,7 +74,7 @@ class SubmissionsHere:
     def dry_run(self, order: Order) -> list[Facts]:
         from trtfarm.submissions.explain import explain
         from trtfarm.workers import list_workers
-        from trtfarm_worker.order import model_of
+        from trtfarm_worker.option_checks import model_of
         from trtfarm_worker.own_place import OwnPlace
 
         model, toolchains = model_of(order), self._toolchains()
@@ -86,7 +86,7 @@ class SubmissionsHere:
 
     def submit(self, order: Order, *, fresh: bool, detach: bool, key: str | None) -> Facts:
         from trtfarm_worker.foresight import foreseen
-        from trtfarm_worker.order import model_of
+        from trtfarm_worker.option_checks import model_of
 
         model, toolchains = model_of(order), self._toolchains()
         # A calibration on the CPU may take long, and a builder that waits for its end holds memory of the GPU.

@@ -52,7 +52,7 @@ class RemoteSubmissions:
 
     def _request(self, order: Order) -> SubmissionRequest:
         from trtfarm_cli.farms.remote.stock import RemoteStock
-        from trtfarm_worker.order import model_of
+        from trtfarm_worker.option_checks import model_of
         from trtfarm_worker.orders import take
 
         model = model_of(order)
