@@ -68,6 +68,11 @@ def test_the_wheel_holds_every_module_and_every_migration(listed: list[str], whe
     assert len(migrations) > 1
 
 
+def test_type_checkers_of_those_who_use_it_are_told_that_it_has_types(listed: list[str], wheel: Path) -> None:
+    """Without the marker they take all that is imported from it for `Any`, or refuse it."""
+    assert {f"{Path(package).name}/py.typed" for package in listed} <= set(zipfile.ZipFile(wheel).namelist())
+
+
 def test_the_wheel_makes_a_database_without_the_repository(wheel: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
