@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from trtfarm.build_options import MORE_PROFILES
 from trtfarm.datasets.dataset import DataSet
 from trtfarm.datasets.fit import check_profile
-from trtfarm.errors import ToolchainError, UsageError
+from trtfarm.errors import UsageError
 from trtfarm.models.interface import check_interface
 from trtfarm.models.model import Model
 from trtfarm.models.named_nodes import check_named
@@ -21,12 +20,11 @@ from trtfarm.stored_names import as_stored
 from trtfarm.targets import BuildTarget
 from trtfarm_worker.data_reader import DataReader, Tell
 from trtfarm_worker.goods import Goods, goods_of
+from trtfarm_worker.makers import Makers, Targets
 from trtfarm_worker.option_checks import check_for_targets
-from trtfarm_worker.order import Order, takers
+from trtfarm_worker.order import Order
 from trtfarm_worker.quantized_models import as_handed_in
-from trtfarm_worker.sites import CalibrateWith, calibration_site
 from trtfarm_worker.stock import Stock
-from trtfarm_worker.toolchains.choice import choose, stands_in, target_of
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
 if TYPE_CHECKING:
@@ -56,75 +54,67 @@ def take(
     if (name := stock.known_as(model)) not in (None, as_stored(model.name)):
         tell(f"{order.model} is the model that the farm lists as {name}; it is found by both names")
     order = as_handed_in(order, model, tell)
-    elsewhere = stock.toolchains()
-    targets, in_float16 = _targets(stock, order, (toolchains, elsewhere), model, tell)
-    check_for_targets(order, targets)
-    check_interface((one.name for one in model.summary.inputs), (one.name for one in model.summary.outputs))
-    check_named(model.summary, order.exclude_nodes, order.exclude_op_types)
-    check_named(model.summary, order.float32_nodes, order.float32_op_types)
-    check_shapes(model.summary.inputs, order.shapes)  # before data are read, which may take long
+    makers = Makers(stock, toolchains, tell)
+    targets = makers.targets(order, model)
+    _check_model(order, model, targets)
     with stock.scratch("order") as folder:
         copy: Sequence[Path] = ()
         if not stock.has_model(model):
-            expect(targets)
+            expect(targets.all)
             copy = _inspected_copy(stock, model, folder, listener)
         reader = DataReader(stock.settings, model, folder, tell=tell, listener=listener, recognise=stock.recognised)
-        goods = goods_of(stock, order, reader, targets)
+        goods = goods_of(stock, order, reader, targets.all)
         profiles = _profiles(order, model, [found for found in (goods.data, goods.test) if found])
-        request = SubmissionRequest(
-            model_id=_LATER,
-            precision=order.precision,
-            targets=targets,
-            rule=goods.rule,
-            candidates=goods.candidates,
-            dataset_id=_LATER if goods.data else None,
-            table_id=_LATER if goods.table else None,
-            test_dataset_id=_LATER if goods.test else None,
-            max_drop=order.max_drop,
-            calibrate_on=_site(order, goods, targets, [*toolchains, *elsewhere], tell),
-            explicit=order.explicit or order.search,
-            prequantized=order.prequantized,
-            search=order.search,
-            restamp=order.restamp,
-            timing_cache=order.timing_cache,
-            priority=order.priority,
-            shards=order.shards,
-            require_labels=order.require_labels,
-            require_gpu_memory=order.require_gpu_memory,
-            rest_in_float16=in_float16,
-            profiles=profiles[0].as_dict(),
-            quantizer_options=order.quantizer_options(),
-            converter_options=order.converter_options(),
-            build_options=_build_options(order, profiles),
-        )
-        return _stored(stock, request, model, copy, goods)
+        rule = goods.rule or next(iter(goods.candidates), None)
+        site = makers.calibration(order, targets.all, rule, compared=bool(goods.candidates))
+        return _stored(stock, _request(order, targets, goods, profiles, site), model, copy, goods)
+
+
+def _check_model(order: Order, model: Model, targets: Targets) -> None:
+    """Before data are read, which may take long."""
+    check_for_targets(order, targets.all)
+    check_interface((one.name for one in model.summary.inputs), (one.name for one in model.summary.outputs))
+    check_named(model.summary, order.exclude_nodes, order.exclude_op_types)
+    check_named(model.summary, order.float32_nodes, order.float32_op_types)
+    check_shapes(model.summary.inputs, order.shapes)
+
+
+def _request(
+    order: Order, targets: Targets, goods: Goods, profiles: Sequence[OptimizationProfile], site: BuildTarget | None
+) -> SubmissionRequest:
+    """The request without the ids of its rows."""
+    return SubmissionRequest(
+        model_id=_LATER,
+        precision=order.precision,
+        targets=targets.all,
+        rule=goods.rule,
+        candidates=goods.candidates,
+        dataset_id=_LATER if goods.data else None,
+        table_id=_LATER if goods.table else None,
+        test_dataset_id=_LATER if goods.test else None,
+        max_drop=order.max_drop,
+        calibrate_on=site,
+        explicit=order.explicit or order.search,
+        prequantized=order.prequantized,
+        search=order.search,
+        restamp=order.restamp,
+        timing_cache=order.timing_cache,
+        priority=order.priority,
+        shards=order.shards,
+        require_labels=order.require_labels,
+        require_gpu_memory=order.require_gpu_memory,
+        rest_in_float16=targets.in_float16,
+        profiles=profiles[0].as_dict(),
+        quantizer_options=order.quantizer_options(),
+        converter_options=order.converter_options(),
+        build_options=_build_options(order, profiles),
+    )
 
 
 def _inspected_copy(stock: Stock, model: Model, folder: Path, listener: Listener) -> Sequence[Path]:
     from trtfarm_worker.inspection import inspected_copy  # noqa: PLC0415 - builders, which a known model does not need
 
     return inspected_copy(stock.settings, model, folder, listener)
-
-
-def _site(
-    order: Order, goods: Goods, targets: Sequence[BuildTarget], toolchains: Sequence[Toolchain], tell: Tell
-) -> BuildTarget | None:
-    rule = goods.rule or next(iter(goods.candidates), None)
-    if rule is None:
-        return None
-    # Some of those that are compared TensorRT does not have: without a wish, one hand makes all their tables.
-    unasked = CalibrateWith.REFERENCE if goods.candidates else None
-    site = calibration_site(
-        rule,
-        targets,
-        toolchains,
-        wanted=order.calibrate_with or unasked,
-        takers=takers(order, targets),
-        restamp=order.restamp,
-    )
-    if any(target.on_gpu for target in targets):
-        tell(f"calibration: {f'TensorRT {site.tensorrt} on {site.compute_capability}' if site else 'on the CPU'}")
-    return site
 
 
 def _stored(
@@ -155,42 +145,3 @@ def _build_options(order: Order, profiles: Sequence[OptimizationProfile]) -> dic
     if more and MORE_PROFILES in order.build_options:
         raise UsageError(f"--shape and the option {MORE_PROFILES} both name several profiles", remedy="use one of them")
     return {**order.build_options, **({MORE_PROFILES: more} if more else {})}
-
-
-def _targets(
-    stock: Stock, order: Order, toolchains: tuple[Sequence[Toolchain], Sequence[Toolchain]], model: Model, tell: Tell
-) -> tuple[tuple[BuildTarget, ...], tuple[str, ...]]:
-    """The best toolchain for each target, and the targets where what stays beside INT8 is float16.
-
-    `toolchains` are those of this host and those of workers; the latter build what the former cannot, and what neither
-    can waits for a worker that could lately. A target asked for twice is built once.
-    """
-    products = model.summary.matrix_products
-    targets, in_float16 = [], []
-    for wanted in dict.fromkeys(order.targets or stock.settings.targets):
-        asked: dict[str, Any] = {"target": wanted, "precision": order.precision, "version": order.tensorrt}
-        best = _best(stock, toolchains, tell, **asked, products=products)
-        target = target_of(best, wanted)
-        targets.append(target)
-        if reason := stands_in(best, wanted, order.precision, products=products):
-            in_float16.append(str(target))
-            tell(f"{wanted}: what stays beside INT8 is float16 there, for {best.name} says: {reason}")
-    return tuple(targets), tuple(in_float16)
-
-
-def _best(
-    stock: Stock, toolchains: tuple[Sequence[Toolchain], Sequence[Toolchain]], tell: Tell, **wanted: Any
-) -> Toolchain:
-    """Of this host, so that the same order finds the same results whichever workers are up; else of a worker."""
-    here, elsewhere = toolchains
-    with suppress(ToolchainError):
-        return choose(here, **wanted)
-    try:
-        return choose([*here, *elsewhere], **wanted)
-    except ToolchainError:
-        lately = stock.toolchains_lately()
-        if not lately:
-            raise
-        best = choose([*here, *elsewhere, *lately], **wanted)
-        tell(f"{wanted['target']}: waits for a worker, {best.name} takes no jobs now")
-        return best
