@@ -13,10 +13,9 @@ from trtfarm_builder.trt.contradictions import check_names, check_precision, str
 from trtfarm_builder.trt.device import current_device
 from trtfarm_builder.trt.given_scales import given_scales, restamped_from, stamped
 from trtfarm_builder.trt.network import constant_values
-from trtfarm_builder.trt.options import allow_precisions, set_io_formats, set_layer_precisions, words_of
+from trtfarm_builder.trt.options import set_io_formats, set_layer_precisions, words_of
 from trtfarm_builder.trt.results import answer_of_build
-from trtfarm_builder.trt.timing_cache import set_timing_cache, timing_cache_for
-from trtfarm_builder.trt.workshop import Workshop, add_profile, config_for, open_workshop, plan_from_network, refused
+from trtfarm_builder.trt.workshop import Workshop, add_profile, open_workshop, plan_from_network, refused, set_up
 
 #: What is no builder option.
 _ARGS = frozenset(
@@ -61,30 +60,18 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     _check_device(args.get("compute_capability"))
     shop = open_workshop(Path(args["model"]), channel, strongly_typed=strongly_typed(args))
     check_precision(words, args, quantized=shop.view.quantized)
-    config, sources = config_for(shop, args)
-    if not strongly_typed(args):
-        allow_precisions(config, args["precision"])
-    taken = set_timing_cache(config, timing_cache_for(args, current_device()["name"]), shop.logger, channel)
+    setup = set_up(shop, args, args["precision"], strongly_typed=strongly_typed(args))
     for profiles in (args["profiles"], *args.get("more_profiles", ())):
-        add_profile(shop, config, profiles)
+        add_profile(shop, setup.config, profiles)
     _set_layers(shop, args)
     coverage = None if table is None else cover(shop.view, table, lambda index: constant_values(shop.network, index))
-    calibrator = None if table is None or coverage is None else _calibrator(config, table, coverage)
-    built = plan_from_network(shop, config)
+    calibrator = None if table is None or coverage is None else _calibrator(setup.config, table, coverage)
+    built = plan_from_network(shop, setup.config)
     if calibrator is not None:
         calibrator.check(shop.logger.last_errors())
     if built.plan is None:
         raise refused(shop, "build")
-    answer = answer_of_build(
-        shop,
-        config,
-        built,
-        begun,
-        precision=args["precision"],
-        sources=sources,
-        warm=taken,
-        profile=bool(args.get("profile", True)),
-    )
+    answer = answer_of_build(shop, setup, built, begun, profile=bool(args.get("profile", True)))
     if table is not None and coverage is not None:
         answer["coverage"] = _described(table, coverage)
     return answer

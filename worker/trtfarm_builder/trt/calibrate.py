@@ -5,7 +5,7 @@ import time
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any, Dict, Mapping, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 from trtfarm_builder.arrays import open_array
 from trtfarm_builder.channel import Channel
@@ -17,18 +17,17 @@ from trtfarm_builder.trt.calibrators import feeding_calibrator
 from trtfarm_builder.trt.contradictions import check_names
 from trtfarm_builder.trt.datatypes import numpy_dtype
 from trtfarm_builder.trt.device import current_device
-from trtfarm_builder.trt.options import allow_precisions
 from trtfarm_builder.trt.results import answer_of_build
-from trtfarm_builder.trt.timing_cache import set_timing_cache, timing_cache_for
 from trtfarm_builder.trt.workshop import (
+    Built,
     Workshop,
     add_profile,
-    config_for,
     inputs_of,
     open_workshop,
     plan_from_network,
     refused,
     set_calibration_profile,
+    set_up,
 )
 
 _TABLE = "calibration.table"
@@ -72,42 +71,45 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
             remedy="hand in the model from before quantisation",
         )
     feeds, count = open_feeds(shop, args["inputs"], int(rule["batch_size"]))
-    config, sources = config_for(shop, args)
-    allow_precisions(config, args.get("precision", "int8"))
-    taken = set_timing_cache(config, timing_cache_for(args, current_device()["name"]), shop.logger, channel)
-    _set_fusion_position(config, rule)
-    shapes = {name: (int(rule["batch_size"]), *feed.array.shape[1:]) for name, feed in feeds.items()}
+    setup = set_up(shop, args, args.get("precision", "int8"))
+    _set_fusion_position(setup.config, rule)
+    _set_shapes(shop, setup.config, args, feeds)
+    calibrator, built = _run(shop, setup.config, args, feeds, count)
+    answer = _calibrated(rule, calibrator)
+    answer["seconds"] = time.monotonic() - begun
+    if built is not None:
+        if built.plan is None:
+            raise refused(shop, "build")
+        answer["build"] = answer_of_build(shop, setup, built, begun, profile=bool(args.get("profile", True)))
+    return answer
+
+
+def _set_shapes(shop: Workshop, config: Any, args: Mapping[str, Any], feeds: Mapping[str, Feed]) -> None:
+    """Calibration runs with full batches; the engine of the same go takes what it is to take."""
+    size = int(args["rule"]["batch_size"])
+    shapes = {name: (size, *feed.array.shape[1:]) for name, feed in feeds.items()}
     set_calibration_profile(shop, config, shapes)
     profiles = {name: {"min": shape, "opt": shape, "max": shape} for name, shape in shapes.items()}
     add_profile(shop, config, args.get("profiles") or profiles if args.get("build") else profiles)
-    built = None
+
+
+def _run(
+    shop: Workshop, config: Any, args: Mapping[str, Any], feeds: Dict[str, Feed], count: int
+) -> Tuple[Any, Optional[Built]]:
+    """The calibrator, which has a table then, and what was built in the same go if anything was to be."""
+    rule, built = args["rule"], None
     with ExitStack() as stack:
         kind = OverlappedBatches if args.get("overlap", True) else PlainBatches
         batches = kind(feeds, int(rule["batch_size"]), count, stack)
-        on_table = partial(_hand_over, rule, channel) if args.get("build") else None
-        calibrator = feeding_calibrator(rule, batches, count, channel, on_table)
+        on_table = partial(_hand_over, rule, shop.channel) if args.get("build") else None
+        calibrator = feeding_calibrator(rule, batches, count, shop.channel, on_table)
         config.int8_calibrator = calibrator
         if args.get("build"):
             built = plan_from_network(shop, config)
         else:
             build_until_calibrated(shop, config, calibrator)
         check_complete(shop, calibrator)
-    answer = _calibrated(rule, calibrator)
-    answer["seconds"] = time.monotonic() - begun
-    if built is not None:
-        if built.plan is None:
-            raise refused(shop, "build")
-        answer["build"] = answer_of_build(
-            shop,
-            config,
-            built,
-            begun,
-            precision=args.get("precision", "int8"),
-            sources=sources,
-            warm=taken,
-            profile=bool(args.get("profile", True)),
-        )
-    return answer
+    return calibrator, built
 
 
 def _calibrated(rule: Mapping[str, Any], calibrator: Any) -> Dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, Iterable, Mapping
 
 from trtfarm_builder.failures import StepError
 from trtfarm_builder.network_tensors import tensors_of
@@ -13,7 +13,7 @@ from trtfarm_builder.trt.engine_layers import int8_layers, int8_time_share, with
 from trtfarm_builder.trt.inspection import layers_of
 from trtfarm_builder.trt.layer_times import usual_layer_times
 from trtfarm_builder.trt.timing_cache import save_timing_cache
-from trtfarm_builder.trt.workshop import LOG, Built, Workshop, made, refused
+from trtfarm_builder.trt.workshop import LOG, Built, Setup, Workshop, made, refused
 
 _ENGINE = "engine.plan"
 _NO_INT8 = "no layer of this engine computes in INT8; quantise the model explicitly (Q/DQ) to have it"
@@ -22,17 +22,7 @@ _FUSED = "Myelin"
 _UNTOLD = "Q/DQ nodes went into layers that TensorRT compiles as a whole, and it does not say what those compute in"
 
 
-def answer_of_build(
-    shop: Workshop,
-    config: Any,
-    built: Built,
-    begun: float,
-    *,
-    precision: str,
-    sources: List[str],
-    warm: bool,
-    profile: bool,
-) -> Dict[str, Any]:
+def answer_of_build(shop: Workshop, setup: Setup, built: Built, begun: float, *, profile: bool) -> Dict[str, Any]:
     """Writes engine and timing cache, and says what the engine inspector sees and, with `profile`, the profiler.
 
     `size` is in bytes, `seconds` counts from `begun` to the written plan, `build_seconds` are TensorRT's build alone;
@@ -51,10 +41,7 @@ def answer_of_build(
     times = _layer_times(engine, shop) if profile else {}
     busy = [layer for layer in layers if not layer["idle"]]
     in_int8 = int8_layers(layers)
-    warning = None
-    if "int8" in precision and not in_int8:
-        fused = any(layer["type"] == _FUSED for layer in busy)
-        warning = _UNTOLD if fused and shop.view.quantized else _NO_INT8
+    warning = None if in_int8 or "int8" not in setup.precision else _why_no_int8(shop, busy)
     if warning:
         shop.channel.log(warning, "warning")
     return {
@@ -71,10 +58,15 @@ def answer_of_build(
         "warning": warning,
         "io": tensors_of(shop.network),
         "device": current_device(),
-        "tactic_sources": sources,
-        "timing_cache": save_timing_cache(config),
-        "timing_cache_used": warm,
+        "tactic_sources": setup.sources,
+        "timing_cache": save_timing_cache(setup.config),
+        "timing_cache_used": setup.warm,
     }
+
+
+def _why_no_int8(shop: Workshop, layers: Iterable[Mapping[str, Any]]) -> str:
+    fused = any(layer["type"] == _FUSED for layer in layers)
+    return _UNTOLD if fused and shop.view.quantized else _NO_INT8
 
 
 def _layer_times(engine: Any, shop: Workshop) -> Dict[str, float]:

@@ -9,12 +9,14 @@ from trtfarm_builder.channel import Channel
 from trtfarm_builder.failures import BadModelError, BadRequestError, StepError, ToolchainUnfitError
 from trtfarm_builder.profiles import profile_shapes
 from trtfarm_builder.trt.binding import trt
+from trtfarm_builder.trt.device import current_device
 from trtfarm_builder.trt.logger import TrtLogger
 from trtfarm_builder.trt.memory import memory_error
 from trtfarm_builder.trt.network import network_from_onnx, view_of
 from trtfarm_builder.trt.network_view import NetworkView
-from trtfarm_builder.trt.options import NAMES, apply_options
+from trtfarm_builder.trt.options import NAMES, allow_precisions, apply_options
 from trtfarm_builder.trt.tactics import set_tactic_sources
+from trtfarm_builder.trt.timing_cache import set_timing_cache, timing_cache_for
 
 LOG = "build.log"
 Shape = Tuple[int, ...]
@@ -56,8 +58,29 @@ def made(kind: Any, logger: TrtLogger) -> Any:
         ) from error
 
 
-def config_for(shop: Workshop, options: Mapping[str, Any]) -> Tuple[Any, List[str]]:
-    """A configuration with the request's builder options, and the tactic sources that it takes kernels from."""
+@dataclass(frozen=True)
+class Setup:
+    """A configuration, and what was put into it."""
+
+    config: Any
+    precision: str
+    #: The tactic sources that it takes kernels from.
+    sources: List[str]
+    #: Whether it starts from a timing cache.
+    warm: bool
+
+
+def set_up(shop: Workshop, args: Mapping[str, Any], precision: str, *, strongly_typed: bool = False) -> Setup:
+    """A configuration with the request's builder options, the flags of its precision, and its timing cache."""
+    config, sources = _config_for(shop, args)
+    if not strongly_typed:
+        allow_precisions(config, precision)
+    warm = set_timing_cache(config, timing_cache_for(args, current_device()["name"]), shop.logger, shop.channel)
+    return Setup(config=config, precision=precision, sources=sources, warm=warm)
+
+
+def _config_for(shop: Workshop, options: Mapping[str, Any]) -> Tuple[Any, List[str]]:
+    """A configuration with builder options, and its tactic sources."""
     config = shop.builder.create_builder_config()
     # Only then does the engine inspector tell the layers' data types.
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
