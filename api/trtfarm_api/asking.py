@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.datasets.fit import batch_size_for
 from trtfarm.models.summary import TensorType
+from trtfarm.precisions import PRECISIONS
 from trtfarm.requirements import MOST_MEMORY, MOST_REQUIRED
 from trtfarm.routing import MOST_URGENT
 from trtfarm.shards import MOST_SHARDS
@@ -65,7 +66,7 @@ class Asked(_Form):
 
     _writable = writable
     model: Word
-    precision: Word = "int8"
+    precision: Annotated[Word, Field(json_schema_extra={"enum": [*PRECISIONS]})] = "int8"
     targets: Annotated[list[AskedTarget], Field(min_length=1, max_length=_MOST_TARGETS)]
     rule: AskedRule | None = None
     candidates: Annotated[list[AskedRule], Field(max_length=20)] = []

@@ -19,6 +19,7 @@ from trtfarm.errors import DataError, UsageError
 from trtfarm.models.shapes import profile_of
 from trtfarm.models.summary import TensorType
 from trtfarm.planning import SubmissionRequest
+from trtfarm.precisions import check_precision
 from trtfarm.requirements import MOST_REQUIRED, labels_of
 from trtfarm.submissions.fitting import check_fit, data_of, tensor_types
 from trtfarm.targets import BuildTarget
@@ -32,6 +33,8 @@ def request_of(session: Session, asked: Asked, choose: Choose, project: str | No
 
     Raises every InputError, NotFoundError and ToolchainError that submitting files does.
     """
+    # Before a toolchain is looked for, of which none has it.
+    check_precision(asked.precision)
     named = _Named.by(session, asked, project)
     profile = profile_of(named.inputs, asked.shapes, named.shapes())
     chosen = [_target(target, asked.precision, choose) for target in asked.targets]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from trtfarm.build_options import DLA_CORE, DYNAMIC_RANGES, STRONGLY_TYPED, check_options
 from trtfarm.calibrators import Calibrator
 from trtfarm.errors import UsageError
-from trtfarm.precisions import PRECISIONS, strongly_typed
+from trtfarm.precisions import PRECISIONS, check_precision, strongly_typed
 from trtfarm.requirements import MOST_MEMORY, MOST_REQUIRED, labels_of
 from trtfarm.routing import MOST_URGENT
 from trtfarm.shards import MOST_SHARDS
@@ -26,8 +26,7 @@ _TYPED_ON_REQUEST_FROM = 10
 
 def check(request: SubmissionRequest) -> None:
     """Raises UsageError for a request that contradicts itself, or that none of its targets could follow."""
-    if request.precision not in PRECISIONS:
-        raise UsageError(f"no precision {request.precision!r}", remedy="use one of: " + ", ".join(PRECISIONS))
+    check_precision(request.precision)
     if not -MOST_URGENT <= request.priority <= MOST_URGENT:
         raise UsageError(f"no priority {request.priority}", remedy=f"use -{MOST_URGENT} to {MOST_URGENT}")
     if not request.targets:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trtfarm.build_options import STRONGLY_TYPED
+from trtfarm.errors import UsageError
 from trtfarm.targets import BuildTarget
 
 
@@ -35,6 +36,12 @@ PRECISIONS: Mapping[str, Precision] = {
 }
 #: What stands in for a precision where a target has no float32 for what stays beside INT8.
 REST_IN_FLOAT16: Mapping[str, str] = {"int8": "int8+fp16"}
+
+
+def check_precision(word: str) -> None:
+    """Raises UsageError for a word that is none."""
+    if word not in PRECISIONS:
+        raise UsageError(f"no precision {word!r}", remedy="use one of: " + ", ".join(PRECISIONS))
 
 
 def strongly_typed(target: BuildTarget, options: Mapping[str, Any]) -> bool:

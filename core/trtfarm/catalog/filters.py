@@ -8,10 +8,13 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from trtfarm.accuracy import ANY_ACCURACY, AccuracyFilter
+from trtfarm.calibrators import Calibrator
 from trtfarm.catalog.measured import measured_tables
 from trtfarm.compute_capability import ComputeCapability
 from trtfarm.database.inputs import ModelNameRow, ModelRow
 from trtfarm.database.scales import TableRow
+from trtfarm.errors import UsageError
+from trtfarm.precisions import check_precision
 from trtfarm.stored_names import as_stored
 from trtfarm.versions import TensorRTVersion
 
@@ -23,8 +26,8 @@ class Filter:
     """What to search for; None asks for nothing.
 
     A TensorRT version may be short: 10 and 10.13 find 10.13.3.9. So may a precision: int8 finds int8+fp16. `model` is
-    any of its names, or the start of a digest or of an id. Raises UsageError for a version or a compute capability that
-    is none.
+    any of its names, or the start of a digest or of an id. Raises UsageError for a version, a compute capability, a
+    precision or a calibrator that is none: it would find nothing, as if there were nothing.
     """
 
     tensorrt: str | None = None
@@ -46,6 +49,10 @@ class Filter:
         if self.compute_capability is not None:
             # Written as it is stored, whichever way it was asked for.
             object.__setattr__(self, "compute_capability", str(ComputeCapability.parse(self.compute_capability)))
+        if self.precision is not None:
+            check_precision(self.precision)
+        if self.calibrator is not None and self.calibrator not in list(Calibrator):
+            raise UsageError(f"no calibrator {self.calibrator!r}", remedy="use one of: " + ", ".join(Calibrator))
 
 
 def table_conditions(wanted: Filter, project: str | None = None) -> list[ColumnElement[bool]]:

@@ -271,3 +271,24 @@ def test_a_parameter_that_a_route_lacks_is_refused(client: TestClient, filled: F
     told = problem(client.get(path, params={"min_top": "0.99"}), 400, "usage")
     assert told["message"] == f"{path} has no parameter 'min_top'"
     assert ("min_top1" in told["cause"]) == (path == "/v1/engines")
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("engines?precision=int4", "no precision 'int4'"),
+        ("engines?calibrator=min-max", "no calibrator 'min-max'"),
+        ("tables?calibrator=min-max", "no calibrator 'min-max'"),
+        ("engines?target=sm_86&target=sm_89", "target is given more than once"),
+        ("jobs?limit=1&limit=2", "limit is given more than once"),
+    ],
+)
+def test_a_filter_that_could_find_nothing_or_would_be_half_looked_at_is_refused(
+    client: TestClient, filled: Farm, path: str, said: str
+) -> None:
+    assert problem(client.get(f"/v1/{path}"), 400, "usage")["message"] == said
+
+
+def test_only_what_a_route_takes_several_of_may_be_repeated(client: TestClient, filled: Farm) -> None:
+    told = problem(client.get("/v1/bundles?engine=eng_x&engine=eng_y"), 404, "not_found")
+    assert "eng_" in told["message"]
