@@ -159,7 +159,7 @@ def host(folder: Path, builder: str) -> Path:
 
 def told(lenet: LeNetFarm, publisher: CeleryPublisher) -> tuple[str, ...]:
     """The queued jobs that the broker took a message of."""
-    return publish(lenet.farm.jobs, publisher, lenet.farm.jobs.queued([job.id for job in lenet.queued()]))
+    return publish(lenet.farm.jobs, publisher, lenet.farm.jobs.hints.queued([job.id for job in lenet.queued()]))
 
 
 def ended(lenet: LeNetFarm, submission_id: str) -> Submission:

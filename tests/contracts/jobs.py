@@ -376,4 +376,4 @@ class JobContract:
 
         assert len(reconcile(manager, publisher, slots=_on_cpus, advance=lambda: None).hinted) == 1
         assert len(asked) == 2
-        assert len(manager.unhinted(60, [Need(CPU)])) == 2
+        assert len(manager.hints.untold(60, [Need(CPU)])) == 2

@@ -60,7 +60,7 @@ class PlacingContract:
         def compare(jobs: Sequence[tuple[Need, str, int]], offered: Sequence[str], station: Station, most: int) -> None:
             _empty(database)
             made = [_queue(database, manager, need, project=who, priority=first) for need, who, first in jobs]
-            assert set(manager.needs()) == {job.need for job in made}
+            assert set(manager.hints.needs()) == {job.need for job in made}
             mine = {job.id: job for job in made if fits(job.need, offered, station)}
             found = manager.look(offered, station).openings
             assert set(found) == {job.need.opening for job in mine.values()}
@@ -89,9 +89,9 @@ class PlacingContract:
 
     def test_only_what_somebody_up_may_do_is_told_of(self, database: Database, manager: JobManager) -> None:
         one, other = (_queue(database, manager, Need(CPU, requires)) for requires in (A1, B1))
-        assert [job.id for job in manager.unhinted(0, [Need(CPU, A1)])] == [one.id]
-        assert [job.id for job in manager.unhinted(0, [Need(CPU, B1), Need(RTX, A1)])] == [other.id]
-        assert manager.unhinted(0, []) == []
+        assert [job.id for job in manager.hints.untold(0, [Need(CPU, A1)])] == [one.id]
+        assert [job.id for job in manager.hints.untold(0, [Need(CPU, B1), Need(RTX, A1)])] == [other.id]
+        assert manager.hints.untold(0, []) == []
 
     def test_demand_tells_kinds_apart(self, database: Database, manager: JobManager) -> None:
         for requires in (ANYWHERE, A1, A1, Requirements(labels=("rack=a1",), gpu_memory_gib=80)):

@@ -55,7 +55,7 @@ def prepare_at_once(url: str, _number: int) -> str | None:
 def claim_by_hint(url: str, number: int) -> list[str]:
     """Every process is told of every job, as when a broker delivers twice."""
     database, manager = _opened(url)
-    ids = [job.id for job in manager.unhinted(0, [Need(CPU)])]
+    ids = [job.id for job in manager.hints.untold(0, [Need(CPU)])]
     _start.wait()
     won = [job_id for job_id in ids if manager.claim(job_id, f"worker {number}")]
     database.close()

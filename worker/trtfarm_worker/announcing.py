@@ -59,4 +59,4 @@ def _tell(farm: Farm, job_ids: Sequence[str], publisher: Publisher) -> None:
     ready = ready_workers(farm.database)
     # Where there is no worker yet, one that comes hears of them all.
     slots = cache(lambda need: slots_for(need, ready)) if ready else None
-    publish(farm.jobs, publisher, farm.jobs.queued(job_ids), slots)
+    publish(farm.jobs, publisher, farm.jobs.hints.queued(job_ids), slots)

@@ -125,6 +125,6 @@ def _publisher(farm: Farm, settings: Settings) -> Callable[[Sequence[str]], None
 
     def publish_all(job_ids: Sequence[str]) -> None:
         if job_ids:
-            publish(farm.jobs, tell, farm.jobs.queued(job_ids))
+            publish(farm.jobs, tell, farm.jobs.hints.queued(job_ids))
 
     return publish_all

@@ -12,17 +12,17 @@ from sqlalchemy.orm import Session
 from trtfarm.database.clock import now
 from trtfarm.database.session import Database
 from trtfarm.errors import BuilderCancelledError, TrtfarmError, UsageError
-from trtfarm.jobs import hints, rows
+from trtfarm.jobs import rows
 from trtfarm.jobs.claiming import Claims
-from trtfarm.jobs.hints import Queued
+from trtfarm.jobs.hints import Hints
 from trtfarm.jobs.job import Claim, Ended, Job
-from trtfarm.jobs.look import Look, look, needs
+from trtfarm.jobs.look import Look, look
 from trtfarm.jobs.rows import JOBS
 from trtfarm.jobs.rules import after_failure
 from trtfarm.jobs.state import RETRYABLE, JobState
 from trtfarm.jobs.wishes import Granted, Wish, submit_all
 from trtfarm.requirements import ANYWHERE, Requirements
-from trtfarm.routing import NOWHERE, Need, Station
+from trtfarm.routing import NOWHERE, Station
 
 
 class JobManager:
@@ -33,6 +33,7 @@ class JobManager:
     """
 
     def __init__(self, database: Database, *, lease_seconds: float = 60.0, max_attempts: int = 3) -> None:
+        self.hints = Hints(database)
         self._database = database
         self._lease_seconds = lease_seconds
         self._max_attempts = max_attempts
@@ -232,31 +233,6 @@ class JobManager:
             lost = rows.running(session, JOBS.c.owner == owner)
             end = rows.lose if counts else rows.give_back
             return [end(session, job) for job in lost]
-
-    def needs(self) -> list[Need]:
-        """All that queued jobs need, each once."""
-        with self._database.steady_read() as session:
-            return needs(session)
-
-    def unhinted(self, seconds: float, needs: Collection[Need]) -> list[Queued]:
-        """Queued jobs that need one of these and of which the broker has not been told for so many seconds.
-
-        The most urgent come first.
-        """
-        if not needs:
-            return []
-        with self._database.read() as session:
-            return hints.untold(session, seconds, needs)
-
-    def hinted(self, job_ids: Collection[str]) -> None:
-        """Notes that the broker has been told of these jobs, as far as they still wait."""
-        with self._database.steady_write() as session:
-            hints.note(session, job_ids)
-
-    def queued(self, job_ids: Collection[str]) -> list[Queued]:
-        """Those of these jobs that wait, the most urgent ones first."""
-        with self._database.steady_read() as session:
-            return hints.of_these(session, job_ids)
 
     def get(self, job_id: str) -> Job:
         """The job as it is now. Raises NotFoundError."""

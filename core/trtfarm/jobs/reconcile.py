@@ -52,7 +52,7 @@ def publish(
         if most:
             told.append(job.id)
     if told:
-        manager.hinted(told)
+        manager.hints.note(told)
     return tuple(told)
 
 
@@ -72,6 +72,6 @@ def reconcile(
     """
     expired = manager.expire()
     advance()
-    offered = [need for need in manager.needs() if slots(need)]
-    hinted = publish(manager, publisher, manager.unhinted(hint_after_seconds, offered), slots)
+    offered = [need for need in manager.hints.needs() if slots(need)]
+    hinted = publish(manager, publisher, manager.hints.untold(hint_after_seconds, offered), slots)
     return Repairs(expired=tuple(expired), hinted=hinted)

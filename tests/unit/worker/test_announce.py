@@ -47,7 +47,7 @@ def test_what_is_accepted_is_no_failure_when_nobody_can_be_told(
     def away(_job_ids: Sequence[str]) -> None:
         raise StorageError("the database is away")
 
-    monkeypatch.setattr(bench.farm.jobs, "queued", away)
+    monkeypatch.setattr(bench.farm.jobs.hints, "queued", away)
     announce(bench.farm, queued, wanted=True)
     assert "found all the same" in capfd.readouterr().err
     monkeypatch.undo()

@@ -26,7 +26,7 @@ def settings(tmp_path: Path) -> Settings:
 def test_a_message_carries_a_jobs_id_and_nothing_else_of_it(settings: Settings, database: Database) -> None:
     with database.write() as session:
         session.add(job_row(request={"model_id": "mod_of_ann"}, project="secret plans"))
-    assert all(map(CeleryPublisher(settings), JobManager(database).queued(["job_1"])))
+    assert all(map(CeleryPublisher(settings), JobManager(database).hints.queued(["job_1"])))
     (file,) = (settings.home / "broker" / "messages").iterdir()
     message = json.loads(file.read_bytes())
     assert message["content-type"] == "application/json"
