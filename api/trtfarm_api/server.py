@@ -86,16 +86,16 @@ def _check_tokens(farm: Farm, host: str) -> None:
 def listen(host: str, port: int) -> socket.socket:
     """The socket, made here so that an address that is taken is told as every other error.
 
-    Connections have its options. An answer is a packet for its head and one for its body, and without NODELAY the second
-    waits until a client that keeps its connection acknowledges the first, which takes 40 ms. asyncio sets it for sockets
-    that it makes itself.
+    Connections have its options. An answer is a packet for its head and one for its body: without NODELAY the second
+    waits until a client that keeps its connection acknowledges the first, which takes 40 ms. asyncio sets that for
+    sockets that it makes itself.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listening = socket.create_server((host, port), family=family, backlog=1024)
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return listening
     except (OSError, OverflowError) as error:
         raise UsageError(
             f"{host}:{port} cannot be listened on", cause=str(error), remedy="choose another with --host and --port"
         ) from error
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
