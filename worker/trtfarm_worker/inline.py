@@ -99,6 +99,8 @@ class _Drive:
         self._mover = mover
         self._changed = threading.Event()
         self._mine: dict[str, Future[None]] = {}
+        #: Those that nobody had begun at the last look.
+        self._queued: set[str] = set()
         #: Jobs that run elsewhere, and the newest of their events that was passed on.
         self._followed: dict[str, Job] = {}
         self._seen: dict[str, int] = {}
@@ -111,6 +113,7 @@ class _Drive:
                     self._changed.clear()
                     self._collect()
                     submission = self._farm.submissions.get(self._id)
+                    self._follow()
                     self._pass_on()
                     self._watcher(submission)
                     if submission.state is not SubmissionState.ACTIVE:
@@ -137,6 +140,7 @@ class _Drive:
         queued = [job for job in jobs if job.state is JobState.QUEUED]
         if queued:
             self._start(queued, pool)
+        self._queued = {job.id for job in queued} - self._mine.keys()
         self._followed |= {job.id: job for job in jobs if job.state is JobState.RUNNING}
         return not ended
 
@@ -175,6 +179,11 @@ class _Drive:
         """Takes jobs away from processes that died, so that somebody else can do them."""
         forget_dead(self._farm)
         self._farm.jobs.expire()
+
+    def _follow(self) -> None:
+        """Follows those that somebody has begun since the last look, even if they have ended by now."""
+        jobs = [self._farm.jobs.get(job_id) for job_id in self._queued]
+        self._followed |= {job.id: job for job in jobs if job.state is not JobState.QUEUED}
 
     def _pass_on(self) -> None:
         """Tells what jobs that run elsewhere have said since the last look."""
