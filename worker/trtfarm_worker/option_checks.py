@@ -82,8 +82,13 @@ def _check_comparison(order: Order) -> None:
 def _check_rule(order: Order) -> None:
     rule = order.calibrator or Calibrator.MINMAX
     CalibrationRule.of(rule, batch_size=order.batch_size or 1, quantile=order.quantile, cutoff=order.cutoff)
-    if order.after_fusion and rule not in AFTER_FUSION_BY_DEFAULT:
-        _refuse({"--after-fusion": True}, f"{rule} is always calibrated before fusion")
+    check_fusion(rule, after_fusion=order.after_fusion)
+
+
+def check_fusion(calibrator: Calibrator, *, after_fusion: bool) -> None:
+    """Raises UsageError for a calibrator that TensorRT has before fusion only."""
+    if after_fusion and calibrator not in AFTER_FUSION_BY_DEFAULT:
+        _refuse({"--after-fusion": True}, f"{calibrator} is always calibrated before fusion")
 
 
 def _of_scales(order: Order) -> Options:

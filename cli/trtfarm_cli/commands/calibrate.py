@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -51,9 +52,8 @@ def calibrate(
     The table that TensorRT's calibrator would write, computed on the CPU with ONNX Runtime, without the farm. Data is
     found as for submit. With --shards, several builders share the data: worth it on many cores.
     """
-    from trtfarm.calibrators import AFTER_FUSION_BY_DEFAULT, CalibrationRule
+    from trtfarm.calibrators import CalibrationRule
     from trtfarm.datasets.locate import locate
-    from trtfarm.errors import UsageError
     from trtfarm.models.model import Model
     from trtfarm.scratch import temporary_folder
     from trtfarm.settings import Settings
@@ -62,14 +62,14 @@ def calibrate(
     from trtfarm.tables.table import CalibrationTable
     from trtfarm.versions import TensorRTVersion
     from trtfarm_worker.data_reader import DataReader
+    from trtfarm_worker.option_checks import check_fusion
 
     settings, version = Settings.from_environment(), TensorRTVersion.parse(tensorrt)
+    rule_of = partial(CalibrationRule.of, calibrator, before_fusion=before_fusion, quantile=quantile, cutoff=cutoff)
     # Bad options are told before the data are read.
     writable(destination, unlike=(model,))
-    if not before_fusion and calibrator not in AFTER_FUSION_BY_DEFAULT:
-        why = f"{calibrator} is always calibrated before fusion"
-        raise UsageError("--after-fusion cannot be used here", cause=why, remedy="leave it out")
-    header_for(CalibrationRule.of(calibrator, batch_size=batch_size or 1, quantile=quantile, cutoff=cutoff), version)
+    check_fusion(calibrator, after_fusion=not before_fusion)
+    header_for(rule_of(batch_size=batch_size or 1), version)
     read = Model.read(model)
     source = locate(data or (), read)
     writable(destination, unlike=(*read.files, *source.paths))
@@ -78,13 +78,7 @@ def calibrate(
         reader = DataReader(settings, read, folder, tell=output.say, listener=hear)
         reader.tell_all(read.notices)
         samples = reader.read(source)
-        rule = CalibrationRule.of(
-            calibrator,
-            batch_size=reader.batch_size(batch_size, samples),
-            before_fusion=before_fusion,
-            quantile=quantile,
-            cutoff=cutoff,
-        )
+        rule = rule_of(batch_size=reader.batch_size(batch_size, samples))
         check_shards(shards, samples.samples, rule.batch_size)
         copy = folder / "model"
         copy.mkdir()
