@@ -19,6 +19,9 @@ from trtfarm_api.tracing import request_id_of
 
 #: Clients that are remembered; the longest silent one is forgotten first, and its allowance is full again by then.
 _REMEMBERED = 10_000
+#: What load balancers ask, which costs nothing. Behind a proxy everybody is one client, and whoever asks too much there
+#: must not take the server out of service.
+_PROBES = frozenset({"/v1/health", "/v1/ready"})
 #: Bodies whose size their own route limits.
 _STREAMED = "PATCH"
 _TOO_LARGE = 413
@@ -43,7 +46,7 @@ class Limiting:
         self._active = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"] in _PROBES:
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)

@@ -48,18 +48,24 @@ def test_who_asks_too_often_waits(opened: Opened) -> None:
     with opened(Limits(rate=0.001, burst=3)) as client:
         client.headers["Authorization"] = "Bearer often"
         for _ in range(3):
-            assert client.get("/v1/health").status_code == 200
-        refused = client.get("/v1/health")
+            assert client.get("/v1/openapi.json").status_code == 200
+        refused = client.get("/v1/openapi.json")
         assert problem(refused, 429, "busy")["retryable"] is True
         assert int(refused.headers["Retry-After"]) > 900
         client.headers["Authorization"] = "Bearer seldom"
-        assert client.get("/v1/health").status_code == 200
+        assert client.get("/v1/openapi.json").status_code == 200
+
+
+def test_load_balancers_are_answered_whoever_asks_too_much(opened: Opened) -> None:
+    with opened(Limits(rate=0.001, burst=1, of_client=1)) as client:
+        assert [client.get("/v1/openapi.json").status_code for _ in range(2)] == [200, 429]
+        assert [client.get(f"/v1/{probe}").status_code for probe in ("health", "ready")] == [200, 200]
 
 
 @pytest.mark.parametrize("limits", [Limits(of_client=0), Limits(of_all=0)])
 def test_only_so_much_at_once(opened: Opened, limits: Limits) -> None:
     with opened(limits) as client:
-        refused = client.get("/v1/health")
+        refused = client.get("/v1/openapi.json")
         problem(refused, 429, "busy")
         assert refused.headers["Retry-After"] == "1"
 
