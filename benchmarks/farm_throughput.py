@@ -33,9 +33,9 @@ from trtfarm.farm import Farm
 from trtfarm.intake import add_model
 from trtfarm.jobs.state import SubmissionState
 from trtfarm.models.model import Model
-from trtfarm.planning import SubmissionRequest
 from trtfarm.settings import Settings
 from trtfarm.signing.keyring import Keyring
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm.targets import BuildTarget
 from trtfarm_worker.inline import announce
 from trtfarm_worker.toolchains.registry import ToolchainRegistry

@@ -34,8 +34,8 @@ from trtfarm.farm import Farm
 from trtfarm.intake import add_dataset, add_model
 from trtfarm.jobs.state import StepState
 from trtfarm.models.model import Model
-from trtfarm.planning import SubmissionRequest
 from trtfarm.settings import Settings
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm.submissions.submission import StepStatus
 from trtfarm.targets import BuildTarget
 from trtfarm_worker.inline import announce

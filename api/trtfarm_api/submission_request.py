@@ -18,9 +18,9 @@ from trtfarm.database.schema import DatasetRow, ModelRow, TableRow
 from trtfarm.errors import DataError, UsageError
 from trtfarm.models.shapes import profile_of
 from trtfarm.models.summary import TensorType
-from trtfarm.planning import SubmissionRequest
 from trtfarm.precisions import check_precision
 from trtfarm.requirements import MOST_REQUIRED, labels_of
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm.submissions.fitting import check_fit, data_of, tensor_types
 from trtfarm.targets import BuildTarget
 from trtfarm.versions import TensorRTVersion

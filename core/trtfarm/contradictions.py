@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from trtfarm.calibrators import CalibrationRule
-    from trtfarm.planning import SubmissionRequest
+    from trtfarm.submission_request import SubmissionRequest
     from trtfarm.targets import BuildTarget
 
 #: The first TensorRT that runs a network in its own types if it is asked to; later ones do nothing else.

@@ -23,9 +23,9 @@ from trtfarm.database.session import Database, open_database
 from trtfarm.errors import InputError
 from trtfarm.jobs.job import Job
 from trtfarm.jobs.manager import JobManager
-from trtfarm.planning import SubmissionRequest
 from trtfarm.scratch import scratch_folder, sweep_scratch
 from trtfarm.settings import Settings
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm.submissions.asking import OvertakenError
 from trtfarm.submissions.cancelling import Cancelled, cancel_submission
 from trtfarm.submissions.manager import SubmissionManager

@@ -12,7 +12,7 @@ from tests.conftest import REPOSITORY
 from trtfarm.calibrators import CalibrationRule
 from trtfarm.datasets.dataset import Array, DataSet
 from trtfarm.digests import digest_of_file
-from trtfarm.planning import SubmissionRequest
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm.targets import BuildTarget
 
 TENSORRT = "1.7.1.116"

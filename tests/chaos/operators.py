@@ -17,8 +17,8 @@ from trtfarm.database.schema import EngineRow, JobRow, StepRow, SubmissionRow
 from trtfarm.errors import TrtfarmError, UsageError
 from trtfarm.farm import Farm
 from trtfarm.jobs.state import LIVE, JobState, StepState
-from trtfarm.planning import SubmissionRequest
 from trtfarm.settings import Settings
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm.submissions.submission import Sender
 from trtfarm.workers import WorkerState, ready_workers, set_state, state_of
 

@@ -42,12 +42,12 @@ from trtfarm.ids import new_id
 from trtfarm.intake import add_model
 from trtfarm.models.model import Model
 from trtfarm.origins import TableOrigin
-from trtfarm.planning import SubmissionRequest
 from trtfarm.projects import DEFAULT_PROJECT
 from trtfarm.settings import Settings
 from trtfarm.signing.keyring import Keyring
 from trtfarm.signing.seal import sealed
 from trtfarm.signing.statement import EngineStatement
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm.submissions.submission import Submission
 from trtfarm.tables.table import CalibrationTable
 from trtfarm.targets import BuildTarget

@@ -10,7 +10,7 @@ from tests.contracts.submission_bench import Bench, OnBench
 from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.database.schema import QuantizationRow, TableRow
 from trtfarm.errors import MissingBlobError
-from trtfarm.planning import SubmissionRequest
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm.submissions.explain import explain
 from trtfarm.submissions.submission import Submission
 

@@ -13,7 +13,7 @@ from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.database.schema import TableRow
 from trtfarm.digests import digest_of_json
 from trtfarm.origins import TableOrigin
-from trtfarm.planning import SubmissionRequest
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm.submissions.explain import explain
 from trtfarm.submissions.submission import Submission
 

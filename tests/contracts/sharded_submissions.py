@@ -11,10 +11,10 @@ from tests.contracts.submission_bench import Bench, OnBench
 from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.candidates import candidate_rules
 from trtfarm.errors import CorruptBlobError, DataError, MissingBlobError
-from trtfarm.planning import SubmissionRequest
 from trtfarm.retention.checkup import check_up
 from trtfarm.retention.cleaning import clean
 from trtfarm.retention.policy import Policy
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm.submissions.explain import explain
 from trtfarm.submissions.submission import Submission
 

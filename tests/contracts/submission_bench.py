@@ -37,8 +37,8 @@ from trtfarm.jobs.job import Claim, Job
 from trtfarm.jobs.queries import list_jobs
 from trtfarm.jobs.state import JobState
 from trtfarm.origins import TableOrigin
-from trtfarm.planning import SubmissionRequest
 from trtfarm.settings import Settings
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm.submissions.results import KINDS
 from trtfarm.submissions.submission import Submission
 from trtfarm.targets import BuildTarget

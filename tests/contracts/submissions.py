@@ -25,7 +25,7 @@ from trtfarm.errors import (
 )
 from trtfarm.jobs.queries import list_jobs
 from trtfarm.jobs.state import JobState
-from trtfarm.planning import SubmissionRequest
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm.submissions.explain import Explanation, explain
 from trtfarm_worker.committing import commit_all
 from trtfarm_worker.stopping import Stopping

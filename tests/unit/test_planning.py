@@ -14,8 +14,9 @@ from trtfarm.actions import ActionKind
 from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.candidates import candidate_rules
 from trtfarm.errors import UsageError
-from trtfarm.planning import SubmissionRequest, plan, verified_precisions
+from trtfarm.planning import plan, verified_precisions
 from trtfarm.shards import Share, check_shards
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm.targets import BuildTarget
 from trtfarm_builder.reference.rules import rule_from
 

@@ -15,8 +15,8 @@ from trtfarm.models.interface import check_interface
 from trtfarm.models.model import Model
 from trtfarm.models.named_nodes import check_named
 from trtfarm.models.shapes import OptimizationProfile, check_shapes, profiles_of
-from trtfarm.planning import SubmissionRequest
 from trtfarm.stored_names import as_stored
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm.targets import BuildTarget
 from trtfarm_worker.data_reader import DataReader, Tell
 from trtfarm_worker.goods import Goods, goods_of

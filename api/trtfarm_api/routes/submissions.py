@@ -14,7 +14,7 @@ from trtfarm.database.schema import SubmissionRow
 from trtfarm.digests import digest_of_json
 from trtfarm.farm import Farm
 from trtfarm.jobs.state import SubmissionState
-from trtfarm.planning import SubmissionRequest
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm.submissions.details import submission_details
 from trtfarm.submissions.explain import explain
 from trtfarm.submissions.facts import facts_of

@@ -14,8 +14,9 @@ from trtfarm.catalog.visibility import visible
 from trtfarm.database.schema import JobRow
 from trtfarm.jobs.job import Job
 from trtfarm.jobs.state import JobState
-from trtfarm.planning import Step, SubmissionRequest, plan
+from trtfarm.planning import Step, plan
 from trtfarm.routing import Need
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm.submissions.gates import gate_error
 from trtfarm.submissions.placement import need_of
 from trtfarm.submissions.resolve import resolve

@@ -18,8 +18,8 @@ from trtfarm.errors import DataError, UsageError
 from trtfarm.models.interface import check_interface
 from trtfarm.models.shapes import OptimizationProfile
 from trtfarm.models.summary import TensorType
-from trtfarm.planning import SubmissionRequest
 from trtfarm.shards import check_shards
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm.submissions.reuse import reuse_of
 
 

@@ -12,7 +12,7 @@ from trtfarm.actions import ActionKind
 from trtfarm.database.named_rows import row
 from trtfarm.database.schema import VerificationRow
 from trtfarm.errors import GateError, NotFoundError, TrtfarmError
-from trtfarm.planning import SubmissionRequest
+from trtfarm.submission_request import SubmissionRequest
 
 _GATED = frozenset({ActionKind.VERIFY, ActionKind.MEASURE})
 

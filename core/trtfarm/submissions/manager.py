@@ -11,7 +11,8 @@ from trtfarm.errors import ConflictError, NotFoundError
 from trtfarm.ids import new_id
 from trtfarm.jobs.manager import JobManager
 from trtfarm.jobs.state import LIVE, StepState, SubmissionState
-from trtfarm.planning import SubmissionRequest, plan
+from trtfarm.planning import plan
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm.submissions import records, reopening
 from trtfarm.submissions.moving import move_on
 from trtfarm.submissions.records import STEPS, SUBMISSIONS

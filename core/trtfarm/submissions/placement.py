@@ -8,9 +8,10 @@ from sqlalchemy.orm import Session
 
 from trtfarm import routing
 from trtfarm.actions import ActionKind
-from trtfarm.planning import Step, SubmissionRequest, plan
+from trtfarm.planning import Step, plan
 from trtfarm.requirements import ANYWHERE, Requirements, whole_gib
 from trtfarm.routing import Need
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm.submissions.model_facts import model_facts
 from trtfarm.waiting import check_possible, nobody
 from trtfarm.workers import Worker

@@ -17,7 +17,8 @@ from trtfarm.database.many import as_parameter, json_text, many
 from trtfarm.database.work import StepRow, SubmissionRow
 from trtfarm.errors import UsageError
 from trtfarm.jobs.state import SubmissionState
-from trtfarm.planning import SubmissionRequest, plan
+from trtfarm.planning import plan
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm.submissions.submission import Sender
 from trtfarm.submissions.under_way import StepRecord, UnderWay
 

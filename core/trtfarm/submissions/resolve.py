@@ -7,7 +7,8 @@ from collections.abc import Callable
 from sqlalchemy.orm import Session
 
 from trtfarm.actions import ActionKind
-from trtfarm.planning import Step, SubmissionRequest
+from trtfarm.planning import Step
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm.submissions.works import engines, measurements, models, scales
 from trtfarm.submissions.works.ready_step import ReadyStep, Results
 from trtfarm.submissions.works.work import Work

@@ -10,7 +10,7 @@ from typing import Any
 
 from trtfarm.errors import UsageError
 from trtfarm.jobs.state import StepState, SubmissionState
-from trtfarm.planning import SubmissionRequest
+from trtfarm.submission_request import SubmissionRequest
 
 
 @dataclass(frozen=True, kw_only=True)

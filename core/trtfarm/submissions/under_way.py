@@ -8,7 +8,8 @@ from typing import Any
 
 from trtfarm.actions import ActionKind
 from trtfarm.jobs.state import StepState, SubmissionState
-from trtfarm.planning import Step, SubmissionRequest
+from trtfarm.planning import Step
+from trtfarm.submission_request import SubmissionRequest
 
 #: States of a step whose result is there, and of one that will never have any.
 MET = frozenset({StepState.HIT, StepState.DONE})

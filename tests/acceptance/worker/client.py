@@ -12,8 +12,8 @@ import sys
 from tests.acceptance.worker.words import say
 from trtfarm.farm import Farm
 from trtfarm.jobs.job import Job
-from trtfarm.planning import SubmissionRequest
 from trtfarm.settings import Settings
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm_worker.builder.events import LogLine, Progress
 from trtfarm_worker.inline import see_through
 from trtfarm_worker.toolchains.registry import ToolchainRegistry

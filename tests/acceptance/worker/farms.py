@@ -20,7 +20,7 @@ from trtfarm.jobs.job import Job
 from trtfarm.jobs.queries import list_jobs
 from trtfarm.jobs.state import JobState
 from trtfarm.models.model import Model
-from trtfarm.planning import SubmissionRequest
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm.submissions.submission import Submission
 from trtfarm.targets import BuildTarget
 

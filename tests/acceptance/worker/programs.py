@@ -16,7 +16,7 @@ from typing import IO
 import psutil
 
 from tests.conftest import REPOSITORY
-from trtfarm.planning import SubmissionRequest
+from trtfarm.submission_request import SubmissionRequest
 
 #: Long enough for the slowest machine; nothing waits for it where all goes well.
 PATIENCE = 60.0

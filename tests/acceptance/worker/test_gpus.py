@@ -14,7 +14,7 @@ from tests.acceptance.worker.farms import LeNetFarm, nobody
 from tests.posers import H200, PosedGpus, posed_gpus
 from trtfarm.compute_capability import ComputeCapability
 from trtfarm.jobs.job import Job
-from trtfarm.planning import SubmissionRequest
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm.targets import BuildTarget
 from trtfarm_worker.builder.events import LogLine, Progress
 from trtfarm_worker.gpus.keeper import keeper_of_host

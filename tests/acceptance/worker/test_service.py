@@ -18,7 +18,7 @@ from trtfarm.jobs.history import events_since
 from trtfarm.jobs.job import Event, Job
 from trtfarm.jobs.queries import list_jobs
 from trtfarm.jobs.watching import until_ended
-from trtfarm.planning import SubmissionRequest
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm.submissions.submission import Submission
 from trtfarm.waiting import why_waiting
 from trtfarm.workers import WorkerState, list_workers, set_state

@@ -21,7 +21,7 @@ from trtfarm.database.named_rows import row
 from trtfarm.database.schema import DatasetRow, ModelRow, TableRow
 from trtfarm.jobs.job import Job
 from trtfarm.jobs.queries import list_jobs
-from trtfarm.planning import SubmissionRequest
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm.submissions.submission import Submission
 from trtfarm.tables.table import CalibrationTable
 from trtfarm.versions import TensorRTVersion

@@ -15,7 +15,7 @@ from trtfarm.errors import ConflictError, UsageError
 from trtfarm.farm import Farm
 from trtfarm.intake import add_model
 from trtfarm.models.model import Model
-from trtfarm.planning import SubmissionRequest
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm.submissions.submission import Sender
 from trtfarm.tokens import Scope, create_token
 from trtfarm_cli.farms.here.submissions import sender_under

@@ -12,10 +12,11 @@ from tests.contracts.submission_bench import Bench, gpu_target
 from trtfarm.compute_capability import ComputeCapability
 from trtfarm.database.session import Database
 from trtfarm.errors import NoWorkerError, UsageError
-from trtfarm.planning import SubmissionRequest, plan
+from trtfarm.planning import plan
 from trtfarm.requirements import Requirements
 from trtfarm.routing import Need
 from trtfarm.settings import Settings
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm.submissions.placement import check_placed, need_of
 from trtfarm_worker.gpus.gpu import Gpu
 from trtfarm_worker.gpus.keeper import GpuKeeper

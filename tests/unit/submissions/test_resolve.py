@@ -8,7 +8,8 @@ from tests.contracts.rows import model_row, quantization_row, table_row
 from tests.contracts.submission_bench import target
 from trtfarm.database.session import Database
 from trtfarm.digests import digest_of_json
-from trtfarm.planning import SubmissionRequest, plan
+from trtfarm.planning import plan
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm.submissions.resolve import resolve
 
 FILE = digest_of_json("what was made of both models")

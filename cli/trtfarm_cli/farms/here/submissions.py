@@ -18,7 +18,7 @@ from trtfarm_cli.progress import listener, view
 if TYPE_CHECKING:
     from trtfarm.farm import Farm
     from trtfarm.models.model import Model
-    from trtfarm.planning import SubmissionRequest
+    from trtfarm.submission_request import SubmissionRequest
     from trtfarm.submissions.submission import Sender, Submission
     from trtfarm.targets import BuildTarget
     from trtfarm.workers import Worker

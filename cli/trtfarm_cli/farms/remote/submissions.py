@@ -14,7 +14,7 @@ from trtfarm_cli.progress import listener, view
 from trtfarm_client import Ask, Client
 
 if TYPE_CHECKING:
-    from trtfarm.planning import SubmissionRequest
+    from trtfarm.submission_request import SubmissionRequest
     from trtfarm_worker.order import Order
 
 

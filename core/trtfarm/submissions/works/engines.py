@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from trtfarm import actions
-from trtfarm.planning import SubmissionRequest
 from trtfarm.precisions import PRECISIONS
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm.submissions.reuse import algorithm_of, described, reuse_of
 from trtfarm.submissions.works.models import content_of
 from trtfarm.submissions.works.ready_step import ReadyStep

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from trtfarm.database.named_rows import Row, row
 from trtfarm.database.schema import DatasetRow, QuantizationRow, TableRow
 from trtfarm.errors import NotFoundError
-from trtfarm.planning import Step, SubmissionRequest
+from trtfarm.planning import Step
+from trtfarm.submission_request import SubmissionRequest
 from trtfarm.submissions.model_facts import ModelFacts, model_facts
 from trtfarm.targets import BuildTarget
 
