@@ -13,8 +13,11 @@ from tempfile import mkdtemp
 import pytest
 from hypothesis import settings
 
+from trtfarm.blobs.location import store_at
 from trtfarm.database.migrate import prepare
 from trtfarm.database.session import Database, open_database, sqlite_url
+from trtfarm.farm import Farm
+from trtfarm.settings import Settings
 
 # Contracts hold assertions outside of test files; they should explain themselves just so when they fail.
 pytest.register_assert_rewrite("tests.contracts", "tests.fuzz")
@@ -89,3 +92,10 @@ def database(database_url: str) -> Iterator[Database]:
     opened = open_database(database_url)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def farm(database: Database, tmp_path: Path) -> Farm:
+    """On the test's own database, with its files in `home` of the test's folder."""
+    given = Settings.from_environment({"TRTFARM_HOME": str(tmp_path / "home")})
+    return Farm(given, database, store_at(given.blob_url))

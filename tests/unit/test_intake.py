@@ -11,18 +11,15 @@ import pytest
 from sqlalchemy import select, update
 
 from tests.conftest import REPOSITORY
-from trtfarm.blobs.location import store_at
 from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.database.base import Base
 from trtfarm.database.schema import DatasetRow, HolderRow, ModelNameRow, ModelRow, TableRow
-from trtfarm.database.session import Database
 from trtfarm.datasets.dataset import Array, DataSet
 from trtfarm.digests import digest_of_bytes, digest_of_file
 from trtfarm.errors import DataError
 from trtfarm.farm import Farm
 from trtfarm.intake import add_dataset, add_model, add_table, dataset_stored, known_as, model_stored
 from trtfarm.models.model import Model
-from trtfarm.settings import Settings
 from trtfarm.stored_names import as_stored
 from trtfarm.tables.table import CalibrationTable
 from trtfarm.versions import TensorRTVersion
@@ -32,12 +29,6 @@ LENET = REPOSITORY / "calib_data" / "mnist" / "lenet.onnx"
 TABLE = CalibrationTable.of(
     {"data": "3c010204"}, CalibrationRule.of(Calibrator.MINMAX, batch_size=1), TensorRTVersion.parse("8.5.3")
 )
-
-
-@pytest.fixture
-def farm(database: Database, tmp_path: Path) -> Farm:
-    settings = Settings.from_environment({"TRTFARM_HOME": str(tmp_path / "home")})
-    return Farm(settings, database, store_at(settings.blob_url))
 
 
 @pytest.fixture(scope="module")

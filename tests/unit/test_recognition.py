@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 
 from tests.unit.datasets.samples import array, npy, source_of, tensor
-from trtfarm.blobs.location import store_at
-from trtfarm.database.session import Database
 from trtfarm.datasets.dataset import DataSet
 from trtfarm.datasets.files import DataFile
 from trtfarm.datasets.kinds import SourceKind
@@ -22,15 +20,8 @@ from trtfarm.farm import Farm
 from trtfarm.intake import add_dataset
 from trtfarm.models.summary import TensorType
 from trtfarm.recognition import recognised
-from trtfarm.settings import Settings
 
 X = tensor("x")
-
-
-@pytest.fixture
-def farm(database: Database, tmp_path: Path) -> Farm:
-    settings = Settings.from_environment({"TRTFARM_HOME": str(tmp_path / "home")})
-    return Farm(settings, database, store_at(settings.blob_url))
 
 
 @pytest.fixture

@@ -4,29 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache
-from pathlib import Path
 from typing import cast
 
 import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from trtfarm.blobs.location import store_at
-from trtfarm.database.session import Database
 from trtfarm.farm import Farm
-from trtfarm.settings import Settings
 from trtfarm.tokens import Scope, create_token
 from trtfarm_api.app import make_app
 from trtfarm_api.service import Service
 
 #: What a client gives as its token; None gives none.
 ClientOf = Callable[[str | None], TestClient]
-
-
-@pytest.fixture
-def farm(database: Database, tmp_path: Path) -> Farm:
-    settings = Settings.from_environment({"TRTFARM_HOME": str(tmp_path / "home")})
-    return Farm(settings, database, store_at(settings.blob_url))
 
 
 @pytest.fixture

@@ -5,26 +5,16 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 import uvicorn
 
 from tests.unit.client.breaking import BreakingWay
-from trtfarm.blobs.location import store_at
-from trtfarm.database.session import Database
 from trtfarm.farm import Farm
-from trtfarm.settings import Settings
 from trtfarm.tokens import Scope, create_token
 from trtfarm_api.app import make_app
 from trtfarm_api.service import Service
 from trtfarm_client import Client, Link
-
-
-@pytest.fixture
-def farm(database: Database, tmp_path: Path) -> Farm:
-    settings = Settings.from_environment({"TRTFARM_HOME": str(tmp_path / "home")})
-    return Farm(settings, database, store_at(settings.blob_url))
 
 
 @pytest.fixture
