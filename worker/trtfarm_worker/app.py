@@ -27,6 +27,11 @@ RUN_TASK = "trtfarm.run"
 _POLLING_SECONDS = 0.1
 #: Who tells of a job does not wait long for a broker that is down: the reconciler tells of it again.
 _RECONNECT_ONCE = {"max_retries": 1, "interval_start": 0.0, "interval_step": 0.2, "interval_max": 0.2}
+#: Nor for one that says nothing: whoever tells has jobs to do, or others to answer.
+_ANSWER_SECONDS = 3.0
+_OF_REDIS, _OF_AMQP = ("socket_timeout", "socket_connect_timeout"), ("read_timeout", "write_timeout")
+#: What Kombu's transports call that time, by the schemes of their URLs.
+_TIMEOUTS = {"redis": _OF_REDIS, "rediss": _OF_REDIS, "amqp": _OF_AMQP, "amqps": _OF_AMQP, "pyamqp": _OF_AMQP}
 
 
 def make_app(settings: Settings) -> Celery:
@@ -88,6 +93,15 @@ def _transport_options(settings: Settings) -> dict[str, Any]:
     }
 
 
+def _impatient_app(settings: Settings) -> Celery:
+    """An app for those who only write, and do not wait for a broker that says nothing."""
+    app = make_app(settings)
+    timeouts = _TIMEOUTS.get(settings.broker_url.partition(":")[0], ())
+    app.conf.broker_connection_timeout = _ANSWER_SECONDS
+    app.conf.broker_transport_options |= dict.fromkeys(timeouts, _ANSWER_SECONDS)
+    return app
+
+
 def broker_of(settings: Settings) -> str:
     """Where the broker is, without its password, once it has answered.
 
@@ -95,7 +109,7 @@ def broker_of(settings: Settings) -> str:
     """
     if settings.broker_url.startswith("filesystem://"):
         return "a folder in the farm's home"
-    with make_app(settings).connection_for_write() as connection:
+    with _impatient_app(settings).connection_for_write() as connection:
         try:
             connection.ensure_connection(**_RECONNECT_ONCE)
             connection.default_channel  # noqa: B018 - Redis is only asked for its password now
@@ -112,13 +126,15 @@ class CeleryPublisher:
     """Tells the workers that a job is queued; see `trtfarm.jobs.reconcile.Publisher`."""
 
     def __init__(self, settings: Settings) -> None:
-        self._app = make_app(settings)
+        self._app = _impatient_app(settings)
+        with self._app.connection_for_write() as unopened:
+            self._errors = (OperationalError, OSError, *unopened.connection_errors, *unopened.channel_errors)
 
     def __call__(self, job: Queued) -> bool:
         try:
             queue = routing.queue_of(job.need)
             self._app.send_task(RUN_TASK, args=[job.id], queue=queue, ignore_result=True, retry=False)
-        except (OperationalError, OSError) as error:
+        except self._errors as error:
             _log.warning("the broker took no message", job=job.id, error=str(error))
             return False
         return True

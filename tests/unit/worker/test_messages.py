@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 from base64 import b64decode
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,10 @@ from kombu.exceptions import ContentDisallowed
 from tests.contracts.rows import job_row
 from trtfarm import routing
 from trtfarm.database.session import Database
+from trtfarm.errors import UnreachableError
 from trtfarm.jobs.manager import JobManager
 from trtfarm.settings import Settings
-from trtfarm_worker.app import CeleryPublisher, make_app
+from trtfarm_worker.app import CeleryPublisher, broker_of, make_app
 
 
 @pytest.fixture
@@ -35,6 +38,24 @@ def test_a_message_carries_a_jobs_id_and_nothing_else_of_it(settings: Settings, 
     told = file.read_text() + b64decode(message["body"]).decode()
     assert "mod_of_ann" not in told
     assert "secret plans" not in told
+
+
+@pytest.mark.parametrize("scheme", ["redis", "amqp"])
+def test_a_broker_that_says_nothing_takes_no_message_and_little_time(
+    scheme: str, tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trtfarm_worker.app._ANSWER_SECONDS", 0.2)
+    with database.write() as session:
+        session.add(job_row())
+    (job,) = JobManager(database).hints.queued(["job_1"])
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"{scheme}://:secret@127.0.0.1:{silent.getsockname()[1]}"
+        settings = Settings.from_environment({"TRTFARM_HOME": str(tmp_path), "TRTFARM_BROKER_URL": url})
+        begun = time.monotonic()
+        assert not CeleryPublisher(settings)(job)
+        with pytest.raises(UnreachableError, match="does not answer"):
+            broker_of(settings)
+    assert time.monotonic() - begun < 3
 
 
 @pytest.mark.parametrize("serializer", ["pickle", "yaml"])
