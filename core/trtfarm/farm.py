@@ -20,7 +20,7 @@ from trtfarm.catalog.lookup import find_one
 from trtfarm.database import migrate
 from trtfarm.database.schema import BlobRow, JobRow
 from trtfarm.database.session import Database, open_database
-from trtfarm.errors import InputError
+from trtfarm.errors import InputError, StorageError
 from trtfarm.jobs.job import Job
 from trtfarm.jobs.manager import JobManager
 from trtfarm.scratch import scratch_folder, sweep_scratch
@@ -29,7 +29,8 @@ from trtfarm.submission_request import SubmissionRequest
 from trtfarm.submissions.asking import OvertakenError
 from trtfarm.submissions.cancelling import Cancelled, cancel_submission
 from trtfarm.submissions.manager import SubmissionManager
-from trtfarm.submissions.submission import LOCAL, Sender
+from trtfarm.submissions.submission import LOCAL, Draft, Made, Sender
+from trtfarm.together import Together
 
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class Farm:
         self.jobs = JobManager(database, lease_seconds=settings.lease_seconds, max_attempts=settings.max_attempts)
         self.submissions = SubmissionManager(database, self.jobs, self.complete)
         self.uploads = Uploads(database, blobs, settings.home / "uploads")
+        self._submit = Together(several=self._make, one=self._make_one, of_all=StorageError)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -69,26 +71,15 @@ class Farm:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def submit(
-        self, request: SubmissionRequest, *, fresh: bool = False, sender: Sender = LOCAL
-    ) -> tuple[str, list[str]]:
+    def submit(self, request: SubmissionRequest, *, fresh: bool = False, sender: Sender = LOCAL) -> Made:
         """Stores a submission; returns its id and the jobs to tell the broker of, which is done after this commit.
+
+        Those of threads that come at the same time are one transaction.
 
         Raises ConflictError where something else was asked for under the sender's idempotency key.
         """
 
-        def create(session: Session) -> tuple[str, list[str]]:
-            known = self.submissions.sent_before(session, sender)
-            return (known, []) if known else self.submissions.create(session, request, fresh=fresh, sender=sender)
-
-        try:
-            return self._moving(create)
-        except IntegrityError:
-            # Somebody sent the same at the same time, and was faster.
-            known = self.sent_before(sender)
-            if known is None:
-                raise
-            return known, []
+        return self._submit(Draft(request=request, fresh=fresh, sender=sender))
 
     def sent_before(self, sender: Sender) -> str | None:
         """The submission that was made under the same idempotency key. Raises ConflictError as `submit` does."""
@@ -147,6 +138,27 @@ class Farm:
         """Removes what processes of this host that died left behind: scratch folders, and blobs half written."""
         sweep_scratch(self.settings.scratch)
         self.blobs.sweep(_HALF_WRITTEN_SECONDS)
+
+    def _make(self, drafts: Sequence[Draft]) -> list[Made]:
+        """Makes submissions in one transaction; of one that was sent before, the id."""
+
+        def create(session: Session) -> list[Made]:
+            known = [self.submissions.sent_before(session, draft.sender) for draft in drafts]
+            new = [draft for draft, submission in zip(drafts, known, strict=True) if submission is None]
+            made = iter(self.submissions.create(session, new) if new else [])
+            return [next(made) if submission is None else (submission, []) for submission in known]
+
+        return self._moving(create)
+
+    def _make_one(self, draft: Draft) -> Made:
+        try:
+            return self._make([draft])[0]
+        except IntegrityError:
+            # Somebody sent the same at the same time, and was faster.
+            known = self.sent_before(draft.sender)
+            if known is None:
+                raise
+            return known, []
 
     def _advance(self, submission_ids: Iterable[str]) -> list[str]:
         """Each in a transaction of its own, so that one that cannot be read does not hold up the others."""

@@ -35,7 +35,7 @@ from trtfarm.retention.checkup import Damage, Finding, check_up
 from trtfarm.retention.cleaning import Cleaned, clean
 from trtfarm.retention.policy import Kind, Policy, Stored, doomed
 from trtfarm.submissions.manager import SubmissionManager
-from trtfarm.submissions.submission import Submission
+from trtfarm.submissions.submission import Draft, Submission
 
 MONTH = Policy(unused_for=timedelta(days=30))
 NOTHING = Policy(total_bytes=0)
@@ -153,7 +153,7 @@ class RetentionContract(OnBench):
         hasty = SubmissionManager(bench.farm.database, bench.farm.jobs, complete)
         again = bench.request(built.request.model_id, "sm_86", "sm_89", "sm_120", test_dataset_id=None)
         with bench.farm.database.write() as session:
-            submission, _ = hasty.create(session, again)
+            [(submission, _)] = hasty.create(session, [Draft(request=again)])
         beside.join()
         assert [one.gone for one in cleaned] == [[]]
         assert set(bench.get(submission).result_ids("engine_id")) == set(_engines(bench))

@@ -27,6 +27,7 @@ from trtfarm.jobs.queries import list_jobs
 from trtfarm.jobs.state import JobState
 from trtfarm.submission_request import SubmissionRequest
 from trtfarm.submissions.explain import Explanation, explain
+from trtfarm.submissions.submission import Draft
 from trtfarm_worker.committing import commit_all
 from trtfarm_worker.stopping import Stopping
 
@@ -418,7 +419,7 @@ class SubmissionContract(OnBench):
     def test_nothing_is_stored_of_a_submission_that_broke_off(self, bench: Bench) -> None:
         request = bench.request()
         with bench.farm.database.write() as session:
-            bench.farm.submissions.create(session, request)
+            bench.farm.submissions.create(session, [Draft(request=request)])
             session.rollback()
         assert bench.queued() == []
         assert bench.farm.submissions.active() == []

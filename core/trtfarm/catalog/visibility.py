@@ -94,15 +94,15 @@ def granted(session: Session, project: str, items: Iterable[str]) -> set[str]:
 
 def grant(session: Session, project: str, items: Iterable[str | None]) -> None:
     """Notes that a project has rows, by their ids, or bytes, by their digest."""
-    _GRANT(session, project=project, granted=as_parameter({"item": item} for item in set(items) if item))
+    _GRANT(session, granted=as_parameter({"project": project, "item": item} for item in set(items) if item))
 
 
 def granting(dialect: str) -> Any:
-    """The statement of `grant`: `project`, and any number of items that are `granted` (`many.as_parameter`)."""
-    project, given = bindparam("project", type_=String), many(dialect, "granted", [_GRANTS.c.item])
+    """The statement of `grant`: any number of items that are `granted`, with their projects (`many.as_parameter`)."""
+    given = many(dialect, "granted", [_GRANTS.c.project, _GRANTS.c.item])
     # Looked at first, and then in one order everywhere: most often nothing is to be written, and nobody waits.
-    had = select(_GRANTS.c.item).where(_GRANTS.c.project == project, _GRANTS.c.item == given.c.item)
-    new = select(project, given.c.item).where(~had.exists()).order_by(given.c.item)
+    had = select(_GRANTS.c.item).where(_GRANTS.c.project == given.c.project, _GRANTS.c.item == given.c.item)
+    new = select(*given.c).where(~had.exists()).order_by(*given.c)
     insert = conflict_insert_in(dialect, GrantRow).from_select(["project", "item"], new)
     return insert.on_conflict_do_nothing(index_elements=["project", "item"])
 

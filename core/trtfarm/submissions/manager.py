@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
@@ -12,14 +14,13 @@ from trtfarm.ids import new_id
 from trtfarm.jobs.manager import JobManager
 from trtfarm.jobs.state import LIVE, StepState, SubmissionState
 from trtfarm.planning import plan
-from trtfarm.submission_request import SubmissionRequest
 from trtfarm.submissions import records, reopening
 from trtfarm.submissions.moving import move_on
 from trtfarm.submissions.records import STEPS, SUBMISSIONS
 from trtfarm.submissions.results import Completeness
 from trtfarm.submissions.settling import still_waiting
 from trtfarm.submissions.standstill import moving
-from trtfarm.submissions.submission import LOCAL, Sender, StepStatus, Submission
+from trtfarm.submissions.submission import Draft, Made, Sender, StepStatus, Submission
 from trtfarm.submissions.taking_in import take_in
 from trtfarm.submissions.under_way import StepRecord, UnderWay, planned
 
@@ -27,8 +28,8 @@ from trtfarm.submissions.under_way import StepRecord, UnderWay, planned
 class SubmissionManager:
     """Advancing is idempotent: it looks at what is there and does what is missing, whoever calls it, however often.
 
-    A transaction advances one submission and submits its jobs in the order of their keys: two that want the same jobs
-    then wait for each other in that order, and neither can hold what the other one needs.
+    A transaction advances one submission, or makes new ones, and submits their jobs in the order of their keys: two
+    that want the same jobs then wait for each other in that order, and neither can hold what the other one needs.
     """
 
     def __init__(self, database: Database, jobs: JobManager, complete: Completeness) -> None:
@@ -36,27 +37,14 @@ class SubmissionManager:
         self._jobs = jobs
         self._complete = complete
 
-    def create(
-        self, session: Session, request: SubmissionRequest, *, fresh: bool = False, sender: Sender = LOCAL
-    ) -> tuple[str, list[str]]:
-        """Stores a submission, moved on; returns its id and the jobs to tell the broker of after the commit.
-
-        `fresh` does every step again, whatever is stored already.
-        """
-        # Nobody sees that the submission has found what it finds: clean-up must not come in between.
+    def create(self, session: Session, drafts: Sequence[Draft]) -> list[Made]:
+        """Stores submissions, moved on. Raises OvertakenError, InCommonError."""
+        # Nobody sees that a submission has found what it finds: clean-up must not come in between.
         moving(session)
-        steps = plan(request)
-        submission = UnderWay(
-            id=new_id("sub"),
-            project=sender.project,
-            request=request,
-            fresh=fresh,
-            plan=steps,
-            steps=planned(steps),
-        )
-        queued = move_on(session, self._jobs, self._complete, submission)
-        records.add(session, submission, sender)
-        return submission.id, queued
+        made = [_begun(draft) for draft in drafts]
+        queued = move_on(session, self._jobs, self._complete, made)
+        records.add(session, made, [draft.sender for draft in drafts])
+        return [(submission.id, jobs) for submission, jobs in zip(made, queued, strict=True)]
 
     def sent_before(self, session: Session, sender: Sender) -> str | None:
         """The submission that was made under the same idempotency key.
@@ -81,7 +69,7 @@ class SubmissionManager:
             return []
         before = records.copies(submission)
         take_in(session, submission, self._complete)
-        queued = move_on(session, self._jobs, self._complete, submission)
+        (queued,) = move_on(session, self._jobs, self._complete, [submission])
         records.write(session, submission, before)
         return queued
 
@@ -127,6 +115,18 @@ class SubmissionManager:
             finished=row.finished,
             steps=tuple(map(_status, steps)),
         )
+
+
+def _begun(draft: Draft) -> UnderWay:
+    steps = plan(draft.request)
+    return UnderWay(
+        id=new_id("sub"),
+        project=draft.sender.project,
+        request=draft.request,
+        fresh=draft.fresh,
+        plan=steps,
+        steps=planned(steps),
+    )
 
 
 def _status(step: StepRecord) -> StepStatus:

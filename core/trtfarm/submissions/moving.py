@@ -1,8 +1,8 @@
-"""Moving a submission on: it takes what is there, asks for what is missing, and ends when nothing is left to do."""
+"""Moving submissions on: each takes what is there, asks for what is missing, and ends when nothing is left to do."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy.orm import Session
 
@@ -14,15 +14,18 @@ from trtfarm.submissions.results import Completeness
 from trtfarm.submissions.under_way import LOST, MET, StepRecord, UnderWay
 
 
-def move_on(session: Session, jobs: JobManager, complete: Completeness, submission: UnderWay) -> list[str]:
-    """Queues the steps whose needs are met, and ends the submission if nothing is left; returns the jobs queued.
+def move_on(
+    session: Session, jobs: JobManager, complete: Completeness, submissions: Sequence[UnderWay]
+) -> list[list[str]]:
+    """Queues the steps whose needs are met, and ends submissions of which nothing is left; returns the jobs of each.
 
-    Changes `submission` and the jobs, and leaves it to the caller to write the former. Raises OvertakenError.
+    Changes them and the jobs, and leaves it to the caller to write the former. Raises OvertakenError, InCommonError.
     """
-    missing = find_results(session, submission, complete)
-    queued = ask_for_jobs(session, jobs, submission, missing, complete)
-    _skip(submission)
-    _conclude(submission, submission.steps.values())
+    misses = [(submission, find_results(session, submission, complete)) for submission in submissions]
+    queued = ask_for_jobs(session, jobs, misses, complete)
+    for submission in submissions:
+        _skip(submission)
+        _conclude(submission, submission.steps.values())
     return queued
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any, cast
 
-from sqlalchemy import Boolean, Row, String, Table, bindparam, case, insert, select, update
+from sqlalchemy import Boolean, Row, Table, case, column, insert, select, true, update
 from sqlalchemy.orm import Session
 
 from trtfarm.actions import ActionKind
@@ -27,21 +27,18 @@ SUBMISSIONS, STEPS = cast(Table, SubmissionRow.__table__), cast(Table, StepRow._
 _COLUMNS = tuple(field.name for field in fields(StepRecord))
 
 
-def add(session: Session, submission: UnderWay, sender: Sender) -> None:
-    """Writes a new submission as it is by now, and what its project has with it: nobody has seen it before."""
+def add(session: Session, submissions: Sequence[UnderWay], senders: Sequence[Sender]) -> None:
+    """Writes new submissions as they are by now, and what their projects have with them: nobody has seen these."""
+    rows, granted, steps = [], set(), []
+    for submission, sender in zip(submissions, senders, strict=True):
+        rows.append(_row(submission, sender))
+        granted |= {(sender.project, item) for item in submission.request.named if item}
+        steps += [{"submission_id": submission.id, **_values(step)} for step in submission.steps.values()]
     _ADD(
         session,
-        submission=submission.id,
-        request=submission.request.as_dict() | {"fresh": submission.fresh},
-        state=submission.state.value,
-        ended=submission.state is not SubmissionState.ACTIVE,
-        error=submission.error,
-        project=sender.project,
-        created_by=sender.token,
-        idempotency_key=sender.idempotency_key,
-        asked=sender.asked,
-        granted=as_parameter({"item": item} for item in set(submission.request.named) if item),
-        steps=as_parameter(map(_values, submission.steps.values())),
+        submissions=as_parameter(rows),
+        granted=as_parameter({"project": project, "item": item} for project, item in granted),
+        steps=as_parameter(steps),
     )
 
 
@@ -105,19 +102,34 @@ def _values(step: StepRecord) -> dict[str, Any]:
     return values | {name: None if values[name] is None else json_text(values[name]) for name in _JSON}
 
 
+def _row(submission: UnderWay, sender: Sender) -> dict[str, Any]:
+    return {
+        "id": submission.id,
+        "request": json_text(submission.request.as_dict() | {"fresh": submission.fresh}),
+        "state": submission.state.value,
+        "ended": submission.state is not SubmissionState.ACTIVE,
+        "error": None if submission.error is None else json_text(submission.error),
+        "project": sender.project,
+        "created_by": sender.token,
+        "idempotency_key": sender.idempotency_key,
+        "asked": sender.asked,
+    }
+
+
 def _adding(dialect: str) -> list[Any]:
-    """The statements of `add`; what is granted and the steps are any number of rows."""
-    submission = bindparam("submission", type_=String)
-    told = {name: bindparam(name, type_=SUBMISSIONS.c[name].type) for name in _TOLD}
-    finished = case((bindparam("ended", type_=Boolean), now()), else_=None)
-    steps = many(dialect, "steps", (STEPS.c[name] for name in _COLUMNS))
+    """The statements of `add`, of any number of rows each."""
+    new = many(dialect, "submissions", [*(SUBMISSIONS.c[name] for name in _TOLD), column("ended", Boolean)])
+    finished = case((new.c.ended, now()), else_=None)
+    told = [new.c[name] for name in _TOLD]
+    steps = many(dialect, "steps", (STEPS.c[name] for name in ("submission_id", *_COLUMNS)))
     return [
-        insert(SUBMISSIONS).values(id=submission, finished=finished, **told),
+        # Without a condition SQLite would take what follows for one of a join.
+        insert(SUBMISSIONS).from_select([*_TOLD, "finished"], select(*told, finished).where(true())),
         granting(dialect),
-        insert(STEPS).from_select(["submission_id", *_COLUMNS], select(submission, *steps.c)),
+        insert(STEPS).from_select(["submission_id", *_COLUMNS], select(*steps.c)),
     ]
 
 
 _JSON = ("needs", "result", "error")
-_TOLD = ("request", "state", "error", "project", "created_by", "idempotency_key", "asked")
+_TOLD = ("id", "request", "state", "error", "project", "created_by", "idempotency_key", "asked")
 _ADD = Kept(_adding)

@@ -49,6 +49,19 @@ class Sender:
 LOCAL = Sender()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A submission that is to be made; `fresh` does every step again, whatever is stored already."""
+
+    request: SubmissionRequest
+    fresh: bool = False
+    sender: Sender = LOCAL
+
+
+#: A submission's id, and the jobs to tell the broker of after the commit.
+Made = tuple[str, list[str]]
+
+
 def check_key(key: str) -> None:
     """Raises UsageError for what cannot be an idempotency key."""
     if len(key) > LONGEST_KEY or not re.match(KEY_PATTERN, key) or key.strip() != key:
