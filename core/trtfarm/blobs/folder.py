@@ -12,6 +12,7 @@ import stat
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from uuid import uuid4
 
@@ -35,6 +36,11 @@ class Folder:
 
     def make(self) -> None:
         make_durable_folder(self._root)
+
+    @cached_property
+    def _device(self) -> int:
+        self.make()
+        return self._root.stat().st_dev
 
     def size(self, key: str) -> int | None:
         """Bytes of an object, or None if it is not there; LocalStore goes to another thread for this."""
@@ -70,10 +76,9 @@ class Folder:
             return False
         return True
 
-    def links(self, path: Path) -> bool:
-        """Whether a file lies on the objects' volume, and so may be one of them by a second name."""
-        self.make()
-        return self._has_links and path.stat().st_dev == self._root.stat().st_dev
+    def links(self, device: int) -> bool:
+        """Whether files of a device lie on the objects' volume, and so may be some of them by a second name."""
+        return self._has_links and device == self._device
 
     def link(self, path: Path, key: str) -> bool:
         """Makes a file that is on the disk an object, too; False where a file has one name only. `keep` makes it last.

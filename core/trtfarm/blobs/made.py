@@ -20,8 +20,8 @@ from trtfarm.file_errors import storage_errors
 #: To bring a larger file to the disk takes longer than to wait for it, so that is not put off.
 _LARGE_BYTES = CHUNK_BYTES
 
-#: Of a file: which one it is, its bytes, and when it was written to, in nanoseconds.
-_Identity = tuple[int, int, int]
+#: Of a file: its device and number there, its bytes, and when it was written to, in nanoseconds.
+_Identity = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ def made_file(blobs: BlobStore, path: Path) -> MadeFile:
     """
     with storage_errors(path):
         blob, identity = _read(path)
-        file = MadeFile(blob=blob, path=path, identity=identity, near=blobs.links(path))
+        file = MadeFile(blob=blob, path=path, identity=identity, near=blobs.links(identity[0]))
         if not file.near:
             blobs.put_claimed(path, blob.digest)
         elif blob.size >= _LARGE_BYTES:
@@ -88,7 +88,7 @@ def _read(path: Path) -> tuple[Blob, _Identity]:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         if identity != _identity(file.fileno()):
             raise changed(path)
-    return Blob(digest=f"sha256:{digest}", size=identity[1]), identity
+    return Blob(digest=f"sha256:{digest}", size=identity[2]), identity
 
 
 def _sync(file: MadeFile) -> None:
@@ -104,4 +104,4 @@ def _sync(file: MadeFile) -> None:
 
 def _identity(descriptor: int) -> _Identity:
     facts = os.fstat(descriptor)
-    return facts.st_ino, facts.st_size, facts.st_mtime_ns
+    return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns

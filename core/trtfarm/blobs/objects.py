@@ -104,10 +104,10 @@ class Objects:
             self._settle(self._folder, staged, key)
         return True
 
-    def links(self, path: Path) -> bool:
-        """Whether `link` may make a file an object."""
+    def links(self, device: int) -> bool:
+        """Whether `link` may make objects of the files of a device."""
         with self._errors():
-            return self._folder is not None and self._folder.links(path)
+            return self._folder is not None and self._folder.links(device)
 
     def link(self, files: Mapping[str, Path]) -> list[str]:
         """Gives files that are on the disk the names of objects, all in one go; they keep their own.

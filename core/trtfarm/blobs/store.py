@@ -78,9 +78,9 @@ class BlobStore:
             self.put_claimed(path, blob.digest)
         path.unlink(missing_ok=True)
 
-    def links(self, path: Path) -> bool:
-        """Whether `link` may make a file a blob."""
-        return self._objects.links(path)
+    def links(self, device: int) -> bool:
+        """Whether `link` may make blobs of the files of a device."""
+        return self._objects.links(device)
 
     def link(self, files: Mapping[Blob, Path]) -> set[Blob]:
         """Makes files blobs that were hashed and brought to the disk, by a second name; they are not read.

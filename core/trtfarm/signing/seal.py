@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from trtfarm.errors import SignatureError
 from trtfarm.signing.keyring import Keyring, TrustedKey
+from trtfarm.signing.keys import SigningKey
 from trtfarm.signing.statement import EngineStatement
 
 if TYPE_CHECKING:
@@ -37,7 +38,11 @@ class Seal:
 
 def sealed(keyring: Keyring, statement: Statement) -> Seal:
     """Signs. Raises SignatureError, StorageError for a key that cannot be used or made."""
-    signer = keyring.signer()
+    return sealed_with(keyring.signer(), statement)
+
+
+def sealed_with(signer: SigningKey, statement: Statement) -> Seal:
+    """The same with a key that was read before."""
     return Seal(signature=b64encode(signer.sign(statement.message())).decode(), key=signer.public.id)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from trtfarm.digests import canonical_json, is_digest
@@ -77,7 +77,7 @@ class EngineStatement:
         return statement
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def message(self) -> bytes:
         """The bytes that are signed."""

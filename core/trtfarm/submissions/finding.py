@@ -1,11 +1,13 @@
-"""What a submission needs and is there already: its steps take those results, and the others are left to be done."""
+"""What submissions need and is there already: their steps take those results, and the others are left to be done."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from sqlalchemy.orm import Session
 
+from trtfarm.actions import Action
 from trtfarm.errors import TrtfarmError
 from trtfarm.jobs.state import StepState
 from trtfarm.planning import Step
@@ -19,13 +21,16 @@ from trtfarm.submissions.works.work import Work
 Missing = tuple[Step, Work]
 
 
-def find_results(session: Session, submission: UnderWay, complete: Completeness) -> list[Missing]:
-    """Takes what is stored, step after step as their needs are met; returns what is to be done for the others."""
-    if not submission.fresh:
-        _find_early(session, submission, complete)
-    missing: list[Missing] = []
-    while ready := _ready(submission, missing):
-        missing += _find(session, submission, ready, complete)
+def find_results(session: Session, submissions: Sequence[UnderWay], complete: Completeness) -> list[list[Missing]]:
+    """Takes what is stored, step after step as their needs are met; returns of each what is to be done for the others.
+
+    What is looked for at the same time is one statement, however many submissions there are.
+    """
+    _find_early(session, [submission for submission in submissions if not submission.fresh], complete)
+    missing: list[list[Missing]] = [[] for _ in submissions]
+    while any(ready := list(map(_ready, submissions, missing))):
+        for so_far, found in zip(missing, _find(session, submissions, ready, complete), strict=True):
+            so_far.extend(found)
     return missing
 
 
@@ -36,13 +41,18 @@ def apply_gate(session: Session, submission: UnderWay, step: StepRecord) -> None
         step.state, step.error = StepState.FAILED, error.as_dict()
 
 
-def _find_early(session: Session, submission: UnderWay, complete: Completeness) -> None:
+def _find_early(session: Session, submissions: Sequence[UnderWay], complete: Completeness) -> None:
     """Looks for tables before the data was observed for them: where all are there, nobody needs to."""
-    states = {step.name: step.state for step in submission.steps.values()}
-    early = [step for step in submission.plan if step.known_early and states[step.name] is StepState.PENDING]
-    if early:
-        _find(session, submission, early, complete)
-    _spare(submission)
+    early = list(map(_early, submissions))
+    if any(early):
+        _find(session, submissions, early, complete)
+    for submission in submissions:
+        _spare(submission)
+
+
+def _early(submission: UnderWay) -> list[Step]:
+    steps = submission.steps
+    return [step for step in submission.plan if step.known_early and steps[step.name].state is StepState.PENDING]
 
 
 def _ready(submission: UnderWay, missing: Collection[Missing]) -> list[Step]:
@@ -57,22 +67,41 @@ def _ready(submission: UnderWay, missing: Collection[Missing]) -> list[Step]:
     ]
 
 
-def _find(session: Session, submission: UnderWay, steps: Iterable[Step], complete: Completeness) -> list[Missing]:
-    """The same for some steps whose needs are met, or whose keys are known without them."""
-    works = [(step, work) for step in steps if (work := _resolved(session, submission, step)) is not None]
-    done = _done_by(submission.steps.values()) if submission.fresh else set()
-    looked_up = [work.action for _, work in works if not submission.fresh or work.action.key in done]
-    stored = find_all(session, looked_up, complete)
+def _find(
+    session: Session, submissions: Sequence[UnderWay], asked: Sequence[Iterable[Step]], complete: Completeness
+) -> list[list[Missing]]:
+    """The same for some steps of each whose needs are met, or whose keys are known without them."""
+    works = [_works(session, submission, steps) for submission, steps in zip(submissions, asked, strict=True)]
+    looked_up = [_looked_up(submission, some) for submission, some in zip(submissions, works, strict=True)]
+    stored = find_all(session, [action for actions in looked_up for action in actions.values()], complete)
     missing = []
-    for step, work in works:
-        record = submission.steps[step.name]
-        result = dict(work.result) if work.result else stored.get(work.action.key)
-        if result is None:
-            missing.append((step, work))
-        else:
-            record.state, record.result = StepState.HIT, result
-            apply_gate(session, submission, record)
+    for submission, some, actions in zip(submissions, works, looked_up, strict=True):
+        results = {key: stored[key] for key in actions if key in stored}
+        missing.append([miss for miss in some if not _taken(session, submission, miss, results)])
     return missing
+
+
+def _works(session: Session, submission: UnderWay, steps: Iterable[Step]) -> list[Missing]:
+    return [(step, work) for step in steps if (work := _resolved(session, submission, step)) is not None]
+
+
+def _looked_up(submission: UnderWay, works: Iterable[Missing]) -> dict[str, Action]:
+    """What may be stored, by key: of a submission that is fresh, what it has done itself."""
+    done = _done_by(submission.steps.values()) if submission.fresh else set()
+    actions = (work.action for _, work in works)
+    return {action.key: action for action in actions if not submission.fresh or action.key in done}
+
+
+def _taken(session: Session, submission: UnderWay, miss: Missing, stored: Mapping[str, dict[str, Any]]) -> bool:
+    """Gives a step its result, where there is one."""
+    step, work = miss
+    result = dict(work.result) if work.result else stored.get(work.action.key)
+    if result is None:
+        return False
+    record = submission.steps[step.name]
+    record.state, record.result = StepState.HIT, result
+    apply_gate(session, submission, record)
+    return True
 
 
 def _resolved(session: Session, submission: UnderWay, step: Step) -> Work | None:

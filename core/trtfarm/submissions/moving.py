@@ -21,7 +21,7 @@ def move_on(
 
     Changes them and the jobs, and leaves it to the caller to write the former. Raises OvertakenError, InCommonError.
     """
-    misses = [(submission, find_results(session, submission, complete)) for submission in submissions]
+    misses = list(zip(submissions, find_results(session, submissions, complete), strict=True))
     queued = ask_for_jobs(session, jobs, misses, complete)
     for submission in submissions:
         _skip(submission)

@@ -8,7 +8,8 @@ from typing import Any
 from trtfarm.database.schema import EngineRow
 from trtfarm.ids import new_id
 from trtfarm.signing.keyring import Keyring
-from trtfarm.signing.seal import sealed
+from trtfarm.signing.keys import SigningKey
+from trtfarm.signing.seal import sealed_with
 from trtfarm.signing.statement import EngineStatement
 from trtfarm_worker.builder.request import BuilderAnswer, result_file
 from trtfarm_worker.steps.hosts import check_device, check_version, toolchain_of
@@ -37,7 +38,7 @@ _FACTS = (
 
 def check_signing_key(task: Task) -> None:
     """A key that cannot be used is told before the builder runs, and not after an hour of building."""
-    Keyring.of(task.farm.settings).signer()
+    _signer(task)
 
 
 def keep_engine(
@@ -63,7 +64,11 @@ def keep_engine(
         "size": engine.size,
         "facts": {"toolchain": request["toolchain"], "table_reuse": request.get("reuse"), **known},
     }
-    seal = sealed(Keyring.of(task.farm.settings), EngineStatement.of_values({"key": key, **values}))
+    seal = sealed_with(_signer(task), EngineStatement.of_values({"key": key, **values}))
     keep_cache(task, answer, result)
     signed = {**values, "signature": seal.signature, "signing_key": seal.key}
     return ResultRow(kind=EngineRow, values={"id": new_id("eng"), "key": key, **signed})
+
+
+def _signer(task: Task) -> SigningKey:
+    return task.shared.signer(Keyring.of(task.farm.settings))

@@ -1,4 +1,4 @@
-"""What jobs that were claimed together read: rows that never change, and files, each of them fetched once."""
+"""What jobs that were claimed together read, once: rows that never change, files, and the key that engines get."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 from trtfarm.blobs.store import BlobStore
 from trtfarm.file_errors import storage_errors
+from trtfarm.signing.keyring import Keyring
+from trtfarm.signing.keys import SigningKey
 
 #: Of a file: which one it is, its bytes, and when it was last written to or changed otherwise, in nanoseconds. The
 #: last of these nobody can set.
@@ -21,6 +23,14 @@ class Shared:
     #: By class and id.
     rows: dict[tuple[type[Any], str], Any] = field(default_factory=dict)
     _fetched: dict[Path, tuple[str, _Identity]] = field(default_factory=dict)
+
+    _signers: list[SigningKey] = field(default_factory=list)
+
+    def signer(self, keyring: Keyring) -> SigningKey:
+        """The farm's key. Raises as `Keyring.signer`."""
+        if not self._signers:
+            self._signers.append(keyring.signer())
+        return self._signers[0]
 
     def fetch(self, blobs: BlobStore, digest: str, path: Path) -> None:
         """Has a blob's verified bytes in a file; they are fetched again if anything has touched it since.
