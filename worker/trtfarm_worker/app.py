@@ -29,9 +29,10 @@ _POLLING_SECONDS = 0.1
 _RECONNECT_ONCE = {"max_retries": 1, "interval_start": 0.0, "interval_step": 0.2, "interval_max": 0.2}
 #: Nor for one that says nothing: whoever tells has jobs to do, or others to answer.
 _ANSWER_SECONDS = 3.0
+#: What Kombu calls that time. Redis answers those who wait for messages every second, and a worker that ends would wait
+#: for it, too; RabbitMQ says nothing while there are no messages, so it is for those who tell alone.
 _OF_REDIS, _OF_AMQP = ("socket_timeout", "socket_connect_timeout"), ("read_timeout", "write_timeout")
-#: What Kombu's transports call that time, by the schemes of their URLs.
-_TIMEOUTS = {"redis": _OF_REDIS, "rediss": _OF_REDIS, "amqp": _OF_AMQP, "amqps": _OF_AMQP, "pyamqp": _OF_AMQP}
+_TELLING = {"amqp": _OF_AMQP, "amqps": _OF_AMQP, "pyamqp": _OF_AMQP}
 
 
 def make_app(settings: Settings) -> Celery:
@@ -76,8 +77,14 @@ def _check_transport(url: str) -> None:
         ) from error
 
 
+def _scheme_of(settings: Settings) -> str:
+    return settings.broker_url.partition("://")[0]
+
+
 def _transport_options(settings: Settings) -> dict[str, Any]:
-    if not settings.broker_url.startswith("filesystem://"):
+    if _scheme_of(settings) in {"redis", "rediss"}:
+        return _RECONNECT_ONCE | dict.fromkeys(_OF_REDIS, _ANSWER_SECONDS)
+    if _scheme_of(settings) != "filesystem":
         return dict(_RECONNECT_ONCE)
     folders = {name: settings.home / "broker" / name for name in ("messages", "processed", "control")}
     for folder in folders.values():
@@ -96,9 +103,8 @@ def _transport_options(settings: Settings) -> dict[str, Any]:
 def _impatient_app(settings: Settings) -> Celery:
     """An app for those who only write, and do not wait for a broker that says nothing."""
     app = make_app(settings)
-    timeouts = _TIMEOUTS.get(settings.broker_url.partition(":")[0], ())
     app.conf.broker_connection_timeout = _ANSWER_SECONDS
-    app.conf.broker_transport_options |= dict.fromkeys(timeouts, _ANSWER_SECONDS)
+    app.conf.broker_transport_options |= dict.fromkeys(_TELLING.get(_scheme_of(settings), ()), _ANSWER_SECONDS)
     return app
 
 
