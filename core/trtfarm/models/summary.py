@@ -17,6 +17,8 @@ from trtfarm.models.whole_numbers import NEVER_FLOAT, whole_numbers
 Dimension = int | str | None
 #: Domains of the operators that ONNX itself defines; "" is the same as "ai.onnx".
 STANDARD_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
+#: Types of which data could not even be handed in.
+_NO_NUMBERS = frozenset({"string", "complex64", "complex128"})
 #: Operators that are matrix products, or are made of them.
 _PRODUCTS = frozenset({"MatMul", "Gemm", "Einsum", "RNN", "GRU", "LSTM", "Attention"})
 
@@ -148,6 +150,11 @@ def _inputs(graph: Message) -> tuple[TensorType, ...]:
 
 def _input(value: Message) -> TensorType:
     tensor = _tensor_type(value)
+    if tensor.dtype in _NO_NUMBERS:
+        raise MalformedError(
+            f"its input {tensor.name!r} is of type {tensor.dtype}, which no TensorRT takes",
+            remedy="export the part of the model that begins with plain numbers, such as what a tokenizer gives",
+        )
     if _is_empty(value):
         raise MalformedError(
             f"its input {tensor.name!r} has a dimension of size 0, so that it holds nothing",

@@ -157,6 +157,14 @@ def test_an_input_that_holds_nothing(tmp_path: Path) -> None:
     assert Model.read(saved(model, tmp_path / "model.onnx")).summary.inputs[0].dims == (None, 4)
 
 
+@pytest.mark.parametrize("kind", ["STRING", "COMPLEX64"])
+def test_an_input_of_no_numbers(tmp_path: Path, kind: str) -> None:
+    """Data was asked for, and refused whatever was handed in."""
+    model = linear_model()
+    model.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.DataType.Value(kind)
+    assert f"is of type {kind.lower()}" in _refused(saved(model, tmp_path / "model.onnx"))
+
+
 def test_weights_that_do_not_fit_their_dimensions(tmp_path: Path) -> None:
     for dims in ([4, 5], [1 << 62, 1 << 62], [-4, -4], [1] * 65, []):
         model = linear_model()
