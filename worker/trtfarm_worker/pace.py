@@ -43,8 +43,6 @@ class Share:
     #: Whether they are to be claimed by one thread of this process at a time: what is done around the builders takes
     #: longer than these, and Python does it for one thread at a time.
     alone: bool = False
-    #: Seconds that a job takes, but for its claim and commit.
-    job_seconds: float = 0.0
 
 
 class Pace:
@@ -78,7 +76,6 @@ class Pace:
             # Where the processors are busy with other things, another worker would wait for them, too.
             anyway=_fitting(_MOMENT_SECONDS, building + computing),
             alone=building < computing,
-            job_seconds=seconds,
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -23,9 +22,9 @@ from trtfarm_worker.standing import Standing
 from trtfarm_worker.stopping import Stopping
 from trtfarm_worker.toolchains.toolchain import Toolchain
 
-#: Where few light jobs come at a time, a worker rests for as long as their claim and commit took, but no longer than
-#: this. What comes meanwhile shares the next ones: under load this is what leaves the processors to the jobs.
-_LONGEST_REST_SECONDS = 0.25
+#: Where few light jobs come at a time, a worker rests for so long. What comes meanwhile shares the next claim and
+#: commit: under load this is what leaves the processors to the jobs.
+_REST_SECONDS = 0.25
 
 
 class Runner:
@@ -113,10 +112,9 @@ class Runner:
         if not self._alone.acquire(blocking=False):
             return False  # the thread that has it looks again before it leaves
         try:
-            begun = time.monotonic()
             done = self._run_share(opening, offer, seen, share)
             if 0 < done < share.most:
-                self._stopping.wait(min(time.monotonic() - begun - done * share.job_seconds, _LONGEST_REST_SECONDS))
+                self._stopping.wait(_REST_SECONDS)
             return bool(done)
         finally:
             self._alone.release()
