@@ -63,11 +63,12 @@ class Folders:
 def _emptied(folder: Path) -> bool:
     """Removes what a builder left there; False where that does not go, as builders may leave anything."""
     try:
-        for entry in os.scandir(folder):
-            if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path)
-            else:
-                os.unlink(entry.path)  # noqa: PTH108 - a Path for each takes longer
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path)
+                else:
+                    os.unlink(entry.path)  # noqa: PTH108 - a Path for each takes longer
     except OSError:
         return False
     return True

@@ -36,16 +36,6 @@ print(peak() - before)
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "blobs"
-
-
-@pytest.fixture
-def store(root: Path) -> BlobStore:
-    return BlobStore(Objects.in_folder(root))
-
-
-@pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 1 MiB."""
     mount, umount = shutil.which("mount"), shutil.which("umount")

@@ -20,16 +20,6 @@ LONG_AGO = 946_684_800
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "blobs"
-
-
-@pytest.fixture
-def store(root: Path) -> BlobStore:
-    return BlobStore(Objects.in_folder(root))
-
-
-@pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
     def write(name: str, content: bytes) -> Path:
         path = tmp_path / name
