@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from tests.unit.onnx_models import make_model, node, silent_channel, weights
 from tests.unit.reference.runs import golden_request, request, run_calibrate
+from trtfarm.tables.scales import amax_from_hex
 from trtfarm_builder.failures import BadDataError, BadRequestError
 from trtfarm_builder.reference import merge, observe
 from trtfarm_builder.reference.observation_file import load_observation
@@ -177,6 +178,25 @@ def test_tensors_that_are_zero_at_first_have_their_range_from_a_later_share(scra
     merged = run_merge(observe_shards(args, (0, 6, 12, 18, 24), scratch), args)
     assert merged == run_calibrate(args)
     assert {skip["tensor"] for skip in merged["assumed"]} == {"dead", "y"}
+
+
+@pytest.mark.parametrize("calibrator", ["entropy2", "legacy", "percentile", "mse"])
+def test_bases_of_another_kind_of_processor_change_a_bin_or_two(golden: Path, scratch: Path, calibrator: str) -> None:
+    """The first share finds where its histograms begin by itself: on a processor that rounds otherwise, elsewhere."""
+    args = golden_request(golden, "lenet", calibrator, 10)
+    bases = run_observe(args, scratch, "bases.npz", statistic="bases")
+    with np.load(bases) as file:
+        np.savez(bases, **{**file, "base": np.float32(file["base"] * (1 + 1e-6)).astype(np.float64)})
+    later = [
+        run_observe(args, scratch, f"{start}.npz", samples=[start, stop], bases=str(bases))
+        for start, stop in pairwise(CUTS[1:])
+    ]
+    merged = run_merge([run_observe(args, scratch, "0.npz", samples=[0, CUTS[1]]), *later], args)
+    whole = run_calibrate(args)
+    assert set(merged["unlike"]) <= set(whole["scales"])
+    assert len(merged["unlike"]) > 5
+    have, want = (np.array([amax_from_hex(scale) for scale in answer["scales"].values()]) for answer in (merged, whole))
+    assert have == pytest.approx(want, rel=2e-3)
 
 
 def test_bases_take_no_more_batches_than_they_must(

@@ -7,7 +7,6 @@ from typing import Any, Dict, List, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from trtfarm_builder.failures import BadDataError
 from trtfarm_builder.reference.magnitudes import as_float32, fault_of
 
 BINS = 2048
@@ -152,24 +151,29 @@ class Histogram:
         self.counts, self.edges = row["counts"], row["edges"]
         return self
 
+    def over(self, base: float) -> "Histogram":
+        """The same over another base, each bin's values where its middle is.
+
+        Shards have one base (`bases.py`), unless processors rounded it otherwise. Then this renames it: where bases
+        differ by less than half a bin, every count stays in its bin, and the range is not doubled for the difference.
+        """
+        if self.base in (0.0, base):
+            return self
+        moved = Histogram(base)
+        moved.level = max(0, math.ceil(math.log2(self.range / base * (1 - 0.5 / BINS))))
+        middles = (np.arange(BINS) + 0.5) * (self.range / moved.range)
+        np.add.at(moved.counts, np.minimum(middles.astype(np.int64), BINS - 1), self.placed(self.level))
+        return moved
+
     @classmethod
     def merged(cls, parts: Sequence["Histogram"]) -> "Histogram":
-        """The histogram of consecutive shards, in their order.
-
-        Raises BadDataError where their ranges have no common base: `bases.py` finds it for all of them.
-        """
+        """The histogram of consecutive shards, in their order, over the base of the first that has one."""
         self = cls()
         self.fault = next((part.fault for part in parts if part.fault), "")
         if self.fault:
             return self
-        bases = sorted({part.base for part in parts if part.base})
-        if len(bases) > 1:
-            raise BadDataError(
-                "the shards' histograms have no common base range: {}".format(bases),
-                cause="they were not all observed with the bases that hold for all of the data",
-                remedy="observe the data again",
-            )
-        self.base = max(bases, default=0.0)
+        self.base = next((part.base for part in parts if part.base), 0.0)
+        parts = [part.over(self.base) for part in parts]
         self.level = max(part.level for part in parts)
         before = -1
         placed: List[Counts] = []

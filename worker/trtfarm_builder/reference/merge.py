@@ -15,6 +15,7 @@ def run(args: Dict[str, Any], channel: Channel) -> Dict[str, Any]:
     """Merges `args["statistics"]` (paths, in any order) and concludes by `args["rule"]`; the answer is `calibrate`'s.
 
     `samples` is how many there are in all, and `content` what model and data are called, as in `observe`.
+    `unlike` names the tensors whose shares were rounded otherwise, by other processors.
     Statistics hold for every rule that observes the same: one observation serves entropy2, legacy, percentile and mse.
     """
     rule = rule_from(args["rule"])

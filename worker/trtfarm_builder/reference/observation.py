@@ -1,7 +1,7 @@
 """What was observed of a share of the data, and how shares are put together."""
 
 from dataclasses import dataclass, fields
-from typing import Any, Dict, List, Mapping, Sequence, Type, Union
+from typing import Any, Dict, List, Mapping, Sequence, Tuple, Type, Union
 
 from trtfarm_builder.failures import BadDataError
 from trtfarm_builder.reference.bases import Base
@@ -40,12 +40,16 @@ class Subject:
 
 @dataclass(frozen=True)
 class Observation:
-    """Statistics by observed tensor over the samples from `start` to `stop` (exclusive) of a data set."""
+    """Statistics by observed tensor over the samples from `start` to `stop` (exclusive) of a data set.
+
+    `unlike` are the tensors whose histograms were merged from parts that begin otherwise.
+    """
 
     subject: Subject
     start: int
     stop: int
     statistics: Mapping[str, Any]
+    unlike: Tuple[str, ...] = ()
 
     @property
     def samples(self) -> int:
@@ -70,8 +74,8 @@ def check_alike(one: Subject, other: Subject) -> None:
 def merge_observations(parts: Sequence[Observation]) -> Observation:
     """The observation of all data from those of its consecutive parts, in any order.
 
-    The result is the same, to the bit, as observing the data in one piece. Raises BadDataError where the parts are of
-    different models, rules or versions, or leave samples out.
+    The result is the same, to the bit, as observing the data in one piece, where all were observed by processors that
+    compute alike. Raises BadDataError where the parts are of different models, rules or versions, or leave samples out.
     """
     ordered = sorted(parts, key=lambda part: part.start)
     if not ordered:
@@ -86,9 +90,16 @@ def merge_observations(parts: Sequence[Observation]) -> Observation:
                 "the statistics of the samples from {} to {} are missing or twice there".format(end, part.start)
             )
     merged = STATISTICS[first.subject.kind].merged
+    parts_of = {name: [part.statistics[name] for part in ordered] for name in first.statistics}
     return Observation(
         subject=first.subject,
         start=0,
         stop=ordered[-1].stop,
-        statistics={name: merged([part.statistics[name] for part in ordered]) for name in first.statistics},
+        statistics={name: merged(found) for name, found in parts_of.items()},
+        unlike=tuple(name for name, found in parts_of.items() if _begin_otherwise(first.subject.kind, found)),
     )
+
+
+def _begin_otherwise(kind: str, parts: Sequence[Any]) -> bool:
+    """Whether histograms have several bases, which are found once for all: processors rounded the same otherwise."""
+    return kind == "histogram" and len({part.base for part in parts if part.base}) > 1

@@ -54,6 +54,7 @@ def conclude(observation: Observation, rule: Rule, on_tensor: Callable[[int, int
         "revision": subject.revision,
         "skipped": skipped,
         "assumed": assumed,
+        "unlike": list(observation.unlike),
     }
 
 

@@ -99,10 +99,16 @@ def keep(task: Task, answer: BuilderAnswer) -> Outcome:
 
 
 def _warnings(result: Mapping[str, Any]) -> list[str]:
-    """Of tensors without a range of their own, which the reference calibrator tells."""
+    """Of tensors without a range of their own, or with one that is not to the bit; the reference calibrator tells."""
     skipped, assumed = result.get("skipped", ()), result.get("assumed", ())
     found = [("tensors without a scale", skipped), ("tensors that any scale is right for", assumed)]
-    return [f"{what}: {_some(tensors)}" for what, tensors in found if tensors]
+    told = [f"{what}: {_some(tensors)}" for what, tensors in found if tensors]
+    if unlike := result.get("unlike", ()):
+        told.append(
+            f"the workers that observed the shards round otherwise than each other: of {len(unlike)} tensors the scale "
+            "may differ in its last bits, at most by some bins, from that of data in one piece"
+        )
+    return told
 
 
 def _some(tensors: Sequence[Mapping[str, str]]) -> str:
