@@ -48,7 +48,7 @@ def visible_engines(session: Session, project: str | None) -> list[Condition]:
     if project is None:
         return []
     grants = _grants(project).where(*_OF_ENGINES)
-    has_many, granted_any = session.execute(_HAS, {"project": project, "few": _FEW}).one()
+    [(has_many, granted_any)] = _HAS(session, project=project, few=_FEW)
     if not has_many:
         made = select(_Made.id).join(StepRow, StepRow.key == _Made.key)
         made = made.join(SubmissionRow, SubmissionRow.id == StepRow.submission_id)
@@ -137,7 +137,7 @@ def _what_it_has() -> Select[bool, bool]:
     counted = (_submissions(project), _steps(project, StepRow.key))
     more = func.coalesce(*(rows.offset(few).limit(1).scalar_subquery() for rows in counted))
     given = _grants(project).where(*_OF_ENGINES).limit(1).scalar_subquery()
-    return select(more.is_not(None), given.is_not(None))
+    return select(more.is_not(None).label("many"), given.is_not(None).label("granted"))
 
 
 def _made_or_granted(rows: Any) -> Callable[[str], Condition]:
@@ -145,7 +145,7 @@ def _made_or_granted(rows: Any) -> Callable[[str], Condition]:
 
 
 #: Made once: to make it takes longer than to ask it.
-_HAS = _what_it_has()
+_HAS = Kept(lambda _dialect: [_what_it_has()])
 _GRANT = Kept(lambda dialect: [granting(dialect)])
 _SEEN: Mapping[type[Base], Callable[[str], Condition]] = {
     ModelRow: lambda project: ModelRow.id.in_(_grants(project)),
