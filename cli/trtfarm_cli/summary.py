@@ -25,6 +25,7 @@ def lines(facts: Mapping[str, Any]) -> Iterator[str]:
             f"table     {table['id']}  {table['calibrator']}, {output.counted(table['tensors'], 'tensor')}, "
             f"{made_for}{table['origin']}, {portable}"
         )
+        yield from (f"          warning: {text}" for text in table["warnings"])
     yield from (f"compared  {line}" for line in findings.comparison_lines(facts["calibrators"]))
     if search := facts["search"]:
         yield from (f"search    {line}" for line in findings.search_lines(search))

@@ -182,7 +182,8 @@ def _keep(farm: Farm, array: Array, holder: str) -> tuple[Blob, dict[str, Any]]:
     blob = put_held(farm.database, farm.blobs, array.path, holder)
     if blob.digest != array.digest:
         raise DataError(f"{array.path} changed after it was read", remedy="submit again when nothing writes to it")
-    return blob, {"blob": blob.digest, "dtype": array.dtype, "shape": list(array.shape)}
+    constant = {} if array.constant is None else {"constant": array.constant}
+    return blob, {"blob": blob.digest, "dtype": array.dtype, "shape": list(array.shape), **constant}
 
 
 def _blobs_of(dataset: DatasetRow) -> list[str]:

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from trtfarm.database.schema import BlobRow, DatasetRow
 from trtfarm.datasets.dataset import Array, DataSet, digest_of_data
 from trtfarm.datasets.files import DataFile
-from trtfarm.datasets.fit import check_shape, check_symbols
+from trtfarm.datasets.fit import check_shape, check_symbols, constant_inputs
 from trtfarm.datasets.kinds import SourceKind
 from trtfarm.datasets.sources import InputSource, Source
 from trtfarm.farm import Farm
@@ -80,7 +80,7 @@ def recognised_by(find: FindData, source: Source, inputs: Sequence[TensorType], 
         labels=_array(files.labels, row.labels) if files.labels and row.labels else None,
         preprocessing={},
         source=str(source),
-        notices=source.notices,
+        notices=(*source.notices, *constant_inputs(arrays)),
     )
 
 
@@ -117,4 +117,10 @@ def _facts(row: DatasetRow) -> list[Mapping[str, Any]]:
 
 
 def _array(file: DataFile, facts: Mapping[str, Any]) -> Array:
-    return Array(path=file.path, dtype=facts["dtype"], shape=tuple(facts["shape"]), digest=facts["blob"])
+    return Array(
+        path=file.path,
+        dtype=facts["dtype"],
+        shape=tuple(facts["shape"]),
+        digest=facts["blob"],
+        constant=facts.get("constant"),
+    )

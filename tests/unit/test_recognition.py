@@ -48,6 +48,13 @@ def test_stored_data_is_recognised_as_what_it_was_prepared_as(farm: Farm, source
     assert _known(farm, source) == stored
 
 
+def test_what_is_one_value_throughout_is_told_again(farm: Farm, tmp_path: Path) -> None:
+    source = source_of(npy(tmp_path / "x.npy", np.full((6, 4), 0.5, np.float32)), SourceKind.NPY)
+    stored = _store(farm, source, tmp_path / "out")
+    assert any("every value of the input x is 0.5" in notice for notice in stored.notices)
+    assert _known(farm, source) == stored
+
+
 def test_labels_count_where_they_are_asked_for(farm: Farm, source: Source, tmp_path: Path) -> None:
     stored = _store(farm, source, tmp_path / "out", labels=True)
     assert _known(farm, source) is None

@@ -63,6 +63,8 @@ def show(submission: SubmissionId, *, json: Json = False) -> None:
     shown |= {"model": f"{model['name']} ({model['id']})" if model else None}
     shown |= {name: datetime.fromisoformat(found[name]) if found[name] else None for name in ("created", "finished")}
     output.emit_fields(shown | {"seconds": None if seconds is None else f"{seconds:.1f}"})
+    for text in found["warnings"]:
+        output.emit(f"warning: {text}")
     output.emit()
     columns = dict.fromkeys(("target", "state", "engine", "size", "error"))
     output.emit_table([_target(target) for target in found["targets"]], columns)

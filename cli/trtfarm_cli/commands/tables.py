@@ -85,8 +85,10 @@ def show(table: TableId, *, json: Json = False) -> None:
     if json:
         output.emit_json(details)
         return
-    scales = details.pop("scales")
+    scales, warnings = details.pop("scales"), details.pop("warnings")
     output.emit_fields(details | {"created": datetime.fromisoformat(details["created"])})
+    for text in warnings:
+        output.emit(f"warning: {text}")
     output.emit()
     output.emit_table(
         [{"tensor": name, "scale": scale, "amax": f"{amax_from_hex(scale):.6g}"} for name, scale in scales.items()],

@@ -28,6 +28,7 @@ from trtfarm.bundles.checks import (
     word,
 )
 from trtfarm.calibrators import Calibrator
+from trtfarm.catalog.entries import WARNINGS
 from trtfarm.origins import TableOrigin
 from trtfarm.precisions import PRECISIONS
 from trtfarm.stored_names import STORED_CHARACTERS
@@ -42,7 +43,9 @@ _LONG = text(100_000)
 _DIGEST, _DIGESTS = is_digest_text, maybe(is_digest_text)
 _DIMENSION = either(count(LARGEST_SIZE), word(200))
 _TENSORS = listed(having(name=word(10_000), dtype=word(40), dims=maybe(listed(maybe(_DIMENSION)))))
-_ARRAY = having(blob=_DIGEST, dtype=word(40), shape=both(listed(count(LARGEST_SIZE)), bool))
+_ARRAY = having(
+    {"constant": maybe(is_number)}, blob=_DIGEST, dtype=word(40), shape=both(listed(count(LARGEST_SIZE)), bool)
+)
 _SHAPE = listed(count(LARGEST_SIZE))
 _PORTS = listed(having(name=word(10_000), mode=word(40), dtype=word(40), shape=listed(is_number)))
 _DEVICE = having(name=word(100), compute_capability=is_capability)
@@ -74,6 +77,7 @@ _RULE = having(
         "cutoff": maybe(both(is_share, bool)),
         "quantile": maybe(both(is_share, bool)),
         "device": maybe(_DEVICE),
+        WARNINGS: listed(_LONG),
     }
 )
 _FACTS_OF_QUANTIZATION = having({"left": listed(is_object), "left_in_float32": listed(is_object), "search": _SEARCH})

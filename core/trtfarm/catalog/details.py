@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from trtfarm.catalog.entries import WARNINGS
 from trtfarm.catalog.lookup import find_one
 from trtfarm.catalog.search import engine_entry, table_entry
 from trtfarm.database.engines import EngineRow
@@ -50,7 +51,7 @@ def table_details(session: Session, text: str, project: str | None = None) -> di
     dataset = session.get(DatasetRow, table.dataset_id) if table.dataset_id else None
     return {
         **table_entry(table, model).as_dict(),
-        "rule": table.rule,
+        "rule": {name: value for name, value in table.rule.items() if name != WARNINGS},
         "before_fusion": table.before_fusion,
         "device": table.device,
         "dataset": {"digest": dataset.digest, "source": dataset.source, "samples": dataset.samples}

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from trtfarm.database.inputs import DatasetRow, ModelRow
 
 
+#: The word under which tables' rules tell what their calibration warned of, for all who find the table later.
+WARNINGS = "warnings"
+
+
 @dataclass(frozen=True, kw_only=True)
 class EngineEntry:
     """An engine; `digest` and `size` (bytes) are its plan's, `table` is a table's id.
@@ -42,7 +46,10 @@ class EngineEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class TableEntry:
-    """A calibration table; `digest` is its text's, `tensors` the number of scales, `batch_size` in samples."""
+    """A calibration table; `digest` is its text's, `tensors` the number of scales, `batch_size` in samples.
+
+    `warnings` are its calibration's.
+    """
 
     id: str
     model: str
@@ -55,6 +62,7 @@ class TableEntry:
     portable: bool
     digest: str
     created: datetime
+    warnings: list[str]
 
     def as_dict(self) -> dict[str, Any]:
         return _plain(self)

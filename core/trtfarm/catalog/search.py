@@ -6,7 +6,7 @@ from sqlalchemy import select, union_all
 from sqlalchemy.orm import Session
 
 from trtfarm.catalog.alternatives import engine_alternatives
-from trtfarm.catalog.entries import EngineEntry, TableEntry
+from trtfarm.catalog.entries import WARNINGS, EngineEntry, TableEntry
 from trtfarm.catalog.filters import Filter, table_conditions
 from trtfarm.catalog.shown import engine_entries
 from trtfarm.catalog.visibility import visible, visible_engines
@@ -60,6 +60,11 @@ def engine_entry(session: Session, engine: EngineRow, project: str | None = None
     return engine_entries(session, [engine.id], project)[0]
 
 
+def warnings_of(table: TableRow) -> list[str]:
+    """What the table's calibration warned of."""
+    return list(table.rule.get(WARNINGS, ()))
+
+
 def table_entry(table: TableRow, model: ModelRow) -> TableEntry:
     return TableEntry(
         id=table.id,
@@ -73,4 +78,5 @@ def table_entry(table: TableRow, model: ModelRow) -> TableEntry:
         portable=table.portable,
         digest=table.blob,
         created=table.created,
+        warnings=warnings_of(table),
     )

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from trtfarm.catalog.search import engine_entry
-from trtfarm.database.schema import EngineRow, JobRow, ModelRow, StepRow
+from trtfarm.catalog.search import engine_entry, warnings_of
+from trtfarm.database.schema import EngineRow, JobRow, ModelRow, StepRow, TableRow
 from trtfarm.jobs.state import StepState
 from trtfarm.submissions.submission import Submission
 from trtfarm.targets import BuildTarget
@@ -25,6 +25,7 @@ def submission_details(session: Session, submission: Submission, project: str | 
     `engine` of a target, whose `engine_id` stays.
     """
     model = session.get(ModelRow, submission.request.model_id)
+    table = session.get(TableRow, submission.table_id) if submission.table_id else None
     found = select(StepRow, JobRow).outerjoin(JobRow, JobRow.id == StepRow.job_id)
     found = found.where(StepRow.submission_id == submission.id).order_by(StepRow.position)
     rows = [(step, job) for step, job in session.execute(found)]
@@ -39,6 +40,7 @@ def submission_details(session: Session, submission: Submission, project: str | 
         "model": {"id": model.id, "name": model.name, "digest": model.digest} if model else None,
         "precision": submission.request.precision,
         "table": submission.table_id,
+        "warnings": warnings_of(table) if table else [],
         "targets": [_target(session, steps, target, project) for target in submission.request.targets],
         "steps": [_step(step, job) for step, job in rows],
         "request": submission.request.as_dict(),

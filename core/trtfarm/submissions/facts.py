@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from trtfarm.accuracy import drop
 from trtfarm.actions import ActionKind
 from trtfarm.candidates import trial_of
-from trtfarm.catalog.search import engine_entry, table_entry
+from trtfarm.catalog.search import engine_entry, table_entry, warnings_of
 from trtfarm.database.named_rows import row
 from trtfarm.database.schema import EngineRow, ModelRow, QuantizationRow, TableRow, VerificationRow
 from trtfarm.planning import plan, verified_precisions
@@ -76,6 +76,7 @@ def _comparison(session: Session, submission: Submission) -> list[dict[str, Any]
             {
                 "calibrator": rule.calibrator.value,
                 "table": table_id,
+                "warnings": warnings_of(row(session, TableRow, table_id)),
                 "chosen": table_id == chosen,
                 "drop": None if math.isnan(lost) else lost,
                 "metrics": metrics,

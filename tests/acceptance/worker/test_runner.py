@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 from tests.acceptance.worker.conftest import builders, posing_as_rtx
 from tests.acceptance.worker.farms import HANG, LeNetFarm, nobody, run_all
 from trtfarm.blobs.garbage import find_garbage
+from trtfarm.catalog.entries import WARNINGS
 from trtfarm.database.clock import from_now
 from trtfarm.database.schema import EngineRow, HolderRow, JobRow, TableRow, VerificationRow
 from trtfarm.datasets.dataset import Array, DataSet
@@ -73,6 +74,8 @@ def test_tensors_that_the_data_say_nothing_of_are_told(lenet: LeNetFarm, tmp_pat
     assert warning == f"tensors that any scale is right for: data ({nothing})"
     kept = [event.data for event in events_since(lenet.farm.database, lenet.only_job_of("calibrate").id)]
     assert {"level": "warning", "text": warning} in kept
+    with lenet.farm.database.read() as session:
+        assert session.scalars(select(TableRow)).one().rule[WARNINGS] == [warning]
 
 
 def test_a_job_that_is_not_queued_is_left_alone(lenet: LeNetFarm) -> None:

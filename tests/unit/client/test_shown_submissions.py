@@ -7,18 +7,21 @@ from contextlib import nullcontext
 from typing import Any
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from tests.contracts.submission_bench import Bench
-from trtfarm.database.schema import EngineRow
+from trtfarm.catalog.entries import WARNINGS
+from trtfarm.database.schema import EngineRow, TableRow
 from trtfarm.errors import ModelError, NotFoundError
 from trtfarm.farm import Farm
 from trtfarm.submissions.submission import Submission
-from trtfarm_cli.commands import submissions
+from trtfarm_cli import summary
+from trtfarm_cli.commands import submissions, tables
 from trtfarm_cli.farms.here.farm import FarmHere
 from trtfarm_cli.farms.remote.farm import RemoteFarm
 from trtfarm_client import Client
 
+WARNING = "tensors without a scale: mask (a value is infinite)"
 ERROR = ModelError("the parser refuses node 7\nand more", remedy="export it again")
 
 
@@ -76,6 +79,32 @@ def test_what_was_there_has_no_job(bench: Bench, farm: Farm, client: Client) -> 
     assert {(step["state"], step["job"], step["started"]) for step in found["steps"]} == {("hit", None, None)}
     with pytest.raises(NotFoundError):
         RemoteFarm(client, farm.settings).submissions.details("sub_none")
+
+
+def test_who_finds_a_table_hears_what_its_calibration_warned_of(
+    bench: Bench, farm: Farm, client: Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request = bench.request(test_dataset_id=None)
+    bench.submit(request)
+    bench.do_all()
+    with farm.database.write() as session:
+        table = session.scalars(select(TableRow)).one()
+        table.rule = {**table.rule, WARNINGS: [WARNING]}
+    hit = bench.submit(request)
+    here, remote = FarmHere(farm.settings, lambda: farm), RemoteFarm(client, farm.settings)
+    assert (hit.hit, shown(farm, client, hit)["warnings"]) == (True, [WARNING])
+    facts = client.submission_facts(hit.id)
+    assert facts["table"]["warnings"] == [WARNING]
+    assert f"          warning: {WARNING}" in list(summary.lines({**facts, "seconds": 0.1, "kept_in": "home"}))
+    for one in (here, remote):
+        found = one.tables.details(table.id)
+        assert (found["warnings"], WARNINGS in found["rule"]) == ([WARNING], False)
+        assert [entry.warnings for entry in one.tables.find({}, limit=10)] == [[WARNING]]
+    monkeypatch.setattr(submissions, "open_any", lambda: nullcontext(here))
+    monkeypatch.setattr(tables, "open_any", lambda: nullcontext(here))
+    submissions.show(hit.id)
+    tables.show(table.id)
+    assert capsys.readouterr().out.splitlines().count(f"warning: {WARNING}") == 2
 
 
 def test_it_is_printed(

@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from trtfarm.actions import REFERENCE_REVISION, REFERENCE_TENSORRT, Action, ActionKind
 from trtfarm.calibrators import CalibrationRule, Calibrator
+from trtfarm.catalog.entries import WARNINGS
 from trtfarm.database.named_rows import row
 from trtfarm.database.schema import DatasetRow, ModelRow, ObservationRow, TableRow
 from trtfarm.ids import new_id
@@ -72,7 +73,8 @@ def keep(task: Task, answer: BuilderAnswer) -> Outcome:
     rule = CalibrationRule(**{**request["rule"], "calibrator": Calibrator(request["rule"]["calibrator"])})
     made = (_native if _is_native(task) else _reference)(task, answer, rule)
     blob = keep_bytes(task, made.text)
-    facts = {"samples": answer.result["samples"], "engine": answer.result["engine"], **made.facts}
+    warnings = _warnings(answer.result)
+    facts = {"samples": answer.result["samples"], "engine": answer.result["engine"], **made.facts, WARNINGS: warnings}
     values: dict[str, Any] = {
         "id": _table_id(task),
         "model_id": request["model_id"],
@@ -95,7 +97,7 @@ def keep(task: Task, answer: BuilderAnswer) -> Outcome:
     engines = [keep_engine(task, answer, answer.result["build"], *build)] if build else []
     rows = [ResultRow(kind=TableRow, values={"key": task.job.key, **values}), *engines]
     more = {ALSO: build[1]} if build else {}
-    return Outcome(rows=rows, id_name="table_id", more=more, warnings=_warnings(answer.result))
+    return Outcome(rows=rows, id_name="table_id", more=more, warnings=warnings)
 
 
 def _warnings(result: Mapping[str, Any]) -> list[str]:
