@@ -16,7 +16,7 @@ from trtfarm.database.schema import SubmissionRow
 from trtfarm.database.session import Database
 from trtfarm.jobs.demand import demand
 from trtfarm.jobs.state import SubmissionState
-from trtfarm.workers import list_workers, state_word
+from trtfarm.workers import WorkerState, list_workers, state_word
 
 #: Seconds; from a hit in a list to the upload of a large piece.
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
@@ -106,7 +106,9 @@ class _FarmCollector(Collector):
     def _workers(self) -> Metric:
         metric = GaugeMetricFamily("trtfarm_workers", "Workers, by state.", labels=["state"])
         states: dict[str, int] = {}
-        for worker in list_workers(self._database):
+        for worker in list_workers(self._database, left=True):
+            if worker.state is WorkerState.LEFT:
+                continue
             state = state_word(worker.state.value, alive=worker.alive)
             states[state] = states.get(state, 0) + 1
         for state, count in states.items():

@@ -207,6 +207,10 @@ def workers(*, left: bool) -> Call[list[Facts]]:
     return Call(method="GET", path="/v1/workers", parse=items_of(facts), params={"left": left})
 
 
+def worker(text: str) -> Call[Facts]:
+    return Call(method="GET", path=named("workers", "worker", text), parse=facts)
+
+
 def toolchains() -> Call[list[Facts]]:
     return Call(method="GET", path="/v1/toolchains", parse=items_of(facts))
 

@@ -133,8 +133,13 @@ class Work(Flows):
 
     @method
     def workers(self, *, left: bool = False) -> Flow[list[Facts]]:
-        """Workers, by host; with `left` also those that ended within a day."""
+        """Workers that are alive, by host; with `left` also those that fell silent or ended within a day."""
         return self._send(calls.workers(left=left))
+
+    @method
+    def worker(self, worker: str) -> Flow[Facts]:
+        """A worker, also one that has gone; `jobs` with its id tells what it runs. Raises NotFoundError."""
+        return self._send(calls.worker(worker))
 
     @method
     def toolchains(self) -> Flow[list[Facts]]:

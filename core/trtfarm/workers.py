@@ -58,6 +58,11 @@ class Worker:
     labels: tuple[str, ...] = ()
     #: Bytes of its host's memory; None where it does not tell.
     memory_bytes: int | None = None
+    #: Why it is in this state, where it took itself there.
+    reason: str | None = None
+    #: Its last heartbeat, and its release; None where an older release does not tell.
+    heard: datetime | None = None
+    version: str | None = None
 
     @property
     def ready(self) -> bool:
@@ -79,6 +84,7 @@ class Worker:
             "id": self.id,
             "host": self.host,
             "state": self.state.value,
+            "reason": self.reason,
             "alive": self.alive,
             "pid": self.pid,
             "slots": self.slots,
@@ -90,12 +96,14 @@ class Worker:
             "memory_bytes": self.memory_bytes,
             "started": self.started.isoformat(),
             "lease_until": self.lease_until.isoformat(),
+            "heard": self.heard.isoformat() if self.heard else None,
+            "version": self.version,
         }
 
 
 def state_word(state: str, *, alive: bool) -> str:
-    """What a worker is in lists and figures: its state, or `silent` once its lease has run out."""
-    return state if alive else "silent"
+    """What a worker is in lists and figures: its state, or `silent` once its lease has run out before it ended."""
+    return state if alive or state == WorkerState.LEFT else "silent"
 
 
 def elsewhere(toolchain: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,10 +112,7 @@ def elsewhere(toolchain: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def list_workers(database: Database, *, left: bool = False) -> list[Worker]:
-    """All that are known, by host and age; those of other hosts that died are among them for a day.
-
-    With `left` also those that have ended within a day.
-    """
+    """Those that are alive, by host and age; with `left` also those that fell silent or have ended within a day."""
     with database.read() as session:
         return known_workers(session, left=left)
 
@@ -116,8 +121,14 @@ def known_workers(session: Session, *, left: bool = False) -> list[Worker]:
     """The same within a transaction."""
     wanted = select(WorkerRow, WorkerRow.lease_until > now()).order_by(WorkerRow.host, WorkerRow.started, WorkerRow.id)
     if not left:
-        wanted = wanted.where(WorkerRow.state != WorkerState.LEFT.value)
+        wanted = wanted.where(WorkerRow.lease_until > now())
     return [_worker(row, alive=alive) for row, alive in session.execute(wanted)]
+
+
+def worker_named(database: Database, text: str) -> Worker:
+    """The worker whose id is or starts with `text`, also one that has gone. Raises NotFoundError, UsageError."""
+    with database.read() as session:
+        return _as_it_is(session, find_one(session, WorkerRow, text))
 
 
 def ready_workers(database: Database) -> list[Worker]:
@@ -143,8 +154,8 @@ def state_of(database: Database, worker_id: str) -> WorkerState | None:
         return None if state in (None, WorkerState.LEFT) else WorkerState(state)
 
 
-def set_state(database: Database, text: str, state: WorkerState) -> Worker:
-    """Changes the state of the worker whose id is or starts with `text`.
+def set_state(database: Database, text: str, state: WorkerState, reason: str | None = None) -> Worker:
+    """Changes the state of the worker whose id is or starts with `text`; `reason` is its own.
 
     Raises NotFoundError, also for one that has ended, UsageError when several ids start so.
     """
@@ -152,15 +163,15 @@ def set_state(database: Database, text: str, state: WorkerState) -> Worker:
         row = find_one(session, WorkerRow, text)
         if row.state == WorkerState.LEFT:
             raise NotFoundError(f"worker {row.id} has ended", remedy="trtfarm workers list tells who is up")
-        session.execute(update(WorkerRow).where(WorkerRow.id == row.id).values(state=state.value))
+        session.execute(update(WorkerRow).where(WorkerRow.id == row.id).values(state=state.value, reason=reason))
         session.refresh(row)
-        return _worker(row, alive=bool(session.scalar(select(WorkerRow.lease_until > now()).filter_by(id=row.id))))
+        return _as_it_is(session, row)
 
 
 def renew(session: Session, worker_id: str, seconds: float, **offered: Any) -> bool:
     """Notes that a worker is alive, and what it offers now; False for one that was forgotten."""
     renewed = update(WorkerRow).where(WorkerRow.id == worker_id).returning(WorkerRow.id)
-    return session.scalar(renewed.values(lease_until=from_now(seconds), **offered)) is not None
+    return session.scalar(renewed.values(lease_until=from_now(seconds), heard=now(), **offered)) is not None
 
 
 def leave(session: Session, worker_id: str) -> None:
@@ -183,6 +194,10 @@ def forget_silent(session: Session) -> None:
     session.execute(delete(WorkerRow).where(WorkerRow.lease_until < from_now(-_FORGOTTEN_SECONDS)))
 
 
+def _as_it_is(session: Session, row: WorkerRow) -> Worker:
+    return _worker(row, alive=bool(session.scalar(select(WorkerRow.lease_until > now()).filter_by(id=row.id))))
+
+
 def _worker(row: WorkerRow, *, alive: bool) -> Worker:
     return Worker(
         id=row.id,
@@ -198,4 +213,7 @@ def _worker(row: WorkerRow, *, alive: bool) -> Worker:
         lease_until=row.lease_until,
         labels=tuple(row.labels),
         memory_bytes=row.memory_bytes,
+        reason=row.reason,
+        heard=row.heard,
+        version=row.version,
     )

@@ -68,6 +68,10 @@ class _Expected:
     silent: bool = False
 
     @property
+    def alive(self) -> bool:
+        return self.state is not WorkerState.LEFT and not self.silent
+
+    @property
     def ready(self) -> bool:
         return self.state is WorkerState.READY and not self.silent
 
@@ -164,11 +168,13 @@ class _Machine(RuleBasedStateMachine):
 
     @invariant()
     def the_list_is_the_models(self) -> None:
-        known = {worker.id: worker for worker in list_workers(self.database)}
-        assert known.keys() == {name for name, one in self.expected.items() if one.state is not WorkerState.LEFT}
+        known = {worker.id: worker for worker in list_workers(self.database, left=True)}
+        here = {name for name, one in self.expected.items() if one.state is not WorkerState.LEFT}
+        assert here <= known.keys() <= self.expected.keys()  # those that ended are forgotten once they are replaced
         for name, worker in known.items():
             one = self.expected[name]
-            assert (worker.state, worker.alive, worker.ready) == (one.state, not one.silent, one.ready)
+            assert (worker.state, worker.alive, worker.ready) == (one.state, one.alive, one.ready)
+        assert list_workers(self.database) == [worker for worker in known.values() if worker.alive]
         ready = {name for name, one in self.expected.items() if one.ready}
         assert {worker.id for worker in ready_workers(self.database)} == ready
         able = {word for worker in ready_workers(self.database) for word in worker.capabilities}

@@ -22,9 +22,11 @@ from trtfarm.workers import (
     leave,
     list_workers,
     ready_workers,
+    renew,
     set_state,
     state_of,
     succeed,
+    worker_named,
 )
 
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -128,7 +130,8 @@ def test_a_worker_that_is_silent_or_paused_takes_no_jobs(database: Database) -> 
     _add(database, "wrk_1", 30)
     _add(database, "wrk_2", -1)
     _add(database, "wrk_old", -25 * 3600)
-    assert [(worker.id, worker.alive) for worker in list_workers(database)] == [
+    assert [worker.id for worker in list_workers(database)] == ["wrk_1"]
+    assert [(worker.id, worker.alive) for worker in list_workers(database, left=True)] == [
         ("wrk_1", True),
         ("wrk_2", False),
         ("wrk_old", False),
@@ -147,6 +150,19 @@ def test_a_worker_that_is_silent_or_paused_takes_no_jobs(database: Database) -> 
         assert session.scalars(select(WorkerRow.id).order_by(WorkerRow.id)).all() == ["wrk_1", "wrk_2"]
 
 
+def test_why_a_worker_took_itself_out_is_told_until_it_goes_on(database: Database) -> None:
+    _add(database, "wrk_1", 30)
+    for state, reason in ((WorkerState.QUARANTINED, "5 jobs failed in a row"), (WorkerState.READY, None)):
+        set_state(database, "wrk_1", state, reason)
+        assert (found := worker_named(database, "wrk")).as_dict({})["reason"] == reason
+        assert (found.state, found.alive, found.heard) == (state, True, None)
+    with database.write() as session:
+        assert renew(session, "wrk_1", 30.0)
+    heard = worker_named(database, "wrk_1").heard
+    assert heard is not None
+    assert abs((datetime.now(UTC) - heard).total_seconds()) < 60
+
+
 def test_what_a_worker_could_do_is_known_for_a_day_after_it_has_ended(database: Database) -> None:
     for name in ("wrk_1", "wrk_2"):
         _add(database, name, 30, capabilities=["cpu", "tensorrt-8.5.3.1/sm_90"])
@@ -156,6 +172,7 @@ def test_what_a_worker_could_do_is_known_for_a_day_after_it_has_ended(database: 
     assert list_workers(database) == ready_workers(database) == []
     assert [(worker.state, worker.alive) for worker in list_workers(database, left=True)] == [("left", False)] * 2
     assert state_of(database, "wrk_1") is None
+    assert worker_named(database, "wrk_1").state is WorkerState.LEFT
     with pytest.raises(NotFoundError, match="has ended"):
         set_state(database, "wrk_1", WorkerState.READY)
     reason = why_waits(database, Need("tensorrt-8.5.3.1/sm_90"))

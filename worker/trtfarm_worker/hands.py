@@ -79,7 +79,7 @@ class Hands:
 
     def _judge(self) -> None:
         if (reason := self._standing.lost) is not None:
-            set_state(self._farm.database, self._owner, WorkerState.QUARANTINED)
+            set_state(self._farm.database, self._owner, WorkerState.QUARANTINED, reason)
             _log.error("worker takes no more jobs", worker=self._owner, reason=reason, remedy="trtfarm workers resume")
 
     def _leave_when_drained(self) -> None:

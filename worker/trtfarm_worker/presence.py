@@ -18,6 +18,7 @@ from typing import Any, Self
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+import trtfarm
 from trtfarm.database.clock import from_now, now
 from trtfarm.database.schema import WorkerRow
 from trtfarm.errors import StorageError, TrtfarmError
@@ -56,6 +57,7 @@ class Presence:
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         unnamed.rename(unnamed.with_name(self.owner))
         if self._role == WORKER:
+            forget_dead(self._farm)  # the one before, in this home, may have been killed
             offered = self._offered()
             with self._farm.database.write() as session:
                 succeed(session, socket.gethostname(), offered["capabilities"], offered["labels"])
@@ -82,6 +84,8 @@ class Presence:
                 pid=os.getpid(),
                 slots=self._slots,
                 lease_until=from_now(self._farm.settings.lease_seconds),
+                heard=now(),
+                version=trtfarm.__version__,
                 state=WorkerState.READY.value,
                 **{"toolchains": [], **offered},
             )

@@ -8,13 +8,10 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
-from trtfarm.catalog.lookup import find_one
 from trtfarm.compute_capability import ComputeCapability
-from trtfarm.database.schema import WorkerRow
-from trtfarm.errors import NotFoundError
 from trtfarm.jobs.demand import Demand, demand
 from trtfarm.versions import TensorRTVersion
-from trtfarm.workers import WorkerState, elsewhere, list_workers, running_jobs, set_state
+from trtfarm.workers import WorkerState, elsewhere, list_workers, running_jobs, set_state, worker_named
 from trtfarm_api.access import Admin, FarmHere, Reader
 from trtfarm_api.auditing import note
 from trtfarm_api.names import Name
@@ -31,11 +28,15 @@ _STATES: dict[Wish, WorkerState] = {
 
 
 class WorkerView(BaseModel):
-    """A worker; `jobs` is how many it runs, `toolchains` and `gpus` are what it says of itself."""
+    """A worker; `jobs` is how many it runs, `toolchains` and `gpus` are what it says of itself.
+
+    It is `alive` until `lease_until`, and was last `heard` of then; `reason` tells why it took itself out.
+    """
 
     id: str
     host: str
     state: str
+    reason: str | None
     alive: bool
     pid: int
     slots: int
@@ -47,6 +48,8 @@ class WorkerView(BaseModel):
     memory_bytes: int | None
     started: str
     lease_until: str
+    heard: str | None
+    version: str | None
 
 
 class Workers(BaseModel):
@@ -68,22 +71,17 @@ def workers(
     *,
     farm: FarmHere,
     _actor: Reader,
-    left: Annotated[bool, Query(description="Also those that ended within a day.")] = False,
+    left: Annotated[bool, Query(description="Also those that fell silent or ended within a day.")] = False,
 ) -> Workers:
-    """Workers, by host; those that fell silent are among them for a day."""
+    """Workers that are alive, by host."""
     running = running_jobs(farm.database)
     return Workers(items=[WorkerView(**worker.as_dict(running)) for worker in list_workers(farm.database, left=left)])
 
 
 @router.get("/workers/{worker}")
 def worker(farm: FarmHere, _actor: Reader, worker: Name) -> WorkerView:
-    """A worker."""
-    with farm.database.read() as session:
-        found = find_one(session, WorkerRow, worker).id
-    for one in list_workers(farm.database):
-        if one.id == found:
-            return WorkerView(**one.as_dict(running_jobs(farm.database)))
-    raise NotFoundError(f"worker {found} has just ended")
+    """A worker, also one that fell silent or ended within a day; `/v1/jobs?state=running&worker=ID` are its jobs."""
+    return WorkerView(**worker_named(farm.database, worker).as_dict(running_jobs(farm.database)))
 
 
 @router.post("/workers/{worker}/{state}")
@@ -103,7 +101,7 @@ def toolchains(
     capability = str(ComputeCapability.parse(target)) if target else None
     found: dict[str, dict[str, Any]] = {}
     for one in list_workers(farm.database):
-        for toolchain in map(elsewhere, one.toolchains if one.alive else ()):
+        for toolchain in map(elsewhere, one.toolchains):
             if _fits(toolchain, version, capability, precision):
                 entry = found.setdefault(repr(sorted(toolchain.items(), key=str)), {**toolchain, "workers": []})
                 entry["workers"].append(one.id)

@@ -59,4 +59,8 @@ class AnyFarm(Protocol):
     def projects(self) -> list[Facts]:
         """How those that are seen share in the workers, and how many jobs they have queued and running."""
 
-    def workers(self) -> list[Facts]: ...
+    def workers(self, *, left: bool = False) -> list[Facts]:
+        """Those that are alive; with `left` also those that fell silent or ended within a day."""
+
+    def worker(self, text: str) -> Facts:
+        """All that is known of a worker, those that have gone included; in `running` the jobs that it does now."""

@@ -24,7 +24,8 @@ class Requeued:
 class Jobs(Protocol):
     """As `plain_jobs` tells them."""
 
-    def find(self, *, state: str | None, kind: str | None, limit: int) -> list[Facts]: ...
+    def find(self, *, state: str | None, kind: str | None, limit: int, worker: str | None = None) -> list[Facts]:
+        """The newest; `worker` is the id of who runs or ran them."""
 
     def details(self, text: str) -> Facts:
         """All that is known of a job; of a queued one in `waits`, why nobody does it."""
@@ -38,3 +39,9 @@ class Jobs(Protocol):
 
     def explain(self, text: str) -> Facts:
         """`job`, `kind`, `state`, `key`, `fields`, and in `nearest` the stored result that is most alike."""
+
+
+def with_jobs(worker: Facts, jobs: Jobs) -> Facts:
+    """A worker with the jobs that it does now in `running`; the count in `jobs` has those of other projects, too."""
+    most = max(1, worker["jobs"])
+    return {**worker, "running": jobs.find(state="running", kind=None, worker=worker["id"], limit=most)}

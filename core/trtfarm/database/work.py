@@ -3,7 +3,7 @@
 # Without annotations from __future__, each of which SQLAlchemy would evaluate whenever the program starts.
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Float, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import BigInteger, Float, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trtfarm.database.base import Base, Count, Created, JsonList, JsonObject, RowId, Time
@@ -167,4 +167,9 @@ class WorkerRow(Base):
     slots: Mapped[Count]
     started: Mapped[Created]
     lease_until: Mapped[datetime] = mapped_column(UtcTime)
+    #: Its last heartbeat; null of one of an older release, as is its version.
+    heard: Mapped[datetime | None] = mapped_column(UtcTime)
+    version: Mapped[str | None] = mapped_column(String(64))
     state: Mapped[str] = mapped_column(String(16))
+    #: Why it is in this state, where it took itself there.
+    reason: Mapped[str | None] = mapped_column(Text)

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import trtfarm
 from tests.acceptance.cli.conftest import Stocked, share
 from tests.acceptance.cli.forks import Forks
 from tests.acceptance.cli.program import Program
@@ -221,6 +222,9 @@ def test_a_farm_is_run_over_http_as_it_is_run_on_its_host(client: Program, serve
     [worker] = client.json("workers", "list")
     for wish, state in (("pause", "paused"), ("resume", "ready")):
         assert client.json("workers", wish, worker["id"])["state"] == state
+        shown = client.json("workers", "show", worker["id"])
+        assert (shown["state"], shown["running"], shown["version"]) == (state, [], trtfarm.__version__)
+        assert f"state       {state}" in client.ok("workers", "show", worker["id"]).out
         assert [one["state"] for one in served.host.json("workers", "list")] == [state]
     signed = client.json("engines", "list", "--limit", "1")[0]["id"]
     assert client.fails(2, "engines", "sign", signed)["message"] == f"signed already: {signed}"

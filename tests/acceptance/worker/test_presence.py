@@ -18,7 +18,7 @@ from trtfarm.database.clock import from_now
 from trtfarm.database.schema import WorkerRow
 from trtfarm.errors import ToolchainError
 from trtfarm.workers import list_workers
-from trtfarm_worker.alive import CLIENT, WORKER
+from trtfarm_worker.alive import CLIENT, WORKER, lock_files
 from trtfarm_worker.offers import Offer
 from trtfarm_worker.presence import Presence, forget_dead, workers_up
 from trtfarm_worker.runner import Runner
@@ -76,6 +76,19 @@ def test_a_worker_that_was_forgotten_makes_itself_known_again(lenet: LeNetFarm) 
         assert [(worker.id, worker.capabilities) for worker in list_workers(lenet.farm.database)] == [
             (presence.owner, ())
         ]
+
+
+def test_a_worker_takes_the_killed_one_before_it_for_ended(lenet: LeNetFarm, home: Path) -> None:
+    """No reconciler of this host would: its job is free at once, and its row does not stay silent for a day."""
+    lenet.submit(lenet.plain())
+    with lenet.farm.database.write() as session:
+        facts = {"host": socket.gethostname(), "pid": 1, "toolchains": [], "slots": 1, "state": "ready"}
+        session.add(WorkerRow(id="wrk_killed", lease_until=from_now(30.0), **facts))
+    assert lenet.farm.jobs.claim(lenet.only_job().id, "wrk_killed") is not None
+    lock_files(home).joinpath("wrk_killed").touch()
+    with Presence(lenet.farm, WORKER) as presence:
+        assert lenet.only_job().state == "queued"
+        assert [worker.id for worker in list_workers(lenet.farm.database, left=True)] == [presence.owner]
 
 
 def test_a_client_is_no_worker(lenet: LeNetFarm) -> None:

@@ -109,10 +109,15 @@ def test_a_worker_that_is_not_heard_of_is_silent_in_figures_as_in_lists(client: 
     facts = {"host": "far", "pid": 1, "toolchains": [], "slots": 1, "state": "ready"}
     with farm.database.write() as session:
         session.add_all(WorkerRow(id=f"wrk_{lease}", lease_until=from_now(lease), **facts) for lease in (-1.0, 60.0))
+        session.add(WorkerRow(id="wrk_left", lease_until=from_now(-2.0), **facts | {"state": "left"}))
     text = client.get("/metrics").text
     assert re.findall(r'trtfarm_workers\{state="(.*)"\} (.*)', text) == [("silent", "1.0"), ("ready", "1.0")]
-    listed = list_workers(farm.database)
-    assert [workers.words_of(worker.as_dict({}))["state"] for worker in listed] == ["silent", "ready"]
+    listed = list_workers(farm.database, left=True)
+    assert [workers.words_of(worker.as_dict({}))["state"] for worker in listed] == [
+        "silent",
+        "ready",
+        "left",
+    ]
 
 
 def test_a_disk_that_is_full_is_told_without_paths(

@@ -34,6 +34,7 @@ def farms(farm: Farm, client: Client) -> list[AnyFarm]:
     failed = bench.submit(bench.request(None, "sm_75"))
     bench.fail(bench.job_of(failed, "calibrate"), ModelError("no such model"))
     bench.submit(bench.request(None, "sm_80"))
+    assert farm.jobs.claim(bench.queued_of("calibrate").id, "wrk_1") is not None
     toolchain = {"name": "rtx", "version": "1.7.1.116", "python": "/opt/python", "precisions": ["int8"]}
     with farm.database.write() as session:
         session.add(
@@ -50,8 +51,12 @@ def farms(farm: Farm, client: Client) -> list[AnyFarm]:
                 memory_bytes=1 << 30,
                 started=now(),
                 lease_until=from_now(3600),
+                heard=now(),
+                version="0.1.0",
             )
         )
+        away = {"host": "rack", "pid": 2, "state": WorkerState.PAUSED, "slots": 1, "toolchains": []}
+        session.add(WorkerRow(id="wrk_2", lease_until=from_now(-1), **away))
     return [FarmHere(farm.settings, lambda: farm), RemoteFarm(client, farm.settings)]
 
 
@@ -70,6 +75,8 @@ ASKED: dict[str, Callable[[AnyFarm], Any]] = {
     "projects list": lambda farm: farm.projects(),
     "projects set": lambda farm: farm.administration.set_share("vision", Share(weight=2, max_running=3)),
     "workers list": lambda farm: farm.workers(),
+    "workers list --all": lambda farm: farm.workers(left=True),
+    "workers show": lambda farm: [farm.worker("wrk_1"), farm.worker("wrk_2")],
     "workers pause": lambda farm: farm.administration.set_worker("wrk_1", WorkerState.PAUSED),
     "tokens list": lambda farm: farm.administration.tokens(),
     "audit": lambda farm: farm.administration.audit({}, limit=9),

@@ -83,10 +83,19 @@ class FarmHere:
 
         return [asdict(project) for project in list_projects(self._farm.database)]
 
-    def workers(self) -> list[Facts]:
+    def workers(self, *, left: bool = False) -> list[Facts]:
         from trtfarm.workers import list_workers, running_jobs
         from trtfarm_worker.presence import forget_dead
 
         forget_dead(self._farm)
-        workers, running = list_workers(self._farm.database), running_jobs(self._farm.database)
+        workers, running = list_workers(self._farm.database, left=left), running_jobs(self._farm.database)
         return [worker.as_dict(running) for worker in workers]
+
+    def worker(self, text: str) -> Facts:
+        from trtfarm.workers import running_jobs, worker_named
+        from trtfarm_cli.farms.jobs import with_jobs
+        from trtfarm_worker.presence import forget_dead
+
+        forget_dead(self._farm)
+        found = worker_named(self._farm.database, text)
+        return with_jobs(found.as_dict(running_jobs(self._farm.database)), self.jobs)

@@ -26,11 +26,11 @@ class JobsHere:
     def __init__(self, farm: Farm) -> None:
         self._farm = farm
 
-    def find(self, *, state: str | None, kind: str | None, limit: int) -> list[Facts]:
+    def find(self, *, state: str | None, kind: str | None, limit: int, worker: str | None = None) -> list[Facts]:
         from trtfarm.jobs.queries import list_jobs
 
         wanted = JobState(state) if state else None
-        return self._plain(list_jobs(self._farm.database, state=wanted, kind=kind, limit=limit))
+        return self._plain(list_jobs(self._farm.database, state=wanted, kind=kind, owner=worker, limit=limit))
 
     def details(self, text: str) -> Facts:
         wanted = self._farm.job(text)

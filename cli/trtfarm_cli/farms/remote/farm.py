@@ -72,5 +72,10 @@ class RemoteFarm:
     def projects(self) -> list[Facts]:
         return [asdict(project) for project in self._client.projects()]
 
-    def workers(self) -> list[Facts]:
-        return self._client.workers()
+    def workers(self, *, left: bool = False) -> list[Facts]:
+        return self._client.workers(left=left)
+
+    def worker(self, text: str) -> Facts:
+        from trtfarm_cli.farms.jobs import with_jobs
+
+        return with_jobs(self._client.worker(text), self.jobs)

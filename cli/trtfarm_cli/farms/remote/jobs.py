@@ -24,8 +24,8 @@ class RemoteJobs:
         self._client = client
         self._model_name = cache(self._named_model)
 
-    def find(self, *, state: str | None, kind: str | None, limit: int) -> list[Facts]:
-        return [self._plain(job) for job in self._client.jobs(state=state, kind=kind, limit=limit)]
+    def find(self, *, state: str | None, kind: str | None, limit: int, worker: str | None = None) -> list[Facts]:
+        return [self._plain(job) for job in self._client.jobs(state=state, kind=kind, worker=worker, limit=limit)]
 
     def details(self, text: str) -> Facts:
         found = self._client.job(text)
