@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from trtfarm.errors import UsageError
@@ -19,6 +20,12 @@ def writable(path: Path, *, unlike: Sequence[Path] = ()) -> Path:
 
     `unlike` are files that the command reads, or folders of such, and must not replace. Raises UsageError.
     """
+    with _looking_at(path):
+        _check_writable(path, unlike)
+    return path
+
+
+def _check_writable(path: Path, unlike: Sequence[Path]) -> None:
     if path.is_dir():
         raise UsageError(f"{path} is a folder", remedy="name a file in it")
     if path.exists() and any(_is_of(path, source) for source in unlike):
@@ -29,7 +36,15 @@ def writable(path: Path, *, unlike: Sequence[Path] = ()) -> Path:
         raise UsageError(f"there is no folder {path.parent}", remedy="make it, or name another file")
     if not os.access(path.parent, os.W_OK):
         raise UsageError(f"the folder {path.parent} cannot be written", remedy="name a file elsewhere")
-    return path
+
+
+@contextmanager
+def _looking_at(path: Path) -> Iterator[None]:
+    """Tells why it cannot even be said what is at a path: a folder above that one may not enter, a name too long."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written", cause=error.strerror, remedy="name a place elsewhere") from error
 
 
 def _is_of(path: Path, source: Path) -> bool:
@@ -41,18 +56,20 @@ def _is_of(path: Path, source: Path) -> bool:
 
 def folder_for(path: Path) -> Path:
     """The path of a folder that is there or can be made; told before long work is done for it. Raises UsageError."""
-    if not path.exists():
-        return writable(path)
-    if not path.is_dir():
-        raise UsageError(f"{path} is no folder", remedy="name one; files in it get names of their own")
-    if not os.access(path, os.W_OK):
-        raise UsageError(f"the folder {path} cannot be written", remedy="name another one")
+    with _looking_at(path):
+        if not path.exists():
+            return writable(path)
+        if not path.is_dir():
+            raise UsageError(f"{path} is no folder", remedy="name one; files in it get names of their own")
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise UsageError(f"the folder {path} cannot be written", remedy="name another one")
     return path
 
 
 def placed(destination: Path | None, name: str) -> Path:
     """Where a file goes: to `destination`; under its own name where that is a folder, or nothing was named."""
-    return destination / name if destination and destination.is_dir() else destination or Path(name)
+    into = destination is not None and os.path.isdir(destination)  # noqa: PTH112 - as above
+    return destination / name if destination and into else destination or Path(name)
 
 
 def engine_file_name(model: object, precision: object, compute_capability: object) -> str:

@@ -63,5 +63,12 @@ def check_shards(shards: int, samples: int, batch_size: int) -> None:
         raise UsageError(
             f"the data cannot be cut into {shards} shards",
             cause=f"{samples} samples are {batches} full batches of {batch_size}, and a batch is not cut",
-            remedy=f"use --shards {batches} or less, or a smaller --batch-size, which changes the table",
+            remedy=_fewer(batches, batch_size),
         )
+
+
+def _fewer(batches: int, batch_size: int) -> str:
+    """What to do where the data has so many full batches."""
+    fewer = f"use --shards {batches} at most" if batches > 1 else "leave --shards out"
+    smaller = ", or take a smaller --batch-size, which changes the table" if batch_size > 1 else ""
+    return f"{fewer}{smaller}"

@@ -139,8 +139,10 @@ def test_candidates_that_go_by_the_same_statistics_share_them() -> None:
 def test_shards_cover_all_full_batches_and_cut_none(shards: int, batches: int, batch_size: int, rest: int) -> None:
     samples = batches * batch_size + rest % batch_size
     if shards > batches:
-        with pytest.raises(UsageError, match="cannot be cut into"):
+        with pytest.raises(UsageError, match="cannot be cut into") as refused:
             check_shards(shards, samples, batch_size)
+        assert str(refused.value.remedy).startswith(f"use --shards {batches} at" if batches > 1 else "leave --shards")
+        assert ("--batch-size" in str(refused.value.remedy)) == (batch_size > 1)
         return
     check_shards(shards, samples, batch_size)
     shares = [Share(statistic="range", number=number, of=shards) for number in range(1, shards + 1)]

@@ -12,7 +12,7 @@ from trtfarm.calibrators import CalibrationRule, Calibrator
 from trtfarm.candidates import candidate_rules
 from trtfarm.database.schema import TableRow
 from trtfarm.datasets.dataset import DataSet
-from trtfarm.datasets.held_out import held_out
+from trtfarm.datasets.held_out import check_apart, held_out
 from trtfarm.datasets.locate import locate
 from trtfarm.datasets.sources import Source
 from trtfarm.errors import DataError
@@ -103,6 +103,8 @@ def _test_data(
         reader.tell_all(["no verification: no data beside the calibration data (test/) and none named (--test-data)"])
         return None
     test = reader.read(found, labels=True)
+    if data is not None:
+        check_apart(data, test)
     if data is not None and not (stock.has_data(data) and stock.has_data(test)):
         from trtfarm.datasets.overlap import check_held_out  # noqa: PLC0415 - NumPy, which known data does not need
 

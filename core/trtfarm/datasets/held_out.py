@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from trtfarm.datasets.content import array_file
+from trtfarm.datasets.dataset import DataSet
 from trtfarm.datasets.files import looking_for_data
 from trtfarm.datasets.folder import found_in, has_spec
 from trtfarm.datasets.named import in_folder, named
 from trtfarm.datasets.sources import Source
 from trtfarm.datasets.specified import as_specified
-from trtfarm.errors import UsageError
+from trtfarm.errors import DataError, UsageError
 from trtfarm.models.model import Model
 
 #: The folder beside calibration data that is looked for.
@@ -49,6 +50,20 @@ def held_out(
         return source
     with looking_for_data():
         return replace(source, labels=array_file(working_folder / labels))
+
+
+def check_apart(calibration: DataSet, test: DataSet) -> None:
+    """Raises DataError where the arrays of both are the same files, which takes no look into them."""
+    if [array.digest for array in calibration.inputs.values()] == [array.digest for array in test.inputs.values()]:
+        raise nothing_held_out()
+
+
+def nothing_held_out() -> DataError:
+    return DataError(
+        "all test samples are among the calibration samples",
+        cause="the accuracy would be measured on what the ranges were chosen for",
+        remedy="hand in other samples with --test-data",
+    )
 
 
 def _in_test_folder(folder: Path, calibration: Source, model: Model) -> Source:

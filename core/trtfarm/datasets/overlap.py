@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from trtfarm.datasets.dataset import Array, DataSet
 from trtfarm.datasets.files import DataFile
+from trtfarm.datasets.held_out import nothing_held_out
 from trtfarm.datasets.npy import open_npy
-from trtfarm.errors import DataError
 
 _SAMPLE_DIGEST_BYTES = 16
 
@@ -17,11 +17,7 @@ def check_held_out(calibration: DataSet, test: DataSet) -> tuple[str, ...]:
     """Notices on test samples that were also used for calibration; raises DataError when all of them were."""
     shared = overlap(calibration, test)
     if shared == test.samples:
-        raise DataError(
-            "all test samples are among the calibration samples",
-            cause="the accuracy would be measured on what the ranges were chosen for",
-            remedy="hand in other samples with --test-data",
-        )
+        raise nothing_held_out()
     return (f"{shared} of {test.samples} test samples are also among the calibration samples",) if shared else ()
 
 

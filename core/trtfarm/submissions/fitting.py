@@ -14,6 +14,7 @@ from trtfarm.database.named_rows import row
 from trtfarm.database.schema import DatasetRow, ModelRow, TableRow
 from trtfarm.datasets.dataset import Array, DataSet
 from trtfarm.datasets.fit import check_batches, check_profile, check_shape, check_symbols
+from trtfarm.datasets.held_out import check_apart
 from trtfarm.errors import DataError, UsageError
 from trtfarm.models.interface import check_interface
 from trtfarm.models.shapes import OptimizationProfile
@@ -48,15 +49,20 @@ def check_fit(session: Session, request: SubmissionRequest, profile: Optimizatio
     model = row(session, ModelRow, request.model_id)
     inputs = tensor_types(model)
     check_interface((one["name"] for one in model.inputs), (one["name"] for one in model.outputs))
-    for dataset_id in (request.dataset_id, request.test_dataset_id):
-        if dataset_id is not None:
-            data = data_of(row(session, DatasetRow, dataset_id))
-            _check_data(data, inputs)
-            check_profile(data, profile)
-            if dataset_id == request.dataset_id and request.rule is not None:
-                check_batches(data, inputs, request.rule.batch_size)
-            if dataset_id == request.dataset_id and request.rules:
-                check_shards(request.shards, data.samples, request.rules[0].batch_size)
+    found = {
+        dataset_id: data_of(row(session, DatasetRow, dataset_id))
+        for dataset_id in (request.dataset_id, request.test_dataset_id)
+        if dataset_id is not None
+    }
+    if request.dataset_id is not None and request.test_dataset_id is not None:
+        check_apart(found[request.dataset_id], found[request.test_dataset_id])
+    for dataset_id, data in found.items():
+        _check_data(data, inputs)
+        check_profile(data, profile)
+        if dataset_id == request.dataset_id and request.rule is not None:
+            check_batches(data, inputs, request.rule.batch_size)
+        if dataset_id == request.dataset_id and request.rules:
+            check_shards(request.shards, data.samples, request.rules[0].batch_size)
     if request.table_id is not None:
         _check_table(row(session, TableRow, request.table_id), model, request)
 

@@ -15,7 +15,7 @@ from trtfarm.bundles.files import pieces_of
 from trtfarm.datasets.content import array_file
 from trtfarm.datasets.files import looking_for_data
 from trtfarm.datasets.named import named
-from trtfarm.errors import TrtfarmError
+from trtfarm.errors import TrtfarmError, UsageError
 from trtfarm.models.external import open_external
 from trtfarm.models.malformed import MalformedError
 from trtfarm.models.model import Model
@@ -24,6 +24,7 @@ from trtfarm.signing.keyring import Keyring
 from trtfarm.signing.signed_file import check_file
 from trtfarm.tables.reading import bytes_of_file
 from trtfarm_cli import exits
+from trtfarm_cli.files import folder_for, placed, writable
 from trtfarm_cli.main import app
 
 _NOBODY = 65534
@@ -109,3 +110,15 @@ def test_no_file_that_is_read_is_looked_at_by_typer() -> None:
             and param.type_descriptor.parameter_info.readable
         ]
     assert looked_at == []
+
+
+@pytest.mark.parametrize("name", ["file", "new", "n" * 300])
+def test_a_place_that_nobody_may_look_at_cannot_be_written(closed: Path, name: str) -> None:
+    for look in (writable, folder_for):
+        with pytest.raises(UsageError, match="cannot be written"):
+            look(placed(closed.with_name(name), "engine"))
+
+
+def test_a_name_that_is_too_long_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be written"):
+        writable(tmp_path / ("n" * 300))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from tests.unit.datasets.samples import Array, array, idx, model_with, npy
 from trtfarm.datasets.dataset import DataSet
-from trtfarm.datasets.held_out import held_out
+from trtfarm.datasets.held_out import check_apart, held_out
 from trtfarm.datasets.locate import locate
 from trtfarm.datasets.overlap import check_held_out, overlap
 from trtfarm.datasets.prepare import prepare
@@ -159,6 +160,14 @@ def test_other_samples(model: Model, tmp_path: Path) -> None:
 def test_the_same_samples_are_refused(model: Model, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="all test samples"):
         check_held_out(*_pair(model, tmp_path, array(10, 4)[::-1]))
+
+
+def test_the_same_files_are_refused_without_a_look_into_them(model: Model, tmp_path: Path) -> None:
+    """As where the farm holds both, so that nobody reads their values again."""
+    calibration, test = _pair(model, tmp_path, array(5, 4, seed=1))
+    check_apart(calibration, test)
+    with pytest.raises(DataError, match="all test samples"):
+        check_apart(calibration, replace(calibration, source="other"))
 
 
 def test_the_real_sets_do_not_overlap(golden: Path, tmp_path: Path) -> None:
