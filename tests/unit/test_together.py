@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from trtfarm import together
 from trtfarm.errors import StorageError, UsageError
 from trtfarm.together import Together
 
@@ -64,6 +65,52 @@ def test_what_comes_meanwhile_is_served_in_one_go_and_in_order(counter: Counter)
     with gathered(counter, 2, 4, 6) as calls:
         assert [call.result() for call in calls()] == [20, 40, 60]
     assert counter.served == [[0], [2, 4, 6]]
+
+
+def test_who_came_together_is_waited_for(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
+    with gathered(counter, 2, 4, 6) as calls:
+        assert [call.result() for call in calls()] == [20, 40, 60]
+    monkeypatch.setattr(together, "_MOMENT_SECONDS", 60.0)
+    with ThreadPoolExecutor(3) as pool:
+        first, second = pool.submit(counter.call, 8), pool.submit(counter.call, 8)
+        while len(counter.call._waiting) < 2:
+            threading.Event().wait(0.001)
+        assert not first.done()
+        assert not second.done()
+        assert pool.submit(counter.call, 8).result() == first.result() == second.result() == 80
+    assert counter.served[-1] == [8, 8, 8]
+
+
+def test_who_does_not_come_again_is_waited_for_no_longer_than_a_moment(counter: Counter) -> None:
+    with gathered(counter, 2, 4, 6) as calls:
+        assert [call.result() for call in calls()] == [20, 40, 60]
+    assert [counter.call(8), counter.call(10)] == [80, 100]
+    assert counter.served == [[0], [2, 4, 6], [8], [10]]
+
+
+def test_who_was_served_goes_while_the_next_are_served() -> None:
+    """And so can come again in time for those after them."""
+    counter, begun, go_on = Counter(), threading.Event(), threading.Event()
+
+    def several(numbers: Sequence[int]) -> list[int]:
+        begun.set()
+        go_on.wait()
+        return counter.several(numbers)
+
+    counter.call = Together(several=several, one=counter.one, of_all=StorageError)
+    with gathered(counter, 2, 4, 6) as calls, ThreadPoolExecutor(1) as pool:
+        begun.wait()
+        counter.begun.clear()
+        counter.go_on.clear()
+        last = pool.submit(counter.call, 0)
+        while not counter.call._waiting:
+            threading.Event().wait(0.001)
+        go_on.set()
+        counter.begun.wait()
+        assert [call.result(timeout=60) for call in calls()] == [20, 40, 60]
+        assert not last.done()
+        counter.go_on.set()
+        assert last.result() == 0
 
 
 def test_where_one_is_at_fault_each_gets_its_own(counter: Counter) -> None:
