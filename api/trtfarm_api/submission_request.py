@@ -117,7 +117,7 @@ def _in_float16(asked: Asked, chosen: Sequence[Chosen]) -> tuple[str, ...]:
 
 def _target(asked: AskedTarget, precision: str, choose: Choose) -> Chosen:
     capability = ComputeCapability.parse(asked.compute_capability)
-    version = TensorRTVersion.parse(asked.tensorrt) if asked.tensorrt else None
+    version = TensorRTVersion.wanted(asked.tensorrt) if asked.tensorrt else None
     if asked.toolchain is None:
         return choose(Wanted(compute_capability=capability, tensorrt=version, precision=precision))
     if version is None or version.build is None:

@@ -13,7 +13,10 @@ from trtfarm.shards import MOST_SHARDS
 
 Json = Annotated[bool, typer.Option("--json", help="Write JSON on standard output.")]
 Tensorrt = Annotated[
-    str | None, typer.Option("--tensorrt", metavar="VERSION", help="TensorRT version; 10.13 stands for every 10.13.x.")
+    str | None,
+    typer.Option(
+        "--tensorrt", metavar="VERSION", help="TensorRT version; 10 stands for every 10.x, 10.13 for every 10.13.x."
+    ),
 ]
 Target = Annotated[
     str | None, typer.Option("--target", metavar="SM", help="Only for this compute capability: sm_89 or 8.9.")

@@ -66,6 +66,19 @@ def test_a_short_version_asks_for_a_line_of_releases(have: str, wanted: str, *, 
     assert TensorRTVersion.parse(have).matches(TensorRTVersion.parse(wanted)) is fits
 
 
+@pytest.mark.parametrize(("wanted", "fits"), [("10", True), ("1", False), ("10.13", True), ("100", False)])
+def test_a_major_number_alone_may_be_asked_for(wanted: str, *, fits: bool) -> None:
+    asked = TensorRTVersion.wanted(wanted)
+    assert TensorRTVersion.parse("10.13.3.9").matches(asked) is fits
+    assert str(asked) == wanted
+
+
+@pytest.mark.parametrize("text", ["", "10.", "x", "1000", " 10", "10\n", "\N{FULLWIDTH DIGIT EIGHT}"])
+def test_what_is_no_version_is_not_asked_for(text: str) -> None:
+    with pytest.raises(UsageError, match="not a TensorRT version"):
+        TensorRTVersion.wanted(text)
+
+
 def test_versions_are_ordered_by_number_and_shorter_ones_come_first() -> None:
     ordered = ["8.5", "8.5.3", "8.5.3.1", "8.6.1", "8.10", "10.1", "10.13.3.9"]
     assert [str(version) for version in sorted(map(TensorRTVersion.parse, reversed(ordered)))] == ordered

@@ -10,12 +10,16 @@ from pydantic import BaseModel
 
 from trtfarm.compute_capability import ComputeCapability
 from trtfarm.jobs.demand import Demand, demand
+from trtfarm.precisions import check_precision
 from trtfarm.versions import TensorRTVersion
 from trtfarm.workers import WorkerState, elsewhere, list_workers, running_jobs, set_state, worker_named
 from trtfarm_api.access import Admin, FarmHere, Reader
 from trtfarm_api.auditing import note
 from trtfarm_api.names import Name
 from trtfarm_api.pages import Text
+
+#: The kind of toolchain that is no TensorRT.
+_REFERENCE = "reference"
 
 router = APIRouter(prefix="/v1", tags=["workers"])
 
@@ -97,7 +101,9 @@ def toolchains(
     farm: FarmHere, _actor: Reader, tensorrt: Text = None, target: Text = None, precision: Text = None
 ) -> Toolchains:
     """What living workers can build with."""
-    version = TensorRTVersion.parse(tensorrt) if tensorrt else None
+    if precision is not None:
+        check_precision(precision)
+    version = TensorRTVersion.wanted(tensorrt) if tensorrt else None
     capability = str(ComputeCapability.parse(target)) if target else None
     found: dict[str, dict[str, Any]] = {}
     for one in list_workers(farm.database):
@@ -117,13 +123,14 @@ def demand_now(farm: FarmHere, _actor: Reader) -> Demands:
 def _fits(
     toolchain: Mapping[str, Any], version: TensorRTVersion | None, capability: str | None, precision: str | None
 ) -> bool:
-    if version is not None and not _is_of(toolchain.get("version"), version):
+    if version is not None and not _is_of(toolchain, version):
         return False
     if capability is not None and capability not in toolchain.get("compute_capabilities", ()):
         return False
     return precision is None or precision in toolchain.get("precisions", ())
 
 
-def _is_of(text: Any, version: TensorRTVersion) -> bool:
-    """The reference toolchain's version is ONNX Runtime's, and one that is broken has none."""
-    return bool(text) and TensorRTVersion.parse(str(text)).matches(version)
+def _is_of(toolchain: Mapping[str, Any], version: TensorRTVersion) -> bool:
+    """The version of the reference toolchain is ONNX Runtime's, and one that is broken has none."""
+    text = toolchain.get("version")
+    return bool(text) and toolchain.get("kind") != _REFERENCE and TensorRTVersion.parse(str(text)).matches(version)

@@ -146,7 +146,7 @@ def submit(
         cutoff=cutoff,
         precision=precision,
         targets=[ComputeCapability.parse(text) for text in target or ()],
-        tensorrt=TensorRTVersion.parse(tensorrt) if tensorrt else None,
+        tensorrt=TensorRTVersion.wanted(tensorrt) if tensorrt else None,
         shapes=shape or (),
         max_drop=percentage(max_drop) if max_drop else None,
         exclude_nodes=exclude or (),

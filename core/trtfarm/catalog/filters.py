@@ -44,8 +44,8 @@ class Filter:
     accuracy: AccuracyFilter = ANY_ACCURACY
 
     def __post_init__(self) -> None:
-        if self.tensorrt is not None and not self.tensorrt.isdecimal():
-            TensorRTVersion.parse(self.tensorrt)
+        if self.tensorrt is not None:
+            TensorRTVersion.wanted(self.tensorrt)
         if self.compute_capability is not None:
             # Written as it is stored, whichever way it was asked for.
             object.__setattr__(self, "compute_capability", str(ComputeCapability.parse(self.compute_capability)))

@@ -80,7 +80,10 @@ def filled(farm: Farm) -> Farm:
                 id="wrk_1",
                 host="here",
                 pid=1,
-                toolchains=[TOOLCHAIN, {"name": "reference", "version": "1.31.1", "precisions": []}],
+                toolchains=[
+                    TOOLCHAIN,
+                    {"name": "reference", "kind": "reference", "version": "1.31.1", "precisions": []},
+                ],
                 capabilities=["cpu"],
                 slots=2,
                 lease_until=datetime(2100, 1, 1, tzinfo=UTC),
@@ -195,6 +198,7 @@ def test_a_cursor_says_where_it_was_made(moment: datetime, row_id: str) -> None:
         ("engines", {"target": "hopper"}, 400),
         ("jobs", {"state": "lost"}, 422),
         ("toolchains", {"tensorrt": "ten"}, 400),
+        ("toolchains", {"precision": "int9"}, 400),
     ],
 )
 def test_a_filter_that_means_nothing_is_told(client: TestClient, path: str, query: dict[str, str], status: int) -> None:
@@ -232,6 +236,8 @@ def test_a_queued_job_says_why_nobody_takes_it(client: TestClient, filled: Farm)
         ({}, ["reference", "tensorrt-rtx-1.7.1.116"]),
         ({"target": "8.9"}, ["tensorrt-rtx-1.7.1.116"]),
         ({"tensorrt": "1.7"}, ["tensorrt-rtx-1.7.1.116"]),
+        ({"tensorrt": "1"}, ["tensorrt-rtx-1.7.1.116"]),
+        ({"tensorrt": "10"}, []),
         ({"precision": "fp8"}, []),
     ],
 )

@@ -59,7 +59,12 @@ def test_why_none_fits_and_what_to_do(
 
 @pytest.mark.parametrize(
     ("precision", "version", "wanted"),
-    [("int8", TensorRTVersion(8, 5), "8.5"), ("int8", TensorRTVersion(10, 13), "10.13"), ("bf16", None, "10.13")],
+    [
+        ("int8", TensorRTVersion(8, 5), "8.5"),
+        ("int8", TensorRTVersion(10, 13), "10.13"),
+        ("int8", TensorRTVersion(8), "8"),
+        ("bf16", None, "10.13"),
+    ],
 )
 def test_what_only_a_tensorrt_has_is_not_looked_for_in_another_kind(
     precision: str, version: TensorRTVersion | None, wanted: str

@@ -12,6 +12,7 @@ from trtfarm_worker.toolchains.spec import ToolchainSpec
     ("text", "requirements", "name", "python"),
     [
         ("tensorrt-rtx", ["tensorrt-rtx-cu12", "numpy"], None, sys.executable),
+        ("tensorrt-rtx==1", ["tensorrt-rtx-cu12==1.*", "numpy"], None, sys.executable),
         ("tensorrt-rtx==1.7", ["tensorrt-rtx-cu12==1.7.*", "numpy"], None, sys.executable),
         (
             "tensorrt-rtx==1.7.1.116",

@@ -14,7 +14,7 @@ from trtfarm_worker.toolchains.toolchain import Toolchain, ToolchainKind
 #: What TensorRT-RTX 1.4 to 1.7 build for; only used to say which installation would help.
 _TENSORRT_RTX_TARGETS = frozenset(ComputeCapability.parse(text) for text in ("75", "80", "86", "89", "120", "121"))
 #: Versions from here on are TensorRT's; TensorRT-RTX's begin anew at 1.
-_FIRST_OF_TENSORRT = TensorRTVersion(8, 5)
+_FIRST_OF_TENSORRT = TensorRTVersion(8)
 
 
 def choose(

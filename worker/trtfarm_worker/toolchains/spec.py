@@ -33,7 +33,7 @@ class ToolchainSpec:
                 f"{text!r} is no toolchain that can be installed",
                 remedy="write it as tensorrt-rtx or tensorrt, with a version if it matters: tensorrt-rtx==1.7.1.116",
             )
-        version = TensorRTVersion.parse(match["version"]) if match["version"] else None
+        version = TensorRTVersion.wanted(match["version"]) if match["version"] else None
         return cls(kind=ToolchainKind(match["kind"]), version=version)
 
     @property
