@@ -31,6 +31,13 @@ def server() -> Iterator[str]:
     if given:
         yield given
         return
+    with own_server() as started:
+        yield started.get_uri()
+
+
+@contextmanager
+def own_server() -> Iterator[PostgresServer]:
+    """A server that nobody else uses."""
     # Not below pytest's own folder: for root, the server runs as another user, whom every other run of pytest shuts out
     # there.
     with TemporaryDirectory(prefix="trtfarm-postgresql-", ignore_cleanup_errors=True) as folder:
@@ -39,7 +46,7 @@ def server() -> Iterator[str]:
             # What the tests store need not survive them.
             connection.execute("ALTER SYSTEM SET fsync = off")
             connection.execute("SELECT pg_reload_conf()")
-        yield started.get_uri()
+        yield started
         started.cleanup()
 
 

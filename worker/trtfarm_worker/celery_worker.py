@@ -25,6 +25,7 @@ from trtfarm_worker.logs import logger
 from trtfarm_worker.offers import current_offer
 from trtfarm_worker.places import Places
 from trtfarm_worker.presence import Presence
+from trtfarm_worker.processes import LAST_SECONDS
 from trtfarm_worker.runner import Runner
 from trtfarm_worker.standing import Standing
 from trtfarm_worker.toolchains.probe import probed
@@ -66,7 +67,11 @@ def work(settings: Settings, *, build: Build = run_builder) -> bool:
             hands.begin()
             _log.info("worker is up", worker=presence.owner, offers=" ".join(capabilities))
 
-        _serve(app, hands, runner, ready)
+        def stop() -> None:
+            runner.stop()
+            farm.database.give_up_in(LAST_SECONDS)
+
+        _serve(app, hands, ready, stop)
         # Celery warns of root for the sake of pickled messages; ours are JSON.
         warnings.filterwarnings("ignore", category=SecurityWarning)
         with hands:
@@ -99,15 +104,15 @@ def try_toolchains(registry: ToolchainRegistry, keeper: GpuKeeper) -> None:
             registry.put(probed(toolchain, keeper=lambda: keeper, again=False))
 
 
-def _serve(app: Celery, hands: Hands, runner: Runner, ready: Callable[[], None]) -> None:
+def _serve(app: Celery, hands: Hands, ready: Callable[[], None], stop: Callable[[], None]) -> None:
     @app.task(name=RUN_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
     def run(_job_id: str) -> None:
         hands.work()
 
     # Weak, as Celery's signals are by default, the handler would be gone at once.
     @worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator]
-    def stop(**_: Any) -> None:
-        runner.stop()
+    def shut_down(**_: Any) -> None:
+        stop()
 
     class Begin(StartStopStep):  # type: ignore[misc]
         """Comes when the worker hears SIGTERM, and before it connects: jobs are done without a broker, too."""

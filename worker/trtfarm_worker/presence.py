@@ -69,11 +69,15 @@ class Presence:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended.set()
-        if self._role == WORKER:
-            self._thread.join()
-            with self._farm.database.write() as session:
-                leave(session, self.owner)
-        (lock_files(self._farm.settings.home) / self.owner).unlink(missing_ok=True)
+        try:
+            if self._role == WORKER:
+                self._thread.join()
+                with self._farm.database.write() as session:
+                    leave(session, self.owner)
+        except StorageError as failed:  # the file stays, so that whoever looks next finds a dead process
+            _log.warning("nobody was told that the worker ended; its lease tells it", error=failed.message)
+        else:
+            (lock_files(self._farm.settings.home) / self.owner).unlink(missing_ok=True)
         os.close(self._lock)
 
     def _register(self, session: Session, offered: Mapping[str, Any]) -> None:

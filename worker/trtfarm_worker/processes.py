@@ -19,6 +19,8 @@ _LONGEST_PAUSE = 30.0
 #: A program that ran this long is taken to be well; its next death counts as the first.
 _WELL_AFTER = 60.0
 GRACE_SECONDS = 20.0
+#: How long a program that was told to end still waits for a database that says nothing: it has to end in time.
+LAST_SECONDS = 10.0
 _LONGEST_WAIT = 3600.0
 #: Tells a program which process its manager is.
 _MANAGER = "TRTFARM_MANAGER"

@@ -14,6 +14,7 @@ from trtfarm.workers import forget_silent, ready_workers, slots_for
 from trtfarm_worker.app import CeleryPublisher
 from trtfarm_worker.logs import logger
 from trtfarm_worker.presence import forget_dead
+from trtfarm_worker.processes import LAST_SECONDS
 
 _log = logger()
 #: How long the job of a worker that was killed waits at most until it is free.
@@ -23,10 +24,15 @@ _RECONCILE_SECONDS = 2.0
 def keep_reconciled(settings: Settings) -> None:
     """Puts right what crashes and lost messages left behind, every 2 s, until SIGTERM."""
     ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
     tell = CeleryPublisher(settings)
     with Farm.open(settings) as farm:
+
+        def end(*_: object) -> None:
+            ended.set()
+            farm.database.give_up_in(LAST_SECONDS)
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, end)
         _log.info("reconciler is up")
         while True:
             try:

@@ -17,24 +17,12 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from trtfarm.database.failures import storage_error
 from trtfarm.database.kept import run
+from trtfarm.database.patience import LIMITS, Patience
 from trtfarm.database.storable import storable
 from trtfarm.errors import StorageError, UsageError
 
 #: Seconds that a SQLite writer waits for the one before it; every write here takes milliseconds.
 BUSY_SECONDS = 30
-#: Seconds that a PostgreSQL server may take to answer at all.
-CONNECT_SECONDS = 10
-#: Seconds after which a PostgreSQL server that answers no packet is gone: its host lost power, or a network was cut.
-#: Without a limit its clients would wait for as long as the kernel sends again, which is a quarter of an hour.
-GONE_SECONDS = 20
-#: libpq's words for these: an idle connection is asked three times in the rest of that time.
-_LIMITS = {
-    "connect_timeout": CONNECT_SECONDS,
-    "keepalives_idle": GONE_SECONDS // 4,
-    "keepalives_interval": GONE_SECONDS // 4,
-    "keepalives_count": 3,
-    "tcp_user_timeout": GONE_SECONDS * 1000,
-}
 #: A connection to PostgreSQL that was not used for so long is asked first whether it still is one.
 _IDLE_SECONDS = 1.0
 _USED = "used"
@@ -74,6 +62,7 @@ class Database:
         steady = engine.execution_options(isolation_level="AUTOCOMMIT", **{_STEADY: True})
         self._steady_reader, self._steady_writer = (engine, self.writer) if self.is_sqlite else (steady, steady)
         self._info: dict[str, Any] = {UNCHANGING: {}}
+        self._patience = None if self.is_sqlite else Patience(engine)
 
     @property
     def is_sqlite(self) -> bool:
@@ -104,6 +93,14 @@ class Database:
     def steady_write(self) -> AbstractContextManager[Session]:
         """The same for those that write; it commits when the block ends and rolls back when the block raises."""
         return _transaction(self._steady_writer, self._info)
+
+    def give_up_in(self, seconds: float) -> None:
+        """For a process that is to end: whoever waits for a PostgreSQL server then, or later, gets StorageError.
+
+        Nobody waits for a SQLite database longer than BUSY_SECONDS.
+        """
+        if self._patience is not None:
+            self._patience.end_in(seconds)
 
     def close(self) -> None:
         self.engine.dispose()
@@ -158,7 +155,7 @@ def _sqlite_engine(url: URL) -> Engine:
 def _postgresql_engine(url: URL) -> Engine:
     try:
         # The URL's own limits stand.
-        limits = {name: limit for name, limit in _LIMITS.items() if name not in url.query}
+        limits = {name: limit for name, limit in LIMITS.items() if name not in url.query}
         engine = create_engine(url, connect_args=limits)
     except ModuleNotFoundError as error:
         raise UsageError(

@@ -10,7 +10,8 @@ from sqlalchemy import event, text
 from tests.contracts.rows import model_row
 from tests.disk import file_size_limit
 from trtfarm.database.migrate import prepare
-from trtfarm.database.session import GONE_SECONDS, Database, open_database, sqlite_url
+from trtfarm.database.patience import GONE_SECONDS
+from trtfarm.database.session import Database, open_database, sqlite_url
 from trtfarm.errors import DiskFullError, StorageError, UsageError
 
 
@@ -66,6 +67,14 @@ def test_a_server_that_its_network_has_lost_is_given_up_in_seconds_or_as_the_url
     assert (told["host"], told["connect_timeout"], told["tcp_user_timeout"]) == ("db.example", 10, "5000")
     idle, interval, count = (int(str(told[f"keepalives_{word}"])) for word in ("idle", "interval", "count"))
     assert idle + interval * count == GONE_SECONDS
+
+
+def test_who_is_to_end_asks_no_server_any_more() -> None:
+    database = open_database("postgresql://trtfarm@db.example/trtfarm")
+    database.give_up_in(0)
+    with pytest.raises(StorageError) as told, database.read() as session:
+        session.execute(text("SELECT 1"))
+    assert "this process ends" in str(told.value.cause)
 
 
 def test_a_folder_with_odd_characters_will_do(tmp_path: Path) -> None:
