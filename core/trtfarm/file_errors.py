@@ -6,6 +6,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 
 from trtfarm.errors import DiskFullError, NotFoundError, StorageError, UnreadableError
 
@@ -13,13 +14,21 @@ from trtfarm.errors import DiskFullError, NotFoundError, StorageError, Unreadabl
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
-@contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
-    """Tells errors of the file system in the farm's words."""
-    try:
-        yield
-    except OSError as error:
-        raise storage_error(error, path) from error
+class storage_errors:  # noqa: N801 - read as a function; a generator takes four times as long, for every file
+    """Tells errors of the file system at a path in the farm's words, while the block lasts."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, OSError):
+            raise storage_error(error, self._path) from error
 
 
 @contextmanager

@@ -78,7 +78,8 @@ def result_file(scratch: Path, name: object) -> Path:
     relative = PurePosixPath(name)
     if relative.is_absolute() or ".." in relative.parts:
         raise _astray("a file outside of its scratch folder:", name)
-    *folders, file = [scratch.joinpath(*relative.parts[: end + 1]) for end in range(len(relative.parts))] or [scratch]
+    file = scratch / relative
+    folders = file.parents[: len(relative.parts) - 1] if len(relative.parts) > 1 else ()
     try:
         inside = all(stat.S_ISDIR(folder.lstat().st_mode) for folder in folders)
         facts = file.lstat()

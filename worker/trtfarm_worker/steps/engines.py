@@ -7,7 +7,6 @@ from typing import Any
 
 from trtfarm.database.schema import EngineRow
 from trtfarm.ids import new_id
-from trtfarm.signing.keyring import Keyring
 from trtfarm.signing.keys import SigningKey
 from trtfarm.signing.seal import sealed_with
 from trtfarm.signing.statement import EngineStatement
@@ -71,4 +70,4 @@ def keep_engine(
 
 
 def _signer(task: Task) -> SigningKey:
-    return task.shared.signer(Keyring.of(task.farm.settings))
+    return task.shared.signer(task.farm.settings)

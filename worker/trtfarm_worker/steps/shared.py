@@ -8,6 +8,7 @@ from typing import Any
 
 from trtfarm.blobs.store import BlobStore
 from trtfarm.file_errors import storage_errors
+from trtfarm.settings import Settings
 from trtfarm.signing.keyring import Keyring
 from trtfarm.signing.keys import SigningKey
 
@@ -26,10 +27,10 @@ class Shared:
 
     _signers: list[SigningKey] = field(default_factory=list)
 
-    def signer(self, keyring: Keyring) -> SigningKey:
+    def signer(self, settings: Settings) -> SigningKey:
         """The farm's key. Raises as `Keyring.signer`."""
         if not self._signers:
-            self._signers.append(keyring.signer())
+            self._signers.append(Keyring.of(settings).signer())
         return self._signers[0]
 
     def fetch(self, blobs: BlobStore, digest: str, path: Path) -> None:
