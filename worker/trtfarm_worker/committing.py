@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -42,12 +43,12 @@ class Work:
     whole: bool = True
 
 
-def commit_all(farm: Farm, works: Sequence[Work], stopping: Stopping) -> None:
+def commit_all(farm: Farm, works: Sequence[Work], stopping: Stopping, beat: Callable[[], None] = lambda: None) -> None:
     """Ends jobs with the rows of their results and the last lines of their histories, all or nothing.
 
     One that is somebody else's by now is left out. A database that is away for a while is no reason to do hours of
     work again, so this is tried anew for as long as a lease, or as doing it took; which results still count, the claims
-    decide.
+    decide. In between `beat` renews leases: whoever calls may be the thread that would.
     """
     taken = time.monotonic() - min(work.begun for work in works)
     deadline = time.monotonic() + max(farm.settings.lease_seconds, taken)
@@ -65,6 +66,8 @@ def commit_all(farm: Farm, works: Sequence[Work], stopping: Stopping) -> None:
             if time.monotonic() > deadline or stopping.wait(_AGAIN_SECONDS):
                 raise
             _log.warning("result not committed, tried again", jobs=_ids(works), error=error.message)
+            with suppress(StorageError):
+                beat()
 
 
 def commit_rows(farm: Farm, work: Work) -> None:

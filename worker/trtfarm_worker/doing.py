@@ -51,23 +51,21 @@ class Doing:
 
         def tick() -> None:
             if hand.old:
-                self._let_go(hand)
+                self._let_go(hand, heartbeat)
 
-        with Folders(farm) as folders:
+        heartbeat = Heartbeat(farm.database, farm.jobs, lease_seconds=farm.settings.lease_seconds, tick=tick)
+        with Folders(farm) as folders, heartbeat:
             try:
-                with Heartbeat(
-                    farm.database, farm.jobs, lease_seconds=farm.settings.lease_seconds, tick=tick
-                ) as heartbeat:
-                    around = Surroundings(place=place, heartbeat=heartbeat, folders=folders, toolchains=toolchains)
-                    while self._goes_on() and (claim := hand.begin()) is not None:
-                        self._do(hand, Attempt(claim=claim, around=around))
+                around = Surroundings(place=place, heartbeat=heartbeat, folders=folders, toolchains=toolchains)
+                while self._goes_on() and (claim := hand.begin()) is not None:
+                    self._do(hand, Attempt(claim=claim, around=around))
             finally:
-                self._let_go(hand)
+                self._let_go(hand, heartbeat)
 
     def _goes_on(self) -> bool:
         return not self._stopping.asked and self._standing.lost is None
 
-    def _let_go(self, hand: Hand) -> None:
+    def _let_go(self, hand: Hand, heartbeat: Heartbeat) -> None:
         """Commits what is done, and gives back what was not begun."""
         rest = hand.take_out()
         for claim in rest.waiting:
@@ -76,7 +74,8 @@ class Doing:
         if rest.running and rest.running.job.started is None:
             self._farm.jobs.begun(rest.running)
         if rest.done:
-            self._commit(rest.done)
+            with heartbeat.keeping([work.claim for work in rest.done]):
+                self._commit(rest.done, heartbeat.beat)
 
     def _do(self, hand: Hand, attempt: Attempt) -> None:
         work, computed = None, time.thread_time()
@@ -119,14 +118,14 @@ class Doing:
             return
         self._publish(self._farm.after_job(claim.job.id))
 
-    def _commit(self, works: Sequence[Work]) -> None:
+    def _commit(self, works: Sequence[Work], beat: Callable[[], None]) -> None:
         """Ends jobs with their results, together if that goes, and moves on who waits for them."""
         try:
-            commit_all(self._farm, works, self._stopping)
+            commit_all(self._farm, works, self._stopping, beat)
         except Exception as error:  # noqa: BLE001 - the outermost edge, as in `_outcome`
             if len(works) > 1 and not isinstance(error, StorageError):  # one of them is to blame
                 for work in works:
-                    self._commit([work])
+                    self._commit([work], beat)
                 return
             for work in works:
                 self._failed(work.claim, error if isinstance(error, TrtfarmError) else _defect(work.claim, error))

@@ -1,10 +1,10 @@
-"""Keeps a claim alive while its builder runs, and carries what the builder says to the database."""
+"""Keeps claims alive until they are committed, and carries what a builder says to the database."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -30,6 +30,7 @@ class Heartbeat:
     """A thread beside running jobs: renews the lease of the one that runs, writes its events, and ends its builder.
 
     The builder is ended when someone cancelled the job, and when the claim is lost, for then all it does is in vain.
+    What is being committed is renewed, too: that lasts where the blobs or the database are away.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Heartbeat:
         self._beats_every = max(1, int(min(_BEAT_SECONDS, lease_seconds / _BEATS_PER_LEASE) / _FLUSH_SECONDS))
         self._lines: list[Line] = []
         self._running: tuple[Claim, CancelToken] | None = None
+        self._kept: dict[str, Claim] = {}
         self._lock = threading.Lock()
         #: Held while lines are on their way, so that those of one job never come in another order or under another's.
         self._flushing = threading.Lock()
@@ -73,6 +75,18 @@ class Heartbeat:
             with self._flushing:
                 self._running = None
 
+    @contextmanager
+    def keeping(self, claims: Sequence[Claim]) -> Iterator[None]:
+        """Renews the leases of jobs that are done while the block lasts, which commits them."""
+        kept = {claim.job.id: claim for claim in claims}
+        with self._lock:
+            self._kept |= kept
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._kept = {job_id: claim for job_id, claim in self._kept.items() if job_id not in kept}
+
     def take(self) -> list[Line]:
         """The lines that are not in the database yet, for who writes them along with something else."""
         with self._lock:
@@ -99,13 +113,18 @@ class Heartbeat:
                 self._tick()
                 self._flush()
                 if ticks % self._beats_every == 0:
-                    self._beat()
+                    self.beat()
             except StorageError:
                 # A database that is away for a moment is no reason to drop hours of work: the lease decides.
                 continue
 
-    def _beat(self) -> None:
-        running = self._running
+    def beat(self) -> None:
+        """Renews all leases now. Raises StorageError."""
+        with self._lock:
+            running, kept = self._running, list(self._kept.values())
+        for claim in kept:
+            with suppress(ClaimLostError):  # or committed just now
+                self._jobs.beat(claim)
         if running is None:
             return
         claim, token = running

@@ -5,20 +5,24 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 import structlog
 
 from tests.acceptance.worker.conftest import posing_as_rtx
 from tests.acceptance.worker.farms import ENGINE, LeNetFarm, nobody, run_all
+from trtfarm.blobs.made import MadeFile, settled
+from trtfarm.blobs.store import BlobStore
 from trtfarm.database import session
 from trtfarm.database.schema import BlobRow, EngineRow, VerificationRow
 from trtfarm.farm import Farm
 from trtfarm.jobs.job import Job
 from trtfarm.settings import Settings
+from trtfarm_worker import committing
 from trtfarm_worker.builder.events import LogLine, Progress
 from trtfarm_worker.runner import Runner
 
@@ -117,6 +121,26 @@ def test_a_database_that_is_busy_for_a_moment_costs_no_finished_work(
         assert impatient.count(VerificationRow) == 1
     rival.close()
     assert NOT_COMMITTED in [entry["event"] for entry in logs]
+
+
+def test_a_store_that_is_slow_for_longer_than_a_lease_costs_no_finished_work(
+    lenet: LeNetFarm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever commits has its claim renewed meanwhile, so that nobody else is given the job."""
+    expired: list[Job] = []
+
+    def slowly(blobs: BlobStore, files: Iterable[MadeFile]) -> list[MadeFile]:
+        Event().wait(2.5)
+        expired.extend(farm.jobs.expire())
+        return settled(blobs, files)
+
+    monkeypatch.setattr(committing, "settled", slowly)
+    with Farm.open(replace(lenet.farm.settings, lease_seconds=2.0)) as farm:
+        stock = replace(lenet, farm=farm)
+        stock.submit(stock.plain())
+        assert Runner(farm, "worker", lambda: [posing_as_rtx(tmp_path, ENGINE)], publish=nobody).run_next()
+        assert expired == []
+        assert (stock.only_job().state, stock.only_job().attempt) == ("done", 1)
 
 
 def _fails_for_lack_of_space(lenet: LeNetFarm, hands: Runner) -> None:

@@ -37,8 +37,10 @@ def test_a_result_waits_for_it_as_long_as_it_took_to_make(
 
     monkeypatch.setattr(committing, "_AGAIN_SECONDS", 0.01)
     monkeypatch.setattr(database, "steady_write", write)
+    beats: list[bool] = []
     if ends is JobState.DONE:
-        committing.commit_all(bench.farm, [work], Stopping())
+        committing.commit_all(bench.farm, [work], Stopping(), lambda: beats.append(bench.farm.jobs.beat(claim)))
+        assert beats == [False] * 3
     else:
         with pytest.raises(StorageError):
             committing.commit_all(bench.farm, [work], Stopping())
