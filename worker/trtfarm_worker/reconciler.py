@@ -8,7 +8,8 @@ from dataclasses import asdict
 
 from trtfarm.errors import StorageError
 from trtfarm.farm import Farm
-from trtfarm.jobs.reconcile import reconcile
+from trtfarm.jobs.lenience import Lenience
+from trtfarm.jobs.reconcile import Publisher, reconcile
 from trtfarm.settings import Settings
 from trtfarm.workers import forget_silent, ready_workers, slots_for
 from trtfarm_worker.app import CeleryPublisher
@@ -33,23 +34,31 @@ def keep_reconciled(settings: Settings) -> None:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, end)
+        lenience = Lenience(settings.lease_seconds)
         _log.info("reconciler is up")
         while True:
             try:
-                _put_right(farm, tell)
+                put_right(farm, tell, lenience)
             except StorageError as error:
                 _log.warning("not reconciled, tried again", error=error.message, cause=error.cause)
             if ended.wait(_RECONCILE_SECONDS):
                 return
 
 
-def _put_right(farm: Farm, tell: CeleryPublisher) -> None:
+def put_right(farm: Farm, tell: Publisher, lenience: Lenience) -> None:
+    """One round. Raises StorageError."""
     farm.sweep()
     forget_dead(farm)
     with farm.database.write() as session:
         forget_silent(session)
     ready = ready_workers(farm.database)
-
-    repairs = reconcile(farm.jobs, tell, slots=lambda need: slots_for(need, ready), advance=farm.advance)
+    repairs = reconcile(
+        farm.jobs,
+        tell,
+        slots=lambda need: slots_for(need, ready),
+        advance=farm.advance,
+        expire=lenience.over(),
+    )
+    lenience.reached()
     if repairs.expired or repairs.hinted:
         _log.info("reconciled", **{name: len(value) for name, value in asdict(repairs).items()})

@@ -63,14 +63,15 @@ def reconcile(
     slots: Callable[[Need], int],
     advance: Callable[[], object],
     hint_after_seconds: float = HINT_AFTER_SECONDS,
+    expire: bool = True,
 ) -> Repairs:
     """One round: expired leases, then whatever `advance` finds undone (steps whose job has ended), then lost messages.
 
-    In this order, so that what the first two queue is published in the same round. `slots` are those of the workers
-    that are ready. Nobody is told of jobs that none of these would do: such messages would pile up until a worker for
-    them comes, which looks for jobs anyway.
+    In this order, so that what the first two queue is published in the same round. Without `expire` leases are left
+    alone. `slots` are those of the workers that are ready. Nobody is told of jobs that none of these would do: such
+    messages would pile up until a worker for them comes, which looks for jobs anyway.
     """
-    expired = manager.expire()
+    expired = manager.expire() if expire else []
     advance()
     offered = [need for need in manager.hints.needs() if slots(need)]
     hinted = publish(manager, publisher, manager.hints.untold(hint_after_seconds, offered), slots)
