@@ -14,11 +14,17 @@ if TYPE_CHECKING:
 
 def named_table(name: str) -> CalibrationTable:
     """The table in a file or, where there is no such file, that of the farm. Raises NotFoundError, TableError."""
+    from trtfarm.errors import NotFoundError
     from trtfarm.regular_files import is_file
-    from trtfarm.tables.reading import bytes_of_file
+    from trtfarm.tables.reading import bytes_of_file, neither
     from trtfarm.tables.validation import load
 
-    return load(bytes_of_file(Path(name)), name=name) if is_file(name) or "/" in name else stored_table(name)
+    if is_file(name) or "/" in name:
+        return load(bytes_of_file(Path(name)), name=name)
+    try:
+        return stored_table(name)
+    except NotFoundError as error:
+        raise neither(name) from error
 
 
 def stored_table(name: str) -> CalibrationTable:

@@ -11,6 +11,14 @@ from trtfarm.calibrators import Calibrator
 from trtfarm.errors import UsageError
 from trtfarm.shards import MOST_SHARDS
 
+
+def filled(option: typer.CallbackParam, text: str | None) -> str | None:
+    """What a list is searched for: nothing at all, as of a variable that is not set, would find everything."""
+    if text == "":
+        raise UsageError(f"{option.opts[0]} is empty", remedy="say what to look for, or leave it out")
+    return text
+
+
 Json = Annotated[bool, typer.Option("--json", help="Write JSON on standard output.")]
 Tensorrt = Annotated[
     str | None,
@@ -22,7 +30,8 @@ Target = Annotated[
     str | None, typer.Option("--target", metavar="SM", help="Only for this compute capability: sm_89 or 8.9.")
 ]
 Model = Annotated[
-    str | None, typer.Option("--model", metavar="NAME", help="Only of the model of this name, id or digest.")
+    str | None,
+    typer.Option("--model", metavar="NAME", callback=filled, help="Only of the model of this name, id or digest."),
 ]
 PrecisionName = Literal["int8", "int8+fp16", "fp16", "fp32", "bf16", "fp8"]
 Precision = Annotated[PrecisionName | None, typer.Option("--precision", help="Only of this precision.")]
@@ -31,7 +40,9 @@ CalibratorName = Annotated[
     Calibrator | None,
     typer.Option("--calibrator", case_sensitive=False, help="Only those of this calibrator."),
 ]
-Digest = Annotated[str | None, typer.Option("--digest", metavar="DIGEST", help="Start of its own digest.")]
+Digest = Annotated[
+    str | None, typer.Option("--digest", metavar="DIGEST", callback=filled, help="Start of its own digest.")
+]
 ProfileNumber = Annotated[
     int | None,
     typer.Option(

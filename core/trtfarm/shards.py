@@ -59,10 +59,11 @@ def bases_of(share: Share) -> Share | None:
 def check_shards(shards: int, samples: int, batch_size: int) -> None:
     """Raises UsageError where some of the shares would be empty."""
     batches = samples // batch_size
+    full = "1 batch" if batches == 1 else f"{batches} batches"
     if shards > 1 and shards > batches:
         raise UsageError(
             f"the data cannot be cut into {shards} shards",
-            cause=f"{samples} samples are {batches} full batches of {batch_size}, and a batch is not cut",
+            cause=f"{samples} samples fill {full} of {batch_size}, and a batch is not cut",
             remedy=_fewer(batches, batch_size),
         )
 

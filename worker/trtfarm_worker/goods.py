@@ -15,7 +15,7 @@ from trtfarm.datasets.dataset import DataSet
 from trtfarm.datasets.held_out import check_apart, held_out
 from trtfarm.datasets.locate import locate
 from trtfarm.datasets.sources import Source
-from trtfarm.errors import DataError
+from trtfarm.errors import DataError, NotFoundError
 from trtfarm.models.model import Model
 from trtfarm.origins import TableOrigin
 from trtfarm.precisions import PRECISIONS
@@ -121,7 +121,7 @@ def _table(
     """
     if not order.table:
         return None
-    from trtfarm.tables.reading import bytes_of_file  # noqa: PLC0415 - most orders name no table
+    from trtfarm.tables.reading import bytes_of_file, neither  # noqa: PLC0415 - most orders name no table
     from trtfarm.tables.validation import load  # noqa: PLC0415
 
     tensors = reader.model.summary.tensors
@@ -132,7 +132,10 @@ def _table(
         _tell_lacking(order, table, order.table, reader)
         _tell_reuse(order, handed, targets, reader)
         return table
-    row, text = stock.table(order.table)
+    try:
+        row, text = stock.table(order.table)
+    except NotFoundError as error:
+        raise neither(order.table) from error
     table = load(text, name=row.id, expected=order.calibrator, tensors=tensors)
     _tell_lacking(order, table, row.id, reader)
     _tell_reuse(order, row, targets, reader)

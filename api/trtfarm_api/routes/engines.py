@@ -144,9 +144,9 @@ def verify(farm: FarmHere, actor: Submitter, engine: Name, request: Request, ask
     """
     with farm.database.read() as session:
         row = find_one(session, EngineRow, engine, actor.sees)
+        check_runs(farm, row)
         named = find_one(session, DatasetRow, asked.dataset, actor.sees).id if asked.dataset else None
         dataset_id = named or usual_dataset(session, row, actor.sees)
-    check_runs(farm, row)
     note(request, engine=row.id, dataset=dataset_id)
     check = Check(
         engine=row,

@@ -10,7 +10,7 @@ import typer
 from trtfarm_cli import output
 from trtfarm_cli.limits import limited
 from trtfarm_cli.opening import open_any
-from trtfarm_cli.options import Json, Limit, NewerThan, OlderThan
+from trtfarm_cli.options import Json, Limit, NewerThan, OlderThan, filled
 
 
 def register(app: typer.Typer) -> None:
@@ -18,13 +18,18 @@ def register(app: typer.Typer) -> None:
     def audit(
         *,
         who: Annotated[
-            str | None, typer.Option(metavar="TOKEN", help="Only by this token: its id or name; local for none.")
+            str | None,
+            typer.Option(metavar="TOKEN", callback=filled, help="Only by this token: its id or name; local for none."),
         ] = None,
         what: Annotated[
             str | None,
-            typer.Option(metavar="TEXT", help="Only with this in the request or in the ids that it changed."),
+            typer.Option(
+                metavar="TEXT", callback=filled, help="Only with this in the request or in the ids that it changed."
+            ),
         ] = None,
-        project: Annotated[str | None, typer.Option(metavar="PROJECT", help="Only by tokens of this project.")] = None,
+        project: Annotated[
+            str | None, typer.Option(metavar="PROJECT", callback=filled, help="Only by tokens of this project.")
+        ] = None,
         newer_than: NewerThan = None,
         older_than: OlderThan = None,
         limit: Limit = 100,

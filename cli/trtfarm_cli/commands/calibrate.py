@@ -64,7 +64,7 @@ def calibrate(
     from trtfarm_worker.data_reader import DataReader
     from trtfarm_worker.option_checks import check_fusion
 
-    settings, version = Settings.from_environment(), TensorRTVersion.parse(tensorrt)
+    settings, version = Settings.from_environment(), TensorRTVersion.wanted(tensorrt)
     rule_of = partial(CalibrationRule.of, calibrator, before_fusion=before_fusion, quantile=quantile, cutoff=cutoff)
     # Bad options are told before the data are read.
     writable(destination, unlike=(model,))

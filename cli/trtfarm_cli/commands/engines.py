@@ -25,6 +25,7 @@ from trtfarm_cli.options import (
     Precision,
     Target,
     Tensorrt,
+    filled,
 )
 
 if TYPE_CHECKING:
@@ -46,9 +47,10 @@ def list_(
     precision: Precision = None,
     model: Model = None,
     calibrator: CalibratorName = None,
-    label: Annotated[str | None, typer.Option(metavar="LABEL", help="A label that they have.")] = None,
+    label: Annotated[str | None, typer.Option(metavar="LABEL", callback=filled, help="A label that they have.")] = None,
     gpu: Annotated[
-        str | None, typer.Option("--gpu", metavar="NAME", help="Only those built on such a GPU: H200, rtx 4090.")
+        str | None,
+        typer.Option("--gpu", metavar="NAME", callback=filled, help="Only those built on such a GPU: H200, rtx 4090."),
     ] = None,
     digest: Digest = None,
     newer_than: NewerThan = None,

@@ -41,7 +41,7 @@ def extract(
     from trtfarm_worker.direct import reference_step
 
     writable(destination, unlike=(model,))
-    rule, version = CalibrationRule.of(Calibrator.parse(calibrator), batch_size=1), TensorRTVersion.parse(tensorrt)
+    rule, version = CalibrationRule.of(Calibrator.parse(calibrator), batch_size=1), TensorRTVersion.wanted(tensorrt)
     read = Model.read(model)
     writable(destination, unlike=read.files)
     with temporary_folder() as folder, view() as shown:

@@ -12,7 +12,7 @@ from trtfarm.jobs.state import SubmissionState
 from trtfarm_cli import output
 from trtfarm_cli.limits import limited
 from trtfarm_cli.opening import open_any
-from trtfarm_cli.options import Json, Limit, LostAtMost, MinCosine, MinTop1, Model, NewerThan, OlderThan
+from trtfarm_cli.options import Json, Limit, LostAtMost, MinCosine, MinTop1, Model, NewerThan, OlderThan, filled
 
 SubmissionId = Annotated[str, typer.Argument(metavar="SUBMISSION", help="Id of the submission, or its start.")]
 
@@ -23,7 +23,9 @@ app = typer.Typer(help="Submissions: what was asked for, and taking it back.", n
 def list_(
     *,
     state: Annotated[SubmissionState | None, typer.Option(help="Only submissions in this state.")] = None,
-    project: Annotated[str | None, typer.Option(metavar="PROJECT", help="Only those of this project.")] = None,
+    project: Annotated[
+        str | None, typer.Option(metavar="PROJECT", callback=filled, help="Only those of this project.")
+    ] = None,
     model: Model = None,
     newer_than: NewerThan = None,
     older_than: OlderThan = None,

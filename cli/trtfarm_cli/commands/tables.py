@@ -139,7 +139,7 @@ def validate(
     from trtfarm.tables.validation import validate as problems_of
     from trtfarm.versions import TensorRTVersion
 
-    version = TensorRTVersion.parse(tensorrt) if tensorrt else None
+    version = TensorRTVersion.wanted(tensorrt) if tensorrt else None
     summary = Model.read(model).summary if model else None
     tensors, without_range = (summary.tensors, summary.whole_numbers) if summary else (None, ())
     found: dict[str, list[Problem]] = {}
@@ -181,7 +181,7 @@ def export(
     writable(destination)
     found = stored_table(table)
     if tensorrt:
-        found = found.restamp(TensorRTVersion.parse(tensorrt))
+        found = found.restamp(TensorRTVersion.wanted(tensorrt))
     write_new(destination, found.render())
     say_written(destination, found, json=json)
 
@@ -220,7 +220,7 @@ def restamp(
     from trtfarm.versions import TensorRTVersion
 
     writable(destination, unlike=files_of([table]))
-    stamped = named_table(table).restamp(TensorRTVersion.parse(tensorrt))
+    stamped = named_table(table).restamp(TensorRTVersion.wanted(tensorrt))
     write_new(destination, stamped.render())
     say_written(destination, stamped, json=json)
 

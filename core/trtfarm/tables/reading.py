@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trtfarm.errors import TableError
+from trtfarm.errors import NotFoundError, TableError
 from trtfarm.file_errors import opening
 from trtfarm.regular_files import open_regular
 from trtfarm.tables.headers import Header, UnknownHeader, header_from_text
@@ -44,6 +44,14 @@ class Contents:
     header: Header
     entries: tuple[Entry, ...]
     damage: tuple[Problem, ...]
+
+
+def neither(name: str) -> NotFoundError:
+    """Of a name that is no table's file, and no table's id."""
+    return NotFoundError(
+        f"there is no file {name}, and no table of this id",
+        remedy="check the file's name, and the current folder; or copy an id: trtfarm tables list",
+    )
 
 
 def bytes_of_file(path: Path) -> bytes:

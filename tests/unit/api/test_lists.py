@@ -255,6 +255,10 @@ def test_a_worker_is_paused_drained_and_resumed(client: TestClient, filled: Farm
     problem(client.post("/v1/workers/wrk/stop"), 422, "usage")
 
 
+def test_what_cannot_be_run_is_told_before_data_are_looked_for(client: TestClient, filled: Farm) -> None:
+    problem(client.post("/v1/engines/eng_1/verification", json={}), 409, "signature")
+
+
 @pytest.mark.parametrize("path", ["engines", "tables", "models", "datasets", "jobs", "submissions", "workers"])
 def test_what_is_not_there_is_told(client: TestClient, filled: Farm, path: str) -> None:
     problem(client.get(f"/v1/{path}/nothing_like_it"), 404, "not_found")

@@ -1,15 +1,18 @@
-"""`trtfarm tables merge`, on files."""
+"""`trtfarm tables merge` and `restamp`, on files."""
 
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from trtfarm.errors import TableError, UsageError
-from trtfarm_cli import exits
-from trtfarm_cli.commands.tables import merge
+from trtfarm.errors import NotFoundError, TableError, UsageError
+from trtfarm.farm import Farm
+from trtfarm_cli import exits, named_tables
+from trtfarm_cli.commands.tables import merge, restamp
+from trtfarm_cli.farms.here.farm import FarmHere
 
 HEADER = "TRT-8503-MinMaxCalibration\n"
 
@@ -39,3 +42,18 @@ def test_nothing_is_written_of_tables_that_contradict_each_other(tables: list[st
     with pytest.raises(UsageError, match="no merging"):
         merge(tables[:1], destination=tmp_path / "whole")
     assert not (tmp_path / "whole").exists()
+
+
+def test_a_name_that_is_neither_a_file_nor_an_id_is_told_as_both(
+    farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(named_tables, "open_any", lambda: nullcontext(FarmHere(farm.settings, lambda: farm)))
+    with pytest.raises(NotFoundError, match="no file lenet, and no table of this id") as refused:
+        restamp("lenet", tensorrt="8.6.1", destination=tmp_path / "new")
+    assert exits.code_of(refused.value) == 8
+
+
+def test_a_version_that_no_header_can_hold_is_told_once(tables: list[str], tmp_path: Path) -> None:
+    for version in ("10", "10.13"):
+        with pytest.raises(UsageError, match=f"TensorRT {version} is too short"):
+            restamp(tables[0], tensorrt=version, destination=tmp_path / "new")

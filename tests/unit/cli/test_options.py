@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
+import typer
 
 from trtfarm.errors import UsageError
 from trtfarm.precisions import PRECISIONS
+from trtfarm_cli.main import app
 from trtfarm_cli.options import PrecisionName, percentage
 
 
@@ -25,3 +27,18 @@ def test_what_is_no_share_is_refused(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         percentage(text)
     assert "1% or 0.01" in str(caught.value.remedy)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(("engines", "list", option) for option in ("--model", "--label", "--gpu", "--digest")),
+        *(("tables", "list", option) for option in ("--model", "--digest")),
+        *(("submissions", "list", option) for option in ("--model", "--project")),
+        *(("audit", option) for option in ("--who", "--what", "--project")),
+    ],
+    ids=" ".join,
+)
+def test_to_look_for_nothing_is_refused(words: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError, match=f"{words[-1]} is empty"):
+        typer.main.get_command(app).main([*words, ""], standalone_mode=False)
