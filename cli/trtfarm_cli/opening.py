@@ -44,12 +44,14 @@ def _opened(settings: Settings) -> Farm:
 def settings_here() -> Settings:
     """Those of the farm of this host. Raises UsageError while another is in use."""
     from trtfarm.settings import Settings
-    from trtfarm_cli.profiles import profile_in_use
+    from trtfarm_cli.profiles import profile_in_use, said_by_environment
 
     settings = Settings.from_environment()
     if (profile := profile_in_use(settings.home)) is not None:
+        variable = said_by_environment()
+        back = f"unset {variable}" if variable else "trtfarm profile use embedded"
         raise UsageError(
             f"this is done on the farm's own host, and {profile.url} is in use",
-            remedy="run it there, or go back to the farm of this host: trtfarm profile use embedded",
+            remedy=f"run it there, or go back to the farm of this host: {back}",
         )
     return settings

@@ -112,6 +112,12 @@ def profile_in_use(home: Path, environment: Mapping[str, str] | None = None) -> 
     return replace(found, token=token) if token else found
 
 
+def said_by_environment(environment: Mapping[str, str] | None = None) -> str | None:
+    """The variable that decides which farm is used, before what `trtfarm profile use` chose; None where none does."""
+    given: Mapping[str, Any] = os.environ if environment is None else environment
+    return next((name for name in ("TRTFARM_URL", "TRTFARM_PROFILE") if given.get(name)), None)
+
+
 def link_of(profile: Profile) -> Link:
     """Raises UsageError for an address or a token that cannot be."""
     from trtfarm_client import Link

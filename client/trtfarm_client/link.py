@@ -46,10 +46,10 @@ class Link:
     patience: float = 20.0
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+        if not _is_address(self.url):
+            # What stands before an @ may be a secret.
             raise UsageError(
-                f"{parts.hostname or self.url[:80]!r} cannot be a farm's address",
+                f"{self.url.rpartition('@')[2].partition('?')[0][:80]!r} cannot be a farm's address",
                 remedy="write it as https://HOST:PORT, without a token in it",
             )
         if self.token is not None and not (self.token.isascii() and self.token.isprintable() and self.token.strip()):
@@ -148,3 +148,15 @@ class Link:
 def compact(values: Mapping[str, Any]) -> dict[str, Any]:
     """Without what is None: parameters that are not given."""
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        named = (parts.hostname or "").encode("idna")
+        # Asked for, because it may be no number, or too large.
+        allowed = parts.scheme in ("http", "https") and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+    strange = parts.username or parts.query or parts.fragment or not url.isprintable() or " " in url
+    return bool(named) and allowed and not strange

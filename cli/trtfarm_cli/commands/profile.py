@@ -39,6 +39,7 @@ def add(
         output.emit_json({"name": name, "url": kept.url, "used": True})
     else:
         output.emit(f"{name} is {kept.url}, and in use")
+    _say_overridden()
 
 
 @app.command()
@@ -59,6 +60,7 @@ def use(
         output.emit_json({"name": name, "url": url, "used": True})
     else:
         output.emit(f"in use: {url or f'the farm in {home}'}")
+    _say_overridden()
 
 
 @app.command("list")
@@ -79,6 +81,7 @@ def list_(*, json: Json = False) -> None:
     else:
         columns = {"name": None, "url": None, "token": output.yes_or_no, "used": output.yes_or_no}
         output.emit_table(found, columns)
+    _say_overridden()
 
 
 @app.command()
@@ -93,3 +96,10 @@ def remove(name: Name, *, json: Json = False) -> None:
         output.emit_json({"removed": name})
     else:
         output.emit(f"{name} removed")
+
+
+def _say_overridden() -> None:
+    from trtfarm_cli.profiles import said_by_environment
+
+    if variable := said_by_environment():
+        output.say(f"{variable} is set and decides before profiles do, as long as it is")

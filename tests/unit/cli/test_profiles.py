@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from trtfarm.errors import NotFoundError, UsageError
-from trtfarm_cli.profiles import EMBEDDED, Profile, Profiles, profile_in_use, read_profiles, write_profiles
+from trtfarm_cli.opening import settings_here
+from trtfarm_cli.profiles import EMBEDDED, Profile, Profiles, link_of, profile_in_use, read_profiles, write_profiles
 
 TEAM = Profile(url="https://team.example", token="trtfarm_team")  # noqa: S106 - it opens nothing
 LAB = Profile(url="https://lab.example:8470", token="trtfarm_lab")  # noqa: S106
@@ -69,3 +70,53 @@ def test_a_damaged_file_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "profiles.json").write_text(text)
     with pytest.raises(UsageError, match="cannot be read"):
         read_profiles(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "http://",
+        "ftp://farm",
+        "http://[::1",
+        "http://farm:port",
+        "http://farm:99999",
+        "http://farm:0",
+        "http://a b",
+        "http://farm/\x00",
+        "http://farm?x=1",
+        "http://farm#x",
+        f"http://{'x' * 300}",
+        "https://user:secret@farm",
+        "https://user:secret@[::1",
+    ],
+)
+def test_what_is_no_address_is_refused_without_telling_secrets(url: str) -> None:
+    with pytest.raises(UsageError, match="cannot be a farm's address") as refused:
+        link_of(Profile(url=url))
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://farm:8470", "https://[::1]:1/team", "https://f\N{LATIN SMALL LETTER U WITH DIAERESIS}r.example"]
+)
+def test_addresses(url: str) -> None:
+    assert link_of(Profile(url=f"{url}/")).url == url
+
+
+@pytest.mark.parametrize(
+    ("environment", "back"),
+    [
+        ({"TRTFARM_URL": LAB.url}, "unset TRTFARM_URL"),
+        ({"TRTFARM_PROFILE": "lab"}, "unset TRTFARM_PROFILE"),
+        ({}, "use embedded"),
+    ],
+)
+def test_the_way_back_to_this_host_is_told(
+    home: Path, environment: dict[str, str], back: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"TRTFARM_HOME": str(home), **environment}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match="own host") as refused:
+        settings_here()
+    assert str(refused.value.remedy).endswith(back)
