@@ -16,10 +16,14 @@ from trtfarm.compute_capability import ComputeCapability
 from trtfarm.jobs.job import Job
 from trtfarm.submission_request import SubmissionRequest
 from trtfarm.targets import BuildTarget
+from trtfarm.workers import WorkerState, worker_named
+from trtfarm_worker.alive import WORKER
 from trtfarm_worker.builder.events import LogLine, Progress
-from trtfarm_worker.gpus.keeper import keeper_of_host
+from trtfarm_worker.gpus.keeper import GpuKeeper, keeper_of_host
+from trtfarm_worker.hands import Hands
 from trtfarm_worker.inline import see_through
 from trtfarm_worker.places import Places
+from trtfarm_worker.presence import Presence
 from trtfarm_worker.runner import Runner
 from trtfarm_worker.standing import Standing
 from trtfarm_worker.toolchains.toolchain import Capabilities, Toolchain, ToolchainKind
@@ -128,13 +132,18 @@ def test_a_client_says_why_nobody_builds_and_goes_on_when_there_is_room(
 
 
 def test_job_after_job_that_fails_is_the_workers_fault(lenet: LeNetFarm, tmp_path: Path) -> None:
-    standing = Standing(in_a_row=2)
-    crashes = posing_as_rtx(tmp_path, "os.abort()")
-    hands = Runner(lenet.farm, "worker", lambda: [crashes], publish=nobody, standing=standing)
-    lenet.submit(lenet.plain("sm_80"))
-    while lenet.queued():
-        assert hands.run_next()
-    assert standing.lost is None  # one job, however often it was tried
-    lenet.submit(lenet.plain("sm_86"))
-    assert hands.run_next()
-    assert "2 jobs failed in a row, the last with: the builder crashed with SIGABRT" in str(standing.lost)
+    standing, crashes = Standing(in_a_row=2), posing_as_rtx(tmp_path, "os.abort()")
+    with Presence(lenet.farm, WORKER) as presence:
+        runner = Runner(lenet.farm, presence.owner, lambda: [crashes], publish=nobody, standing=standing)
+        hands = Hands(lenet.farm, presence.owner, runner, standing, GpuKeeper())
+        lenet.submit(lenet.plain("sm_80"))
+        hands.work()
+        assert (lenet.queued(), standing.lost) == ([], None)  # one job, however often it was tried
+        lenet.submit(lenet.plain("sm_86"))
+        hands.work()
+        worker = worker_named(lenet.farm.database, presence.owner)
+        assert worker.state is WorkerState.QUARANTINED
+        assert "2 jobs failed in a row, the last with: the builder crashed with SIGABRT" in str(worker.reason)
+        [left] = lenet.queued()
+        hands.work()
+        assert lenet.queued() == [left]
