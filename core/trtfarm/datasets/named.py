@@ -37,6 +37,10 @@ def named(
     """
     finder = _Finder(inputs, like or {}, option)
     with looking_for_data():
+        # Nothing, as of a variable that is not set, is a path too: that of the current folder.
+        for argument in arguments:
+            if not argument or (argument.endswith("=") and not (working_folder / argument).exists()):
+                raise UsageError(f"{option} {argument!r} names no data", remedy="name a file or a folder")
         if len(arguments) == 1 and (working_folder / arguments[0]).exists():
             return finder.at(working_folder / arguments[0])
         return finder.named(arguments, working_folder)

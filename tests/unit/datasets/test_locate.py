@@ -13,7 +13,7 @@ from tests.unit.datasets.samples import array, idx, model_with, npy
 from trtfarm.datasets.kinds import SourceKind
 from trtfarm.datasets.locate import locate
 from trtfarm.datasets.sources import Source
-from trtfarm.errors import DataError, InputError
+from trtfarm.errors import DataError, InputError, UsageError
 from trtfarm.models.model import Model
 
 
@@ -135,6 +135,13 @@ def test_named_files_that_do_not_fit(two: Model, tmp_path: Path) -> None:
     assert "has no data for the model's input ids" in _refused(two, tmp_path, "mask=m.npy")
     assert "given twice" in _refused(two, tmp_path, "mask=m.npy", "mask=m.npy")
     assert "No such file" in _refused(two, tmp_path, "mask=n.npy", "ids=m.npy")
+
+
+@pytest.mark.parametrize("argument", ["", "x=", "="])
+def test_nothing_is_not_the_current_folder(one: Model, tmp_path: Path, argument: str) -> None:
+    npy(tmp_path / "x.npy", array(6, 4))
+    with pytest.raises(UsageError, match="names no data"):
+        locate([argument], one, working_folder=tmp_path)
 
 
 def test_an_archive(two: Model, one: Model, tmp_path: Path) -> None:
