@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from trtfarm.catalog.filters import Filter, named_so, starts_so
@@ -19,6 +19,7 @@ from trtfarm.catalog.leading import Column, of_row
 from trtfarm.catalog.measured import measured_engines
 from trtfarm.database.engines import EngineLabelRow, EngineRow
 from trtfarm.database.inputs import ModelRow
+from trtfarm.database.kept import Kept
 from trtfarm.precisions import PRECISIONS
 
 #: More values than these are asked for at once, whatever it costs.
@@ -88,7 +89,7 @@ def _builds(session: Session, version: str | None) -> list[str] | None:
     """
     if version is None or version.count(".") == _DOTS_IN_FULL:
         return _exactly(version)
-    stored = _distinct(session, EngineRow.tensorrt)
+    stored = (row.value for row in _STORED(session))
     return [build for build in stored if build == version or build.startswith(f"{version}.")]
 
 
@@ -103,15 +104,19 @@ def _exactly(word: str | None) -> list[str] | None:
     return None if word is None else [word]
 
 
-def _distinct(session: Session, column: InstrumentedAttribute[str]) -> list[str]:
+def _distinct(column: InstrumentedAttribute[str]) -> Select[str]:
     """The values of a column, by one look into its index for each instead of one for each row."""
     least: Any = func.min(column).label("value")
     values = select(least).cte(recursive=True)
     greater = select(func.min(column)).where(column > values.c.value).scalar_subquery()
     values = values.union_all(select(greater).where(values.c.value.is_not(None)))
-    return list(session.scalars(select(values.c.value).where(values.c.value.is_not(None))))
+    return select(values.c.value).where(values.c.value.is_not(None))
 
 
 def _models(session: Session, word: str | None) -> list[str] | None:
     """The ids of the models with this name, or whose id or digest starts so."""
     return None if word is None else list(session.scalars(select(ModelRow.id).where(or_(*named_so(word)))))
+
+
+#: Every version that engines have been built with.
+_STORED = Kept(lambda _dialect: [_distinct(EngineRow.tensorrt)])

@@ -9,6 +9,7 @@ database themselves.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Integer, Select, String, Table, bindparam, func, or_, select
@@ -62,10 +63,12 @@ def visible_measurements(project: str | None) -> list[Condition]:
     return [] if project is None else [_each_asked(VerificationRow, project)]
 
 
+@lru_cache(maxsize=256)
 def _each_asked(rows: Any, project: str, *, granted_any: bool = True) -> Condition:
     """Whether a project asked for a row or was given it, as one that is at hand anyway is asked.
 
-    Values and no EXISTS, of which PostgreSQL would look up all that there are before it asks the first row.
+    Values and no EXISTS, of which PostgreSQL would look up all that there are before it asks the first row. Kept, as it
+    is most of what a search is put together of.
     """
     ways = [_steps(project, StepRow.key).where(StepRow.key == rows.key)]
     if granted_any:
