@@ -29,7 +29,7 @@ def list_(
     all_: Annotated[bool, typer.Option("--all", help="Also those that fell silent or ended within a day.")] = False,
     json: Json = False,
 ) -> None:
-    """Lists the workers that are alive, with their GPUs and what they offer."""
+    """Lists the workers that are alive, their GPUs and what they offer."""
     with open_any() as farm:
         known = farm.workers(left=True)
     found = [facts for facts in known if all_ or facts["alive"]]
@@ -48,7 +48,7 @@ def list_(
 
 @app.command()
 def show(worker: WorkerId, *, json: Json = False) -> None:
-    """Shows all that is known of one worker, and the jobs that it does now."""
+    """Shows what is known of a worker, and the jobs that it does now."""
     with open_any() as farm:
         found = farm.worker(worker)
     if json:
