@@ -23,7 +23,14 @@ WorkerLabels = Annotated[
     list[str] | None,
     typer.Option("--label", metavar="KEY=VALUE", help="What jobs can require of this worker; repeatable."),
 ]
-ApiPort = Annotated[int, typer.Option(min=0, max=_LARGEST_PORT, help="Port of the API; 0 takes any.")]
+ApiPort = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=_LARGEST_PORT,
+        help=f"Port of the API, which runs then; 0 takes any. {_API_PORT} unless told otherwise.",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +43,7 @@ def register(app: typer.Typer) -> None:
 def up(
     *,
     with_api: Annotated[bool, typer.Option("--api", help="Keep the HTTP API running, too, on 127.0.0.1.")] = False,
-    api_port: ApiPort = _API_PORT,
+    api_port: ApiPort = None,
     label: WorkerLabels = None,
 ) -> None:
     """Keeps a worker and the reconciler running here.
@@ -48,7 +55,8 @@ def up(
 
     settings = _settings(label)
     settle()
-    keep_up(settings, output.say, drained_code=exits.DRAINED, api_port=api_port if with_api else None)
+    port = _API_PORT if with_api and api_port is None else api_port
+    keep_up(settings, output.say, drained_code=exits.DRAINED, api_port=port)
 
 
 def worker(*, label: WorkerLabels = None) -> None:

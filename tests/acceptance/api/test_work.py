@@ -32,7 +32,7 @@ def program(tmp_path: Path, migrated: Path, rtx_toolchain: Toolchain) -> Program
 
 def test_a_submission_over_http_is_done_by_workers(program: Program) -> None:
     with (
-        program.started("up", "--api", "--api-port", "0") as service,
+        program.started("up", "--api-port", "0") as service,
         httpx2.Client(base_url=_address(service), timeout=30) as client,
     ):
         model = client.post("/v1/models", json={"name": "lenet", "blob": _upload(client, "lenet.onnx")}).json()
