@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
 
 from tests.contracts.rows import dataset_row, engine_row, model_row, table_row
-from trtfarm.catalog import visibility
+from trtfarm.catalog import search, visibility
+from trtfarm.catalog.entries import EngineEntry
 from trtfarm.catalog.filters import Filter
 from trtfarm.catalog.search import find_engines
-from trtfarm.database.schema import GrantRow, StepRow, SubmissionRow
+from trtfarm.catalog.shown import engine_entries
+from trtfarm.database.schema import EngineRow, GrantRow, StepRow, SubmissionRow
 from trtfarm.database.session import Database
 from trtfarm.digests import digest_of_json
 from trtfarm.jobs.state import StepState, SubmissionState
@@ -55,3 +60,18 @@ def test_a_project_finds_its_own(filled: Database, few: int, monkeypatch: pytest
         "new": [],
         None: [*reversed(ENGINES)],
     }
+
+
+def test_a_page_is_full_though_an_engine_is_removed_meanwhile(
+    filled: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on PostgreSQL it can be between two statements; a page that is not full would pass for the last one."""
+    newest, *others = reversed(ENGINES)
+
+    def removed_first(session: Session, ids: Sequence[str], project: str | None) -> list[EngineEntry]:
+        session.execute(delete(EngineRow).where(EngineRow.id == newest))
+        return engine_entries(session, ids, project)
+
+    monkeypatch.setattr(search, "engine_entries", removed_first)
+    with filled.write() as session:
+        assert [engine.id for engine in find_engines(session, Filter(), limit=3)] == others[:3]
