@@ -83,7 +83,7 @@ def test_a_damaged_file_is_told(tmp_path: Path, text: str) -> None:
         "http://farm:99999",
         "http://farm:0",
         "http://a b",
-        "http://farm/\x00",
+        "http://farm.example\x00",
         "http://farm?x=1",
         "http://farm#x",
         f"http://{'x' * 300}",
