@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from trtfarm_builder.failures import BadDataError
 from trtfarm_builder.reference.histogram import BINS, Distribution, Histogram
 
 Batch = list[float]
@@ -85,31 +86,21 @@ def test_shards_that_are_zero_at_first_merge_as_long_as_one_shard_knows_the_rang
     assert_equal(Histogram.merged(shards).summary(), whole([[0.0, 0.0], [0.0], [3.0, 1.0]]))
 
 
-@given(_BATCHES, st.floats(-2e-4, 2e-4))
-def test_a_base_that_was_rounded_otherwise_moves_no_count(batches: list[Batch], off: float) -> None:
+@given(_BATCHES, _BATCHES, st.floats(-2e-4, 2e-4))
+def test_a_base_that_was_rounded_otherwise_moves_no_count(one: list[Batch], other: list[Batch], off: float) -> None:
     """As the bases are where another kind of processor found them."""
-    batches = [[0.5, -1.0], *batches]
-    seen = pieces(batches, 3)
-    moved = seen.over(1.0 + off)
-    assert (moved.base, moved.level) == (1.0 + off, seen.level)
-    assert moved.summary().counts.tolist() == seen.summary().counts.tolist()
+    first, second = pieces([[0.5, -1.0], *one], 3), pieces(other, 3, base=1.0)
+    alike = Histogram.merged([first, second])
+    second.base = 1.0 + off
+    unlike = Histogram.merged([first, second])
+    assert (unlike.base, unlike.level) == (1.0, alike.level)
+    assert unlike.counts.tolist() == alike.counts.tolist()
 
 
-@given(_BATCHES, st.sampled_from([1e-38, 0.01, 0.3, 1.7, 900.0, 3e38]))
-def test_over_any_other_base_values_stay_about_where_they_are(batches: list[Batch], base: float) -> None:
-    """Of tensors that are nothing but what rounding left, such as x - x, bases have nothing in common."""
-    seen = pieces([[1.0], *batches], 3)
-    moved = seen.over(base)
-    assert moved.counts.sum() == seen.summary().counts.sum()
-    assert moved.range >= seen.range * (1 - 1 / BINS)
-    assert moved.range <= max(base, 2 * seen.range)
-    ends = [float(np.flatnonzero(one.summary().counts)[-1] + 0.5) * one.summary().width for one in (seen, moved)]
-    assert ends[1] == pytest.approx(ends[0], abs=moved.summary().width)
-
-
-def test_shards_of_unlike_bases_merge_over_the_first() -> None:
-    merged = Histogram.merged([pieces([[0.0]], 1), pieces([[3.0]], 1), pieces([[5.0]], 1)])
-    assert (merged.range, np.flatnonzero(merged.counts).tolist()) == (6.0, [0, BINS // 2 - 1, BINS * 5 // 6])
+@pytest.mark.parametrize("off", [1.001, 0.999, 5 / 3])
+def test_shards_without_a_common_base_are_refused(off: float) -> None:
+    with pytest.raises(BadDataError, match="no common base range"):
+        Histogram.merged([pieces([[0.0]], 1), pieces([[3.0]], 1), pieces([[3.0 * off]], 1)])
 
 
 def test_a_fault_in_one_shard_is_the_whole_tensors() -> None:

@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from trtfarm_builder.failures import BadDataError
 from trtfarm_builder.reference.magnitudes import as_float32, fault_of
 
 BINS = 2048
@@ -151,29 +152,26 @@ class Histogram:
         self.counts, self.edges = row["counts"], row["edges"]
         return self
 
-    def over(self, base: float) -> "Histogram":
-        """The same over another base, each bin's values where its middle is.
-
-        Shards have one base (`bases.py`), unless processors rounded it otherwise. Then this renames it: where bases
-        differ by less than half a bin, every count stays in its bin, and the range is not doubled for the difference.
-        """
-        if self.base in (0.0, base):
-            return self
-        moved = Histogram(base)
-        moved.level = max(0, math.ceil(math.log2(self.range / base * (1 - 0.5 / BINS))))
-        middles = (np.arange(BINS) + 0.5) * (self.range / moved.range)
-        np.add.at(moved.counts, np.minimum(middles.astype(np.int64), BINS - 1), self.placed(self.level))
-        return moved
-
     @classmethod
     def merged(cls, parts: Sequence["Histogram"]) -> "Histogram":
-        """The histogram of consecutive shards, in their order, over the base of the first that has one."""
+        """The histogram of consecutive shards, in their order, over the base of the first that has one.
+
+        Shards have one base, which `bases.py` finds for all of them, unless their processors rounded it otherwise: by
+        less than half a bin, all counts stay in their bins. Raises BadDataError where bases differ by more.
+        """
         self = cls()
         self.fault = next((part.fault for part in parts if part.fault), "")
         if self.fault:
             return self
-        self.base = next((part.base for part in parts if part.base), 0.0)
-        parts = [part.over(self.base) for part in parts]
+        bases = [part.base for part in parts if part.base]
+        if bases and max(bases) / min(bases) - 1 >= 0.5 / BINS:
+            raise BadDataError(
+                "the shards' histograms have no common base range: {}".format(sorted(set(bases))),
+                cause="they were not all observed with the bases that hold for all of the data, or by processors that "
+                "round otherwise than each other",
+                remedy="observe the data again, on workers of one kind (--require-label), or without --shards",
+            )
+        self.base = bases[0] if bases else 0.0
         self.level = max(part.level for part in parts)
         before = -1
         placed: List[Counts] = []

@@ -108,7 +108,7 @@ def _warnings(result: Mapping[str, Any]) -> list[str]:
     if unlike := result.get("unlike", ()):
         told.append(
             f"the workers that observed the shards round otherwise than each other: of {len(unlike)} tensors the scale "
-            "may differ in its last bits, at most by some bins, from that of data in one piece"
+            "may differ from that of data in one piece, mostly in its last bits; by more where a tensor saturates"
         )
     return told
 
